@@ -1,0 +1,1 @@
+"""Real servers and clean surroundings for the tests: nothing here stands in for anything."""

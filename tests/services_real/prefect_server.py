@@ -1,0 +1,109 @@
+"""A real Prefect server in a process of its own.
+
+A new server takes ten seconds, nearly all of it for creating its tables, so the first one leaves a copy of its database in
+the environment's folder, and later ones begin with that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.services_real.processes import clean_environment, dies_with_us, free_port, scratch, start, stop, wait_until
+
+_SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+}
+
+
+@contextlib.contextmanager
+def prefect_server() -> Iterator[str]:
+    """A running server; yields its API URL. No settings of this process change: see :func:`pointed_at`."""
+    with scratch("ledger-prefect") as home:
+        database, cached = home / "prefect.db", _cache()
+        known = cached.exists()
+        if known:
+            shutil.copyfile(cached, database)
+        port = free_port()
+        migrate = "false" if known else "true"
+        env = clean_environment(PREFECT_HOME=str(home), PREFECT_SERVER_DATABASE_MIGRATE_ON_START=migrate, **_SETTINGS)
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        child = start([*dies_with_us(), *command], home / "log", env=env, cwd=home)
+        try:
+            url = f"http://127.0.0.1:{port}/api"
+            wait_until(lambda: _healthy(url), child, home / "log", seconds=90)
+            if not known:
+                _keep(database, cached)
+            yield url
+        finally:
+            stop(child, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """Let this process and the ones it starts use the server at ``url``, until everything said to it has arrived."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+
+    before = os.environ.get("PREFECT_API_URL")
+    os.environ["PREFECT_API_URL"] = url
+    try:
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+            # New threads start with the process's settings, not with this context's.
+            with _temporary_global_settings_context(get_settings_context()):
+                yield
+                _drain()
+    finally:
+        if before is None:
+            del os.environ["PREFECT_API_URL"]
+        else:
+            os.environ["PREFECT_API_URL"] = before
+
+
+def _drain() -> None:
+    """Wait for Prefect's background senders, which would otherwise complain when the server is gone."""
+    import inspect
+
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.utilities.asyncutils import run_coro_as_sync
+
+    async def drained() -> None:
+        for drain in (lambda: APILogWorker.instance().drain(), EventsWorker.drain_all):
+            with contextlib.suppress(RuntimeError):  # this worker never started
+                done = drain()
+                if inspect.isawaitable(done):
+                    await done
+
+    run_coro_as_sync(drained())
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _cache() -> Path:
+    return Path(sys.prefix) / "cache" / f"prefect-{version('prefect')}.db"
+
+
+def _keep(database: Path, cached: Path) -> None:
+    cached.parent.mkdir(exist_ok=True)
+    part = cached.with_suffix(f".{os.getpid()}")
+    with contextlib.closing(sqlite3.connect(database)) as source, contextlib.closing(sqlite3.connect(part)) as copy:
+        source.backup(copy)
+    part.replace(cached)
