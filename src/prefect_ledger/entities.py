@@ -1,0 +1,248 @@
+"""Floor 0. What the ledger knows about, as frozen values. Times are microseconds since 1970, UTC, unless named ``*_at`` of a public value,
+which are aware ``datetime``s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from prefect_ledger.series import Series
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. ``final`` statuses do not change by themselves."""
+
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CRASHED = "CRASHED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def final(self) -> bool:
+        """Whether a run of this status has ended."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CRASHED, RunStatus.CANCELLED})
+
+
+def to_datetime(micros: int | None) -> datetime | None:
+    """The aware UTC datetime of microseconds since 1970, exact; None stays None."""
+    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A named set of runs. ``id`` 0 is "Default"."""
+
+    id: int
+    name: str
+    lifecycle: str = "active"
+    created_at: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A metric of a run in one row: last attempt only, all its task runs merged.
+
+    ``last`` is the value at the greatest (step, time), ``first`` at the smallest. NaN is skipped by ``min``, ``max`` and
+    ``mean`` (None when there is nothing else) and counted in ``nan``; infinities count for min and max, not for ``mean``.
+    """
+
+    key: str
+    count: int
+    nan: int
+    first: float
+    last: float
+    min: float | None
+    max: float | None
+    mean: float | None
+    first_step: int
+    last_step: int
+    min_step: int | None
+    max_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Bytes a run logged: where they are, how many, and the sha256 they must have."""
+
+    run_id: str
+    path: str
+    uri: str
+    size: int
+    sha256: str
+    kind: str = "file"
+    attempt: int = 1
+    task_run_id: str = ""
+    logged_at: datetime | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A task run, seen as a step of its run."""
+
+    id: str
+    run_id: str
+    name: str
+    state: str
+    attempt: int = 1
+    tries: int = 1
+    cached: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exception: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a run: 1 for the first, one more for each retry."""
+
+    run_id: str
+    number: int
+    status: RunStatus
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exception: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Data a run used or made, known by name and digest."""
+
+    name: str
+    digest: str
+    context: str = ""
+    source: str = ""
+    rows: int | None = None
+    schema: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+
+
+class RunReader(Protocol):
+    """What a :class:`Run` asks when it is asked for more than its row."""
+
+    def metric(self, run_id: str, key: str, attempt: int | None, task_run_id: str | None) -> Series: ...
+    def summaries(self, run_id: str) -> Mapping[str, Summary]: ...
+    def artifacts(self, run_id: str) -> list[Artifact]: ...
+    def task_runs(self, run_id: str) -> list[TaskRun]: ...
+    def attempts(self, run_id: str) -> list[Attempt]: ...
+    def datasets(self, run_id: str) -> list[Dataset]: ...
+    def notes(self, run_id: str) -> list[str]: ...
+    def children(self, run_id: str) -> list[Run]: ...
+    def facts(self, run_id: str) -> Mapping[str, Any]: ...
+    def read_artifact(self, artifact: Artifact) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as the store has it. ``params``, ``metrics`` (last values) and ``tags`` are those of the last attempt.
+
+    Example:
+        >>> from prefect_ledger import get_run  # doctest: +SKIP
+        >>> get_run("8f2c51aa").metric("train.loss").values  # doctest: +SKIP
+    """
+
+    id: str
+    name: str
+    experiment: str | None
+    experiment_id: int | None
+    status: RunStatus
+    attempt: int = 1
+    parent_id: str | None = None
+    kind: str = ""
+    user: str = ""
+    status_reason: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    artifact_uri: str | None = None
+    lifecycle: str = "active"
+    params: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    metrics: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    reader: RunReader | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds between start and end; None while it is not known."""
+        return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else None
+
+    def _ask(self) -> RunReader:
+        if self.reader is None:
+            raise RuntimeError("this Run was made by hand and has no ledger behind it; use get_run(id)")
+        return self.reader
+
+    def metric(self, key: str, *, attempt: int | None = None, task_run_id: str | None = None) -> Series:
+        """The whole series of ``key``, ordered by step, time, arrival: last attempt and all its task runs, unless one is named.
+
+        Raises:
+            MetricNotFound: the run has no such key.
+        """
+        return self._ask().metric(self.id, key, attempt, task_run_id)
+
+    @property
+    def summaries(self) -> Mapping[str, Summary]:
+        """First, last, min, max, mean and count of every metric."""
+        return self._ask().summaries(self.id)
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        """What the run logged as bytes, by path; the last one logged of each path."""
+        return self._ask().artifacts(self.id)
+
+    def read_artifact(self, path: str) -> bytes:
+        """The bytes logged as ``path``, digest checked.
+
+        Raises:
+            ArtifactNotFound: nothing was logged there.
+            ArtifactCorrupt: the bytes are not what was logged.
+        """
+        from prefect_ledger.errors import ArtifactNotFound
+
+        found = next((a for a in self.artifacts if a.path == path), None)
+        if found is None:
+            raise ArtifactNotFound(f"run {self.id} has no artifact {path!r}; it has: {', '.join(a.path for a in self.artifacts) or 'none'}")
+        return self._ask().read_artifact(found)
+
+    @property
+    def task_runs(self) -> list[TaskRun]:
+        """The steps of the run, in the order they started."""
+        return self._ask().task_runs(self.id)
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every try of the run, the first one first."""
+        return self._ask().attempts(self.id)
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The data the run used or made."""
+        return self._ask().datasets(self.id)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the ledger had to say about the run, such as a parameter that two processes disagreed on."""
+        return self._ask().notes(self.id)
+
+    @property
+    def children(self) -> list[Run]:
+        """The runs that name this one as their parent, in the order they started."""
+        return self._ask().children(self.id)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Surroundings recorded at the start: git, Python, packages, hardware, command, deployment."""
+        return self._ask().facts(self.id)

@@ -1,0 +1,112 @@
+"""Floor 0. Everything this package raises on purpose.
+
+One base, few classes, each named after the fact and also the builtin a caller would catch. A message says what
+happened, with which value, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """Base of every error of prefect-ledger."""
+
+
+# --- what the caller wrote -------------------------------------------------------------------------------------
+
+
+class InvalidName(LedgerError, ValueError):
+    """A key, name, alias or path that the ledger does not accept."""
+
+
+class InvalidValue(LedgerError, TypeError, ValueError):
+    """A value, step or time of the wrong type or out of range."""
+
+
+class InvalidFilter(LedgerError, ValueError):
+    """A filter or order text that does not parse; carries where.
+
+    ``text`` is what was given, ``position`` the offset (0-based, in characters) of the first character that is wrong.
+    """
+
+    def __init__(self, message: str, *, text: str = "", position: int = 0) -> None:
+        self.text, self.position = text, position
+        shown = f"{message}\n  {text}\n  {' ' * position}^" if text else message
+        super().__init__(shown)
+
+
+class InvalidSettings(LedgerError, ValueError):
+    """A setting that cannot be used; the message names the source it came from."""
+
+
+class ParamChanged(LedgerError, ValueError):
+    """A parameter was logged twice within one attempt with two values."""
+
+
+class RunFinished(LedgerError, RuntimeError):
+    """A handle of a finished run was used to log."""
+
+
+class NoActiveRun(LedgerError, RuntimeError):
+    """A logging verb was called where no run is open."""
+
+
+class MissingExtra(LedgerError, ImportError):
+    """An optional package is needed; the message says which extra installs it."""
+
+    def __init__(self, package: str, extra: str, *, need: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"{need} needs the package '{package}': pip install 'prefect-ledger[{extra}]'")
+
+
+# --- what is not there, or is there already ------------------------------------------------------------------------
+
+
+class NotFound(LedgerError, LookupError):
+    """What was asked for is not in the ledger."""
+
+
+class RunNotFound(NotFound):
+    """No run has this id, or several begin with this prefix."""
+
+
+class ExperimentNotFound(NotFound):
+    """No experiment has this name or id."""
+
+
+class ExperimentExists(LedgerError, ValueError):
+    """An experiment (perhaps a deleted one) has this name already."""
+
+
+class MetricNotFound(NotFound):
+    """The run has no metric of this key; the message offers near ones."""
+
+
+class ArtifactNotFound(NotFound):
+    """The run has no artifact at this path."""
+
+
+# --- the store ---------------------------------------------------------------------------------------------------
+
+
+class ArtifactCorrupt(LedgerError):
+    """Stored bytes do not have the digest that was recorded when they were logged."""
+
+
+class StoreUnavailable(LedgerError):
+    """The database cannot be reached or written now; what was logged waits in the journal."""
+
+
+class SchemaTooNew(LedgerError):
+    """The database was written by a newer prefect-ledger; this one must not touch it."""
+
+
+class SchemaTooOld(LedgerError):
+    """The database needs ``prefect-ledger db upgrade`` first."""
+
+
+class ForeignDatabase(LedgerError):
+    """The database holds tables of the same names that are not this package's."""
+
+
+class JournalCorrupt(LedgerError):
+    """A journal segment does not read as one."""

@@ -1,0 +1,232 @@
+"""Floor 0. What a run says of itself, as frozen values that travel through the journal as JSON.
+
+Events are facts with a time, never commands: the store folds them in any order to the same rows, because a worker's journal may
+arrive before its parent's. ``unpack(pack(e)) == e``; fields a newer writer added are ignored, kinds it added come back as None.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run, or a further attempt of it, began. ``owner`` says that the writing process is the one whose death ends the run."""
+
+    TAG: ClassVar[str] = "start"
+    run: str
+    at: int
+    attempt: int = 1
+    experiment: str = "Default"
+    name: str = ""
+    kind: str = "script"
+    user: str = ""
+    parent: str | None = None
+    artifact_uri: str | None = None
+    owner: bool = True
+    status: str = "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class RunAttached:
+    """Another process works for this run; says what it knows in case it is heard first."""
+
+    TAG: ClassVar[str] = "attach"
+    run: str
+    at: int
+    attempt: int = 1
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatusSeen:
+    """The run's status at a time. ``attempt`` 0 means whichever is the last. ``provisional``: a guess that any later word overrules."""
+
+    TAG: ClassVar[str] = "status"
+    run: str
+    at: int
+    status: str
+    attempt: int = 0
+    reason: str = ""
+    provisional: bool = False
+    exception: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescribed:
+    """Surroundings of the run: merged key by key, later words win. ``packages`` is kept once per content."""
+
+    TAG: ClassVar[str] = "facts"
+    run: str
+    at: int
+    facts: Json = field(default_factory=dict)
+    packages: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ParamsLogged:
+    """Parameters of an attempt, as text; ``numbers`` has those that are numbers. The first value of a key stays."""
+
+    TAG: ClassVar[str] = "params"
+    run: str
+    at: int
+    attempt: int
+    values: Json = field(default_factory=dict)
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TagsSet:
+    """Tags; None removes. The latest word by time stays."""
+
+    TAG: ClassVar[str] = "tags"
+    run: str
+    at: int
+    values: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRunSeen:
+    """A task run in some state. Earlier start, later end and the later state win."""
+
+    TAG: ClassVar[str] = "task"
+    run: str
+    at: int
+    id: str
+    name: str
+    state: str
+    attempt: int = 1
+    tries: int = 1
+    cached: bool = False
+    started: int | None = None
+    ended: int | None = None
+    exception: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactLogged:
+    """Bytes that stand whole in the artifact store."""
+
+    TAG: ClassVar[str] = "artifact"
+    run: str
+    at: int
+    attempt: int
+    path: str
+    uri: str
+    size: int
+    sha256: str
+    kind: str = "file"
+    task: str = ""
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetLogged:
+    """Data the run used or made."""
+
+    TAG: ClassVar[str] = "dataset"
+    run: str
+    at: int
+    attempt: int
+    name: str
+    digest: str
+    context: str = ""
+    source: str = ""
+    rows: int | None = None
+    schema: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about the run that a person should know."""
+
+    TAG: ClassVar[str] = "note"
+    run: str
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalClosed:
+    """The writing process ended in order; what it still owned and did not end is not crashed."""
+
+    TAG: ClassVar[str] = "close"
+    at: int
+    run: str = ""
+
+
+Event = (
+    RunStarted
+    | RunAttached
+    | RunStatusSeen
+    | RunDescribed
+    | ParamsLogged
+    | TagsSet
+    | TaskRunSeen
+    | ArtifactLogged
+    | DatasetLogged
+    | Noted
+    | JournalClosed
+)
+_KINDS: dict[str, type[Any]] = {
+    k.TAG: k
+    for k in (
+        RunStarted,
+        RunAttached,
+        RunStatusSeen,
+        RunDescribed,
+        ParamsLogged,
+        TagsSet,
+        TaskRunSeen,
+        ArtifactLogged,
+        DatasetLogged,
+        Noted,
+        JournalClosed,
+    )
+}
+
+
+def clean(text: str) -> str:
+    """``text`` as every database takes it: lone surrogates and NUL become U+FFFD."""
+    if text.isascii():
+        return text.replace("\0", "�") if "\0" in text else text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(k)): _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)  # JSON has no word for it
+    return value if value is None or isinstance(value, bool | int | float) else clean(str(value))
+
+
+def pack(event: Event) -> bytes:
+    """The event as UTF-8 JSON, with its defaults left out."""
+    out: dict[str, Any] = {"t": event.TAG}
+    for f in fields(event):
+        value = getattr(event, f.name)
+        default = f.default if f.default is not MISSING else ({} if f.default_factory is not MISSING else MISSING)
+        if default is MISSING or value != default:
+            out[f.name] = _clean(value)
+    return json.dumps(out, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def unpack(data: bytes) -> Event | None:
+    """The event of ``data``; None when its kind is one that this version does not know."""
+    got = json.loads(data)
+    kind = _KINDS.get(got.pop("t", ""))
+    if kind is None:
+        return None
+    known = {f.name for f in fields(kind)}
+    event: Event = kind(**{k: v for k, v in got.items() if k in known})
+    return event

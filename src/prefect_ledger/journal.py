@@ -1,0 +1,296 @@
+"""Floor 2. What this process says, kept where SIGKILL cannot reach it: memory-mapped segments whose pages belong to the kernel.
+
+Once a call returned, the value is in the journal; the next process, or ``prefect-ledger recover``, brings it into the store. This
+promises survival of the process's death, not of the disk's: nothing is fsynced.
+
+A call reserves its slot first and packs it after, in a straight line without a call between, so that a signal handler which logs, or
+raises, loses nothing. A forked child never writes into its parent's journal: the same object starts a new one there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+import weakref
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger import lockfile
+from prefect_ledger.events import Event, JournalClosed, pack
+from prefect_ledger.segments import (
+    HEADER_BYTES,
+    POINT,
+    RECORD,
+    RECORD_MARK,
+    SLOT,
+    Kind,
+    Segment,
+    allocate,
+    publish,
+    slots_for,
+    stamp,
+)
+
+if TYPE_CHECKING:
+    from prefect_ledger.channel import Channel
+
+SEGMENT_BYTES = 16 << 20
+FIRST_BYTES = 1 << 20  # a small run allocates little; from the second segment on they are prepared in the background
+SMALL_BYTES = (1 << 20, 1 << 16)  # tried in turn when the disk has no room for a whole one
+MEMORY_BYTES = 64 << 20  # held in memory, not yet in the store, when the disk takes nothing
+_RETRY_SECONDS = 1.0
+
+SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
+_LIVE: weakref.WeakSet[Journal] = weakref.WeakSet()
+_LEFT_BEHIND: list[object] = []  # a parent's mappings in a forked child: never closed, never written
+
+
+class Journal:
+    """The journal of this process in ``root``; opened by the first thing that is said.
+
+    ``on_open`` is called in the process, parent or forked child, in which a journal was just opened (the recorder starts there).
+    ``on_trouble`` gets one sentence when something is wrong that the user should know; each kind of trouble is told once.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        first_bytes: int = FIRST_BYTES,
+        on_open: Callable[[Journal], None] | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+        store: str = "",
+    ) -> None:
+        self.root, self.store = root, store
+        self.id, self.folder, self.pid = uuid.UUID(int=0), root, 0
+        self.segments: dict[int, Segment] = {}
+        self.number = 0
+        self.dropped = 0
+        self.wake = threading.Event()
+        self.channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+        self._segment_bytes, self._first_bytes = segment_bytes, first_bytes
+        self._on_open, self._on_trouble, self._told = on_open, on_trouble, set[str]()
+        self._series: dict[SeriesName, int] = {}
+        self._lock = threading.RLock()
+        self._memory: Any = None  # the segment being written; read by Channel on the hot path
+        self._offset, self._last = 1, 0  # next free byte, and the last offset at which a point still fits
+        self._size = 0
+        self._spare: tuple[mmap.mmap, Path, int] | None = None
+        self._lease: lockfile.Lock | None = None
+        self._next_try = 0.0
+        self.closed = False
+        _LIVE.add(self)
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def put(self, kind: Kind, payload: bytes, series: int = 0) -> int:
+        """Append a record; returns the number of the segment that took it, 0 when there was no room anywhere."""
+        count = slots_for(len(payload))
+        size, crc = count * SLOT, zlib.crc32(payload)
+        with self._lock:
+            while self._offset + size > self._size:
+                if not self.roll(size):
+                    return 0
+            # A straight line from here: nothing below may run Python code before the record stands.
+            offset, memory, number = self._offset, self._memory, self.number
+            self._offset = offset + size
+            memory[offset + SLOT : offset + SLOT + len(payload)] = payload
+            RECORD.pack_into(memory, offset, len(payload), crc, 0, series, kind, count, RECORD_MARK)
+            return number
+
+    def skip(self, offset: int) -> None:
+        """Fill a slot that was reserved at ``offset`` and could not be packed, so that reading goes on behind it."""
+        RECORD.pack_into(self._memory, offset, 0, 0, 0, 0, Kind.SKIP, 1, RECORD_MARK)
+
+    def say(self, event: Event) -> None:
+        """Append an event. When nothing can hold it, it is counted in ``dropped`` and told once."""
+        if not self.put(Kind.EVENT, pack(event)):
+            self.drop(1)
+
+    def announce(self, name: SeriesName) -> tuple[int, int]:
+        """Number a series and write its name into the current segment; returns (number, segment), segment 0 when there is no room."""
+        with self._lock:
+            number = self._series.setdefault(name, len(self._series) + 1)
+            return number, self.put(Kind.SERIES, json.dumps(name).encode(), number)
+
+    def drop(self, count: int) -> None:
+        """Count values that nothing could hold."""
+        self.dropped += count
+        self.tell("dropped", "the journal has no room left on disk or in memory: values are being dropped until the store takes some")
+
+    def position(self) -> tuple[int, int]:
+        """(segment, slot) up to which everything is written whole."""
+        with self._lock:
+            return self.number, max(0, (self._offset - HEADER_BYTES) // SLOT)
+
+    # --- segments -------------------------------------------------------------------------------------------------
+
+    def roll(self, need: int = SLOT) -> bool:
+        """Go on in a segment with at least ``need`` free bytes; False when nothing can be had now. Called with the lock held."""
+        if self.pid != os.getpid():
+            self._open()
+        now = time.monotonic()
+        if self.dropped and now < self._next_try:
+            return False
+        number = self.number + 1
+        got = self._next_segment(number, need + HEADER_BYTES)
+        if got is None:
+            self._next_try = now + _RETRY_SECONDS
+            return False
+        memory, path, size = got
+        stamp(memory, self.id, number, size)
+        if path is not None:
+            path = publish(path, self.folder, number, in_use=self.number)
+            if path is None:
+                return True  # a signal handler rolled while this call was at it
+        segment = Segment(number, memory, size, path)
+        for channel in list(self.channels):
+            channel.forget_series()
+        last = size - SLOT
+        # Again a straight line: whoever interrupts sees the old segment or the new one.
+        if self.number < number:
+            self.segments[number] = segment
+            self._memory = memory
+            self._offset = HEADER_BYTES
+            self._size = size
+            self._last = last
+            self.number = number
+        self.wake.set()
+        return True
+
+    def _next_segment(self, number: int, need: int) -> tuple[mmap.mmap, Path | None, int] | None:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare[2] >= need:
+            return spare
+        full = self._first_bytes if number == 1 else self._segment_bytes
+        for size in (full, *(s for s in SMALL_BYTES if s < full)):
+            size = max(size, -(-need // SLOT) * SLOT)
+            try:
+                memory, path = allocate(self.folder, size)
+                return memory, path, size
+            except OSError as error:
+                trouble = error
+        held = sum(s.size for s in self.segments.values() if s.path is None)
+        size = max(1 << 20, -(-need // SLOT) * SLOT)
+        if held + size > MEMORY_BYTES:
+            return None
+        self.tell(
+            "memory", f"the journal folder {self.folder} takes nothing more ({trouble}): values are held in memory until the store has them"
+        )
+        return mmap.mmap(-1, size), None, size
+
+    def prepare(self) -> None:
+        """Have the next segment ready, so that no caller waits for one. For the recorder's thread; failing is left to the roll."""
+        if self._spare is None and self.number and not self.closed and self.pid == os.getpid():
+            with contextlib.suppress(OSError):
+                memory, path = allocate(self.folder, self._segment_bytes)
+                self._spare = (memory, path, self._segment_bytes)
+
+    def release(self, number: int) -> None:
+        """Give back a segment that the store has whole."""
+        segment = self.segments.pop(number, None)
+        if segment is None:
+            return
+        with contextlib.suppress(BufferError):
+            segment.memory.close()
+        if segment.path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                segment.path.unlink()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Start a journal for this process: visible to others only once it is locked."""
+        self.id, self.pid, self.closed = uuid.uuid4(), os.getpid(), False
+        self.segments, self._series, self.number, self._spare, self.dropped = {}, {}, 0, None, 0
+        self._memory, self._offset, self._last, self._size = None, 1, 0, 0
+        for root in (self.root, None):
+            try:
+                self.folder, self._lease = self._claim(root)
+                break
+            except OSError as error:
+                where = "a private temporary folder" if root else "memory"
+                self.tell(
+                    "folder", f"the journal folder {root or 'in the temporary folder'} cannot be used ({error}): {where} is used instead"
+                )
+        if self._on_open is not None:
+            self._on_open(self)
+
+    def _claim(self, root: Path | None) -> tuple[Path, lockfile.Lock]:
+        root = Path(tempfile.mkdtemp(prefix="prefect-ledger-")) if root is None else private_folder(root)
+        hidden = root / f".{self.id}"
+        hidden.mkdir(mode=0o700)
+        lease = lockfile.acquire(hidden / "lock")
+        if lease is None:
+            raise OSError(f"{hidden} is locked by somebody else")
+        (hidden / "owner.json").write_text(json.dumps(lockfile.identity() | {"store": self.store}), encoding="utf-8")
+        hidden.rename(root / str(self.id))
+        return root / str(self.id), lease
+
+    def close(self, *, drained: bool) -> None:
+        """End in order. ``drained``: the store has everything, so the folder goes; otherwise it waits for recovery."""
+        if self.pid != os.getpid() or self.closed:
+            return
+        if not drained:
+            self.say(JournalClosed(at=time.time_ns() // 1000))
+        self.closed = True
+        if drained:
+            for number in list(self.segments):
+                self.release(number)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        elif self._spare is not None:
+            with contextlib.suppress(OSError):
+                self._spare[1].unlink()
+        if self._lease is not None:
+            self._lease.release()
+        self.pid, self._offset, self._last, self._size = 0, 1, 0, 0  # whoever logs now starts a new journal
+
+    def tell(self, kind: str, sentence: str) -> None:
+        """Pass on one sentence about a kind of trouble, once."""
+        if kind not in self._told:
+            self._told.add(kind)
+            if self._on_trouble is not None:
+                self._on_trouble(sentence)
+
+    def _forked(self) -> None:
+        """In the child: leave everything of the parent's untouched, and have the next call start anew."""
+        _LEFT_BEHIND.append((self.segments, self._memory, self._spare))
+        if self._lease is not None:
+            self._lease.forget()  # closed, never unlocked: that would free the parent's lock
+        self._lock, self.wake = threading.RLock(), threading.Event()
+        self.segments, self._spare, self._lease, self._memory = {}, None, None, None
+        self.pid, self._offset, self._last, self._size, self._told = 0, 1, 0, 0, set()
+
+
+def private_folder(path: Path) -> Path:
+    """``path`` as a folder of this user that nobody else can write into; made when it is not there.
+
+    Raises:
+        PermissionError: it is a link, or belongs to somebody else.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = os.lstat(path)
+    if os.path.islink(path) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+        raise PermissionError(f"{path} is not a folder of this user")
+    if found.st_mode & 0o077 and os.name == "posix":
+        path.chmod(0o700)
+    return path
+
+
+def _after_fork() -> None:
+    for journal in list(_LIVE):
+        journal._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,219 @@
+"""Floor 2. Reads a journal from a position on: this process's own while it is written, or one that a dead process left.
+
+Reading is vectorised: a run of points comes out as one array, only other records are walked. What is read is a :class:`Batch` with the
+position before and after; nothing is forgotten until the caller says that the store has it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prefect_ledger.events import Event, unpack
+from prefect_ledger.segments import ARRAY, HEADER_BYTES, POINT_MARK, RECORD, RECORD_MARK, SLOT, Kind, Segment, open_segment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from prefect_ledger.journal import Journal, SeriesName
+
+SLOTS_A_BATCH = 1 << 16
+Position = tuple[int, int]  # segment, slot
+_LAYOUT = np.dtype([("step", "<i8"), ("at", "<i8"), ("value", "<f8"), ("series", "<u4"), ("mark", "<u4")])
+
+
+@dataclass
+class Batch:
+    """What stood between two positions. Times are µs; series are the journal's own numbers, named in ``names``."""
+
+    old: Position
+    new: Position
+    names: dict[int, SeriesName]
+    events: list[Event] = field(default_factory=list)
+    series: list[NDArray[Any]] = field(default_factory=list)
+    steps: list[NDArray[Any]] = field(default_factory=list)
+    times: list[NDArray[Any]] = field(default_factory=list)
+    values: list[NDArray[Any]] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)  # segments that are read whole
+    damaged: int = 0  # records whose checksum is wrong: skipped
+
+    @property
+    def points(self) -> int:
+        """How many points are in the batch."""
+        return sum(len(part) for part in self.values)
+
+
+class JournalReader:
+    """Follows one journal. ``live``: this process's own, read up to what its writers have finished."""
+
+    def __init__(self, folder: Path, *, live: Journal | None = None, position: Position = (1, 0)) -> None:
+        self.folder, self.live = folder, live
+        self.position = position
+        self.names: dict[int, SeriesName] = {}
+        self._named: int = 0  # the segment whose names are known up to the position
+        self._open: dict[int, Segment] = {}
+
+    def read(self, limit: int = SLOTS_A_BATCH) -> Batch | None:
+        """The next records, about ``limit`` slots of them; None when there is nothing new. Does not move the position."""
+        number, slot = self.position
+        batch = Batch(self.position, self.position, self.names)
+        while limit > 0:
+            end_number, end_slot = self.live.position() if self.live is not None else (0, 0)
+            newer = end_number > number if self.live is not None else self._path(number + 1).exists()
+            segment = self._segment(number)
+            if segment is None:
+                if not newer:
+                    break
+                number, slot = number + 1, 0  # the segment was given back by somebody who died before moving on
+                continue
+            total = (segment.size - HEADER_BYTES) // SLOT
+            end = end_slot if self.live is not None and end_number == number else total
+            self._learn(segment, slot)
+            reached = self._walk(segment, slot, min(end, slot + limit), batch)
+            limit -= reached - slot
+            finished = reached >= end or reached < min(end, slot + limit)
+            slot = reached
+            if not (newer and finished and limit > 0):
+                break
+            batch.passed.append(number)
+            number, slot = number + 1, 0
+        batch.new = (number, slot)
+        self._name_all(batch, number)
+        return None if batch.new == batch.old else batch
+
+    def advance(self, batch: Batch) -> None:
+        """Go on behind ``batch``: the store has it."""
+        self.position = batch.new
+        for number in batch.passed:
+            self._forget(number)
+        if batch.passed:
+            self._named = 0
+
+    def seek(self, position: Position) -> None:
+        """Go on at a position that the store named."""
+        self.position, self._named = position, 0
+
+    def close(self) -> None:
+        """Unmap what this reader mapped."""
+        for number in list(self._open):
+            self._open.pop(number).memory.close()
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:08d}.seg"
+
+    def _segment(self, number: int) -> Segment | None:
+        if self.live is not None:
+            return self.live.segments.get(number)
+        if number not in self._open:
+            segment = open_segment(self._path(number), number)
+            if segment is None:
+                return None
+            self._open[number] = segment
+        return self._open[number]
+
+    def _forget(self, number: int) -> None:
+        if self.live is not None:
+            self.live.release(number)
+            return
+        segment = self._open.pop(number, None)
+        if segment is not None:
+            segment.memory.close()
+        self._path(number).unlink(missing_ok=True)
+
+    def _learn(self, segment: Segment, slot: int) -> None:
+        """Names announced before the position, when the reader begins in the middle of a segment."""
+        if self._named != segment.number:
+            self._named = segment.number
+            if slot:
+                self._walk(segment, 0, slot, Batch((0, 0), (0, 0), self.names))
+
+    def _name_all(self, batch: Batch, number: int) -> None:
+        """A name may stand behind its points when a signal handler came between them; then the whole segment is asked."""
+        numbers = {int(s) for part in batch.series for s in (part[:1] if len(part) == 1 else np.unique(part))} if batch.series else set()
+        if numbers - self.names.keys() and (segment := self._segment(number)) is not None:
+            self._walk(segment, 0, (segment.size - HEADER_BYTES) // SLOT, Batch((0, 0), (0, 0), self.names))
+        for unknown in numbers - self.names.keys():
+            self.names[unknown] = ("", f"unknown.{unknown}", 1, "", 1)
+
+    def _walk(self, segment: Segment, start: int, end: int, batch: Batch) -> int:
+        """Read slots ``start`` to ``end``; returns the slot behind the last whole record (it may pass ``end``)."""
+        if end <= start:
+            return start
+        slots = np.frombuffer(segment.memory, _LAYOUT, (segment.size - HEADER_BYTES) // SLOT, HEADER_BYTES)
+        try:
+            others = (np.flatnonzero(slots["mark"][start:end] != POINT_MARK) + start).tolist()
+            at = start
+            while at < end:
+                index = bisect.bisect_left(others, at)
+                other = others[index] if index < len(others) else end
+                if other > at:
+                    _take_points(slots[at:other], batch)
+                    at = other
+                if at >= end:
+                    break
+                length = self._take_record(segment, at, len(slots) - at, batch)
+                if not length:
+                    break
+                at += length
+            return at
+        finally:
+            del slots  # a view that lives on keeps the segment mapped
+
+    def _take_record(self, segment: Segment, slot: int, room: int, batch: Batch) -> int:
+        """Read one record; returns the slots it takes, 0 when none stands here."""
+        offset = HEADER_BYTES + slot * SLOT
+        length, crc, _, series, kind, count, mark = RECORD.unpack_from(segment.memory, offset)
+        if mark != RECORD_MARK or not 1 <= count <= room or length > (count - 1) * SLOT:
+            return 0
+        payload = bytes(segment.memory[offset + SLOT : offset + SLOT + length])
+        if kind == Kind.SKIP:
+            return int(count)
+        if zlib.crc32(payload) != crc:
+            batch.damaged += 1
+            return int(count)
+        self._take(kind, series, payload, batch)
+        return int(count)
+
+    def _take(self, kind: int, series: int, payload: bytes, batch: Batch) -> None:
+        if kind == Kind.SERIES:
+            run, key, attempt, task, turn = json.loads(payload)
+            self.names[series] = (run, key, attempt, task, turn)
+        elif kind == Kind.EVENT:
+            event = unpack(payload)
+            if event is not None:
+                batch.events.append(event)
+        elif kind == Kind.ARRAY:
+            _take_array(series, payload, batch)
+
+
+def _take_points(slots: NDArray[Any], batch: Batch) -> None:
+    batch.series.append(slots["series"].astype(np.int64))
+    batch.steps.append(slots["step"].astype(np.int64))
+    batch.times.append(slots["at"] // 1000)
+    batch.values.append(slots["value"].astype(np.float64))
+
+
+def _take_array(series: int, payload: bytes, batch: Batch) -> None:
+    flags, count, start, now = ARRAY.unpack_from(payload, 0)
+    arrays = [np.frombuffer(payload, "<f8", count, ARRAY.size)]
+    for _ in range((flags & 1) + (flags >> 1 & 1)):
+        arrays.append(np.frombuffer(payload, "<i8", count, ARRAY.size + 8 * count * len(arrays)))
+    rest = iter(arrays[1:])
+    batch.series.append(np.full(count, series, np.int64))
+    batch.values.append(arrays[0])
+    batch.steps.append(next(rest) if flags & 1 else np.arange(start, start + count, dtype=np.int64))
+    batch.times.append(next(rest) if flags & 2 else np.full(count, now // 1000, np.int64))
+
+
+def left_behind(folder: Path) -> Iterable[Path]:
+    """Folders of journals below ``folder``, oldest name first; those still being made are left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))

@@ -1,0 +1,121 @@
+"""Floor 0. What may be a key, a name, an id or a path. Pure checks; nothing here touches a disk.
+
+The rules for keys are MLflow's (3.17, ``utils/validation.py``), so that every name this ledger holds can be said there
+too: letters, digits, ``_ / . - space :``, at most 250 characters, and unchanged by path normalisation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+import uuid
+
+from prefect_ledger.errors import InvalidName
+
+KEY_LIMIT = 250
+PARAM_VALUE_LIMIT = 6_000
+TAG_VALUE_LIMIT = 8_000
+NAME_LIMIT = 500
+PATH_LIMIT = 1_024
+
+_KEY = re.compile(r"[/\w.\- :]+", re.UNICODE)
+_HEX32 = re.compile(r"[0-9a-f]{32}")
+_PREFIX = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
+_DRIVE = re.compile(r"[A-Za-z]:")
+DEFAULT_EXPERIMENT = "Default"
+
+
+def check_key(key: object, kind: str = "metric") -> str:
+    """Return ``key`` if it may name a metric, parameter or tag.
+
+    Raises:
+        InvalidName: not text, empty, over 250 characters, other characters, or a path that would normalise away.
+    """
+    if not isinstance(key, str):
+        raise InvalidName(f"a {kind} key is text, not {type(key).__name__}: {key!r}")
+    if not key or len(key) > KEY_LIMIT:
+        raise InvalidName(f"a {kind} key has 1 to {KEY_LIMIT} characters, this one has {len(key)}: {key[:60]!r}")
+    if not _KEY.fullmatch(key):
+        raise InvalidName(f"{kind} key {key!r}: only letters, digits, '_', '/', '.', '-', ':' and spaces, such as 'val/auc'")
+    if posixpath.normpath(key) != key or key.startswith(("/", "..")) or key == "." or "\n" in key:
+        raise InvalidName(f"{kind} key {key!r} must read the same as a path: no leading '/', '..', './' or '//'")
+    return key
+
+
+def check_name(name: object, kind: str = "experiment") -> str:
+    """Return ``name`` if it may name an experiment or a run: 1 to 500 printable characters.
+
+    Raises:
+        InvalidName: otherwise.
+    """
+    if not isinstance(name, str):
+        raise InvalidName(f"the name of a {kind} is text, not {type(name).__name__}: {name!r}")
+    if not name.strip() or len(name) > NAME_LIMIT:
+        raise InvalidName(f"the name of a {kind} has 1 to {NAME_LIMIT} characters, this one has {len(name)}: {name[:60]!r}")
+    if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
+        raise InvalidName(f"the name of a {kind} has no control characters: {name!r}")
+    return name
+
+
+def check_path(path: object) -> str:
+    """Return ``path`` if it may be an artifact's path within its run: relative, forward slashes, staying inside.
+
+    Raises:
+        InvalidName: absolute, with a drive or scheme, with ``..`` or backslashes, control characters, too long.
+    """
+    if not isinstance(path, str):
+        raise InvalidName(f"an artifact path is text, not {type(path).__name__}: {path!r}")
+    if not path or len(path) > PATH_LIMIT:
+        raise InvalidName(f"an artifact path has 1 to {PATH_LIMIT} characters, this one has {len(path)}")
+    if "\\" in path or path.startswith(("/", "~")) or _DRIVE.match(path) or "://" in path:
+        raise InvalidName(f"artifact path {path!r}: give a relative path with forward slashes, such as 'plots/roc.png'")
+    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
+        raise InvalidName(f"artifact path {path!r} has control characters")
+    if posixpath.normpath(path) != path or ".." in path.split("/") or path == ".":
+        raise InvalidName(f"artifact path {path!r} must stay inside its run: no '..', './', '//' or trailing '/'")
+    if any(len(part.encode()) > 255 for part in path.split("/")):
+        raise InvalidName(f"artifact path {path!r}: a part is over 255 bytes, more than file systems take")
+    return path
+
+
+def run_id(text: object) -> str:
+    """Return the 36-character form of a whole run id (UUID, 36 or 32 characters).
+
+    Raises:
+        InvalidName: not a run id.
+    """
+    if isinstance(text, uuid.UUID):
+        return str(text)
+    try:
+        return str(uuid.UUID(text)) if isinstance(text, str) and len(text) in (32, 36) else str(uuid.UUID(int=-1))
+    except ValueError:
+        raise InvalidName(f"not a run id: {text!r}; give 36 characters such as '{uuid.uuid4()}'") from None
+
+
+def run_id_prefix(text: object) -> str:
+    """Return ``text`` as the beginning of a run id with dashes: a whole id, 32 hex digits, or 8 and more characters.
+
+    Raises:
+        InvalidName: shorter than 8 characters, or not hexadecimal.
+    """
+    if isinstance(text, uuid.UUID):
+        return str(text)
+    low = text.lower() if isinstance(text, str) else ""
+    if _HEX32.fullmatch(low):
+        return str(uuid.UUID(low))
+    if len(low) > 36 or not _PREFIX.fullmatch(low):
+        raise InvalidName(f"not a run id: {text!r}; give the whole id or at least its first 8 characters")
+    bare = low.replace("-", "")
+    cuts = (0, 8, 12, 16, 20, 32)
+    return "-".join(part for a, b in zip(cuts, cuts[1:], strict=False) if (part := bare[a:b]))
+
+
+def experiment_id(name: str) -> int:
+    """The id an experiment of this name gets when nobody has it yet: 0 for "Default", else 1 to 18 digits of its sha256.
+
+    Derived, so that a run can place its artifacts before any database was asked.
+    """
+    if name == DEFAULT_EXPERIMENT:
+        return 0
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % (10**18 - 1) + 1

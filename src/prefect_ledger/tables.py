@@ -1,0 +1,266 @@
+"""Floor 2. The tables, in a metadata of their own so that a user's SQLModel app never sees them.
+
+Times are microseconds since 1970 (UTC) as BIGINT. Rows are written through Core, never as objects: SQLModel classes with
+``table=True`` do not validate, and 1,000 objects cost as much as 30,000 rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives a rowid only to "INTEGER PRIMARY KEY"; elsewhere these ids are 64 bits wide.
+_IDENTITY = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Row(SQLModel):
+    """Base of all tables."""
+
+    metadata: ClassVar[MetaData] = METADATA
+
+
+def _big(**kw: Any) -> Any:
+    return Column(BigInteger, **kw)
+
+
+def _run_key() -> Any:
+    return Column(String(36), primary_key=True)
+
+
+class ExperimentRow(Row, table=True):
+    """A named set of runs; the id is derived from the first name it had."""
+
+    __tablename__ = "experiments"
+    id: int = Field(sa_column=_big(primary_key=True, autoincrement=False))
+    name: str = Field(sa_column=Column(String(500), nullable=False, unique=True))
+    lifecycle: str = Field(default="active", sa_column=Column(String(16), nullable=False, server_default="active"))
+    created: int = Field(sa_column=_big(nullable=False))
+    updated: int = Field(sa_column=_big(nullable=False))
+
+
+class ExperimentTagRow(Row, table=True):
+    __tablename__ = "experiment_tags"
+    experiment_id: int = Field(sa_column=_big(primary_key=True, autoincrement=False))
+    key: str = Field(sa_column=Column(String(250), primary_key=True))
+    value: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class RunRow(Row, table=True):
+    """One run. A row may be a placeholder (experiment NULL) while only its workers were heard."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_experiment", "experiment_id", "started", "id"),
+        Index("ix_runs_started", "started", "id"),
+        Index("ix_runs_parent", "parent_id"),
+        Index("ix_runs_open", "status", "seen"),
+        Index("ix_runs_owner", "owner"),
+    )
+    id: str = Field(sa_column=_run_key())
+    experiment_id: int | None = Field(default=None, sa_column=_big())
+    name: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    status: str = Field(sa_column=Column(String(16), nullable=False, server_default="RUNNING"))
+    status_at: int = Field(sa_column=_big(nullable=False, server_default="0"))
+    provisional: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    status_reason: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    kind: str = Field(default="", sa_column=Column(String(32), nullable=False, server_default=""))
+    user: str = Field(default="", sa_column=Column("user_id", String(250), nullable=False, server_default=""))
+    parent_id: str | None = Field(default=None, sa_column=Column(String(36)))
+    artifact_uri: str | None = Field(default=None, sa_column=Column(Text))
+    started: int | None = Field(default=None, sa_column=_big())
+    ended: int | None = Field(default=None, sa_column=_big())
+    seen: int = Field(sa_column=_big(nullable=False, server_default="0"))
+    owner: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+    lifecycle: str = Field(default="active", sa_column=Column(String(16), nullable=False, server_default="active"))
+    deleted: int | None = Field(default=None, sa_column=_big())
+    facts: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+    packages: str = Field(default="", sa_column=Column(String(64), nullable=False, server_default=""))
+
+
+class AttemptRow(Row, table=True):
+    __tablename__ = "attempts"
+    run_id: str = Field(sa_column=_run_key())
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    status: str = Field(sa_column=Column(String(16), nullable=False, server_default="RUNNING"))
+    status_at: int = Field(sa_column=_big(nullable=False, server_default="0"))
+    started: int | None = Field(default=None, sa_column=_big())
+    ended: int | None = Field(default=None, sa_column=_big())
+    exception: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+
+
+class PackagesRow(Row, table=True):
+    """Installed packages, once per content; ``runs.packages`` names the digest."""
+
+    __tablename__ = "packages"
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    content: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ParamRow(Row, table=True):
+    """The value of a parameter in one attempt; ``number`` where it reads as one."""
+
+    __tablename__ = "params"
+    __table_args__ = (Index("ix_params_key_number", "key", "number", "run_id"), {"sqlite_with_rowid": False})
+    run_id: str = Field(sa_column=_run_key())
+    key: str = Field(sa_column=Column(String(250), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    value: str = Field(sa_column=Column(Text, nullable=False))
+    number: float | None = Field(default=None, sa_column=Column(Double))
+
+
+class TagRow(Row, table=True):
+    __tablename__ = "tags"
+    __table_args__ = (Index("ix_tags_key", "key", "run_id"), {"sqlite_with_rowid": False})
+    run_id: str = Field(sa_column=_run_key())
+    key: str = Field(sa_column=Column(String(250), primary_key=True))
+    value: str | None = Field(default=None, sa_column=Column(Text))  # NULL: removed, remembered for the order of words
+    at: int = Field(sa_column=_big(nullable=False))
+
+
+def _summary_columns() -> list[Column[Any]]:
+    """n points, of them NaN and finite; mean of the finite; min, max with step; first, last by (step, time); NaN flags of those two."""
+    return [
+        Column("n", BigInteger, nullable=False, server_default="0"),
+        Column("nan", BigInteger, nullable=False, server_default="0"),
+        Column("finite", BigInteger, nullable=False, server_default="0"),
+        Column("mean", Double),
+        Column("vmin", Double),
+        Column("smin", BigInteger),
+        Column("vmax", Double),
+        Column("smax", BigInteger),
+        Column("fs", BigInteger),
+        Column("ft", BigInteger),
+        Column("fv", Double),
+        Column("ls", BigInteger),
+        Column("lt", BigInteger),
+        Column("lv", Double),
+        Column("fnan", Integer),
+        Column("lnan", Integer),
+    ]
+
+
+class SeriesRow(Row, table=True):
+    """The points of one key from one try of one task run (``''``: the flow or script itself) in one attempt."""
+
+    __tablename__ = "series"
+    __table_args__ = (
+        UniqueConstraint("run_id", "key", "attempt", "task_run_id", "try_number", name="uq_series_identity"),
+        *_summary_columns(),
+    )
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    key: str = Field(sa_column=Column(String(250), nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    task_run_id: str = Field(sa_column=Column(String(36), nullable=False))  # '' not NULL: NULLs are distinct in UNIQUE
+    try_number: int = Field(sa_column=Column(Integer, nullable=False))
+
+
+class ChunkRow(Row, table=True):
+    """Encoded points: of one series, or (series_id NULL) of many series of one run, as a flush left them."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        Index("ix_chunks_series", "series_id", "id", "n"),
+        Index("ix_chunks_mixed", "run_id", "id", "n"),
+    )
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    series_id: int | None = Field(default=None, sa_column=_big())
+    run_id: str | None = Field(default=None, sa_column=Column(String(36)))  # only mixed chunks
+    n: int = Field(sa_column=Column(Integer, nullable=False))
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class MetricRow(Row, table=True):
+    """One value per run and key: the last attempt's, its task runs merged. What tables, filters and gates use."""
+
+    __tablename__ = "metrics"
+    __table_args__ = (*_summary_columns(), Index("ix_metrics_key_last", "key", "lv", "run_id", "attempt"), {"sqlite_with_rowid": False})
+    run_id: str = Field(sa_column=_run_key())
+    key: str = Field(sa_column=Column(String(250), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+
+
+class TaskRunRow(Row, table=True):
+    __tablename__ = "task_runs"
+    __table_args__ = (Index("ix_task_runs_run", "run_id", "started"),)
+    id: str = Field(sa_column=Column(String(36), primary_key=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    state: str = Field(sa_column=Column(String(32), nullable=False))
+    state_at: int = Field(sa_column=_big(nullable=False))
+    tries: int = Field(sa_column=Column(Integer, nullable=False))
+    cached: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    started: int | None = Field(default=None, sa_column=_big())
+    ended: int | None = Field(default=None, sa_column=_big())
+    exception: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+
+
+class ArtifactRow(Row, table=True):
+    """Bytes that stand whole in the artifact store; written after them."""
+
+    __tablename__ = "artifacts"
+    run_id: str = Field(sa_column=_run_key())
+    path: str = Field(sa_column=Column(String(1024), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    uri: str = Field(sa_column=Column(Text, nullable=False))
+    size: int = Field(sa_column=_big(nullable=False))
+    sha256: str = Field(sa_column=Column(String(64), nullable=False))
+    kind: str = Field(sa_column=Column(String(32), nullable=False))
+    task_run_id: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+    at: int = Field(sa_column=_big(nullable=False))
+    details: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+
+
+class DatasetRow(Row, table=True):
+    __tablename__ = "datasets"
+    name: str = Field(sa_column=Column(String(500), primary_key=True))
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    source: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    rows: int | None = Field(default=None, sa_column=Column("row_count", BigInteger))
+    fields: str = Field(default="{}", sa_column=Column("schema_json", Text, nullable=False, server_default="{}"))
+
+
+class DatasetUseRow(Row, table=True):
+    __tablename__ = "dataset_uses"
+    __table_args__ = (Index("ix_dataset_uses_dataset", "name", "digest"),)
+    run_id: str = Field(sa_column=_run_key())
+    name: str = Field(sa_column=Column(String(500), primary_key=True))
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    context: str = Field(sa_column=Column(String(250), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    at: int = Field(sa_column=_big(nullable=False))
+
+
+class NoteRow(Row, table=True):
+    """What a person should know about a run, such as a value that two processes disagreed on."""
+
+    __tablename__ = "notes"
+    __table_args__ = (Index("ix_notes_run", "run_id", "id"),)
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class JournalRow(Row, table=True):
+    """How far a journal is in the store. Rows stay: a journal folder restored from a backup must find itself drained."""
+
+    __tablename__ = "journals"
+    id: str = Field(sa_column=Column(String(36), primary_key=True))
+    segment: int = Field(sa_column=_big(nullable=False))
+    slot: int = Field(sa_column=_big(nullable=False))
+    done: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
