@@ -1,23 +1,27 @@
-"""The package list, which pyproject.toml cannot say: ``flows/`` and ``dashboard/`` lie at the top of the repository and
-are installed inside ``prefect_ledger``, never as top-level packages that would shadow a user's own folders."""
+"""The list of packages, which pyproject.toml cannot say.
+
+``flows/`` and ``dashboard/`` lie at the top of the repository and are installed inside ``prefect_ledger``, never as top-level
+packages that would shadow a user's own folders. (Below ``src`` there are links to them for tools that read files instead of
+installing anything; the build does not need the links.)
+"""
 
 from __future__ import annotations
 
 from setuptools import find_packages, setup
 
-PACKAGE_DIR = {"": "src", "prefect_ledger.flows": "flows", "prefect_ledger.dashboard": "dashboard"}
+ELSEWHERE = {"prefect_ledger.flows": "flows", "prefect_ledger.dashboard": "dashboard"}
 
 
 def packages() -> list[str]:
-    found = find_packages("src")
-    for name, folder in PACKAGE_DIR.items():
-        if name:
-            found += [name, *(f"{name}.{child}" for child in find_packages(folder))]
+    """Every package, under the name it is installed by."""
+    found: list[str] = find_packages("src", exclude=[pattern for name in ELSEWHERE for pattern in (name, f"{name}.*")])
+    for name, folder in ELSEWHERE.items():
+        found += [name, *(f"{name}.{child}" for child in find_packages(folder))]
     return found
 
 
 setup(
-    package_dir=PACKAGE_DIR,
+    package_dir={"": "src", **ELSEWHERE},
     packages=packages(),
     package_data={"prefect_ledger": ["py.typed"], "": ["*.md", "*.mako", "*.sql", "*.json"]},
 )

