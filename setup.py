@@ -7,16 +7,17 @@ installing anything; the build does not need the links.)
 
 from __future__ import annotations
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
 
 ELSEWHERE = {"prefect_ledger.flows": "flows", "prefect_ledger.dashboard": "dashboard"}
 
 
 def packages() -> list[str]:
-    """Every package, under the name it is installed by."""
-    found: list[str] = find_packages("src", exclude=[pattern for name in ELSEWHERE for pattern in (name, f"{name}.*")])
+    """Every folder below, under the name it is installed by; those of data and migrations have no ``__init__.py``."""
+    links = [pattern for name in ELSEWHERE for pattern in (name, f"{name}.*")]
+    found: list[str] = find_namespace_packages("src", exclude=["*__pycache__*", *links])
     for name, folder in ELSEWHERE.items():
-        found += [name, *(f"{name}.{child}" for child in find_packages(folder))]
+        found += [name, *(f"{name}.{child}" for child in find_namespace_packages(folder, exclude=["*__pycache__*"]))]
     return found
 
 
