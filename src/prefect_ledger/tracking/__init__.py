@@ -1,0 +1,1 @@
+"""Floor 5. Runs and the verbs that log into them."""

@@ -1,0 +1,51 @@
+"""Floor 5. Which run is meant when none is named: the one this context entered, else the one the orchestrator is running here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from prefect_ledger.errors import NoActiveRun
+
+if TYPE_CHECKING:
+    from prefect_ledger.tracking.runs import ActiveRun
+
+_current: ContextVar[ActiveRun | None] = ContextVar("prefect_ledger_run", default=None)
+
+# Asked when no run was entered here, such as in a task's process; the front door sets it, so that this floor knows no orchestrator.
+resolver: Callable[[], ActiveRun | None] | None = None
+
+
+def current() -> ActiveRun | None:
+    """The run entered in this context, if any. Threads made by hand begin without one: pass them the handle."""
+    return _current.get()
+
+
+def active() -> ActiveRun:
+    """The run that a verb without a run means.
+
+    Raises:
+        NoActiveRun: none is open here.
+    """
+    run = _current.get()
+    if run is None and resolver is not None:
+        run = resolver()
+    if run is None:
+        raise NoActiveRun(
+            "no run is open here: decorate the flow with @tracked_flow, open one with start_run(), or in a thread of your own"
+            " use the handle: run = current_run() outside, run.log_metric(...) inside"
+        )
+    return run
+
+
+@contextlib.contextmanager
+def using(run: ActiveRun) -> Iterator[ActiveRun]:
+    """Make ``run`` the current one of this context while the block runs."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        with contextlib.suppress(ValueError):  # a generator closed from another context
+            _current.reset(token)

@@ -1,0 +1,44 @@
+"""Floor 5. Figures as bytes, recognised by what they can do, so that no plotting library is imported for it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import PurePosixPath
+from typing import Any
+
+from prefect_ledger.errors import InvalidValue
+
+
+def render(figure: Any, path: str) -> bytes:
+    """``figure`` in the format that the suffix of ``path`` names.
+
+    Raises:
+        InvalidValue: not a matplotlib or plotly figure, or a format it cannot be written in.
+    """
+    suffix = PurePosixPath(path).suffix.lower().lstrip(".")
+    if not suffix:
+        raise InvalidValue(f"log_figure needs a path with a format, such as {path + '.png'!r}")
+    if hasattr(figure, "savefig"):
+        return _matplotlib(figure, path, suffix)
+    if hasattr(figure, "to_plotly_json"):
+        return _plotly(figure, path, suffix)
+    if hasattr(figure, "figure") and hasattr(figure.figure, "savefig"):  # an Axes, or seaborn's grids
+        return _matplotlib(figure.figure, path, suffix)
+    raise InvalidValue(f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}")
+
+
+def _matplotlib(figure: Any, path: str, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        figure.savefig(buffer, format=suffix, bbox_inches="tight")
+    except ValueError as error:
+        raise InvalidValue(f"the figure cannot be written as {path!r}: {error}") from None
+    return buffer.getvalue()
+
+
+def _plotly(figure: Any, path: str, suffix: str) -> bytes:
+    if suffix in ("html", "htm"):
+        return str(figure.to_html(include_plotlyjs="cdn")).encode()
+    if suffix == "json":
+        return str(figure.to_json()).encode()
+    raise InvalidValue(f"a plotly figure is written as .html or .json, not {path!r}")

@@ -1,0 +1,300 @@
+"""Floor 5. The ledger of this process: settings, journal, recorder and stores, made when first needed and ended at exit."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import getpass
+import sys
+import threading
+import uuid
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.errors import LedgerError, RunNotFound
+from prefect_ledger.events import RunAttached, RunStarted
+from prefect_ledger.journal import Journal
+from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id
+from prefect_ledger.names import run_id as whole_id
+from prefect_ledger.settings import Settings
+from prefect_ledger.tracking.runs import ActiveRun, Shared, now
+
+if TYPE_CHECKING:
+    from prefect_ledger.artifact_store import ArtifactStore
+    from prefect_ledger.database import Database
+    from prefect_ledger.queries import Reader
+    from prefect_ledger.recorder import Recorder
+
+EXIT_SECONDS = 30.0
+
+
+class LedgerWarning(UserWarning):
+    """Something about where values are kept that the user should know; the run goes on."""
+
+
+class Ledger:
+    """Everything of one ledger in this process. Safe to use from any thread, and after a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.journal = Journal(settings.journal_folder, on_open=self._opened, on_trouble=_warn, store=settings.shown_store_url)
+        self.recorder: Recorder | None = None
+        self._entered: dict[tuple[str, int], ActiveRun] = {}
+        self._mutex = threading.RLock()
+
+    @functools.cached_property
+    def database(self) -> Database:
+        """The store's database; connected when first used."""
+        from prefect_ledger.database import Database
+
+        return Database(self.settings.store_url)
+
+    @functools.cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Where artifacts' bytes go."""
+        from prefect_ledger.artifact_store import ArtifactStore
+
+        return ArtifactStore(self.settings.artifact_root)
+
+    @functools.cached_property
+    def reader(self) -> Reader:
+        """Reading access to the store."""
+        from prefect_ledger.queries import Reader
+
+        return Reader(self.database, read_artifact=lambda artifact: self.artifacts.read_bytes(artifact.uri, sha256=artifact.sha256))
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def enter(
+        self,
+        run_id: str,
+        *,
+        attempt: int = 1,
+        experiment: str | None = None,
+        name: str = "",
+        kind: str = "flow",
+        parent: str | None = None,
+        task_run_id: str = "",
+        try_number: int = 1,
+        owner: bool = True,
+        started: int | None = None,
+    ) -> ActiveRun:
+        """The handle of an attempt of a run, said to have started (``owner``) or to be worked for from here.
+
+        Called again for the same attempt it gives the same handle and says nothing, unless the run had been finished here.
+        """
+        with self._mutex:
+            known = self._entered.get((run_id, attempt))
+            if known is None or known.finished:
+                known = self._entered[run_id, attempt] = self._begin(run_id, attempt, experiment, name, kind, parent, owner, started)
+        return known.for_task(task_run_id, try_number) if task_run_id else known
+
+    def _begin(
+        self, run_id: str, attempt: int, experiment: str | None, name: str, kind: str, parent: str | None, owner: bool, started: int | None
+    ) -> ActiveRun:
+        where = check_name(experiment or DEFAULT_EXPERIMENT)
+        uri = self._artifact_uri(where, run_id, attempt)
+        shared = Shared(run_id, attempt, name=name or run_id[:8], experiment=where, artifact_uri=uri, owner=owner, kind=kind)
+        run = ActiveRun(self, shared)
+        at = started or now()
+        if owner:
+            run.say(
+                RunStarted(
+                    run=run_id,
+                    at=at,
+                    attempt=attempt,
+                    experiment=where,
+                    name=shared.name,
+                    kind=kind,
+                    user=_user(),
+                    parent=parent,
+                    artifact_uri=uri,
+                )
+            )
+        else:
+            run.say(RunAttached(run=run_id, at=at, attempt=attempt, experiment=experiment))
+        return run
+
+    def _artifact_uri(self, experiment: str, run_id: str, attempt: int) -> str:
+        uri = self.artifacts.uri(experiment_id(experiment), run_id)
+        return uri if attempt == 1 else f"{uri}.{attempt}"  # an earlier attempt's bytes stay what they were
+
+    def start(
+        self, *, experiment: str | None = None, name: str | None = None, tags: dict[str, Any] | None = None, parent: str | None = None
+    ) -> ActiveRun:
+        """A new run of a script or notebook."""
+        run_id = str(uuid.uuid4())
+        if name is not None:
+            check_name(name, "run")
+        run = self.enter(
+            run_id,
+            experiment=experiment,
+            name=name or f"{Path(sys.argv[0]).stem or 'notebook'}-{run_id[:8]}",
+            kind="script",
+            parent=None if parent is None else whole_id(parent),
+        )
+        if tags:
+            run.set_tags(tags)
+        self._describe(run)
+        return run
+
+    def attach(self, run_id: str) -> ActiveRun:
+        """A handle of a run that exists: one open in this process, else one of the store. ``run_id`` may be a prefix.
+
+        Raises:
+            RunNotFound: the store has no such run. InvalidName: not a run id.
+        """
+        for (known, _), run in sorted(self._entered.items(), reverse=True):
+            if known.startswith(run_id) and not run.finished and len(run_id) >= 8:
+                return run
+        try:
+            found = self.reader.run(run_id)
+        except RunNotFound:
+            whole = whole_id(run_id)  # not heard of yet: its start may sit in another process's journal
+            return self.enter(whole, owner=False)
+        return self.enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, owner=False)
+
+    def ended(self, run: ActiveRun) -> None:
+        """A run of this process was finished: forget its handle, have the recorder look."""
+        with self._mutex:
+            self._entered.pop((run.id, run.attempt), None)
+        self.journal.wake.set()
+
+    def _describe(self, run: ActiveRun) -> None:
+        """Record the surroundings, beside the run: the caller does not wait for it."""
+        thread = threading.Thread(target=describe, args=(run, Path.cwd(), self.settings), name="prefect-ledger-capture", daemon=True)
+        thread.start()
+        self._capturing = thread
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def _opened(self, journal: Journal) -> None:
+        """A journal was opened in this process: give it a recorder, and an end at exit."""
+        from prefect_ledger.recorder import Recorder
+
+        self._entered = dict(self._entered)
+        self.recorder = Recorder(journal, lambda: self.database)
+        self.recorder.start()
+        _at_exit(self)
+
+    def flush(self, timeout: float = EXIT_SECONDS) -> int:
+        """Bring what was logged until now into the store; returns how many records are still held (0: all is in)."""
+        return self.recorder.flush(timeout) if self.recorder is not None else 0
+
+    def close(self, timeout: float = EXIT_SECONDS) -> None:
+        """End what this process started and left open, drain, and stop. What the store does not take waits in the journal."""
+        thread = getattr(self, "_capturing", None)
+        if thread is not None:
+            thread.join(2.0)
+        failed = getattr(sys, "last_value", None)
+        for run in list(self._entered.values()):
+            if run._shared.owner and not run.finished and run._shared.kind == "script":
+                run.finish("FAILED" if failed else "COMPLETED", reason=str(failed or ""))
+        if self.recorder is not None:
+            held = self.recorder.finish(timeout)
+            if held:
+                _warn(
+                    f"{held} records are not in the store {self.settings.shown_store_url} yet; they wait in {self.journal.folder}: prefect-ledger recover brings them in"
+                )
+            self.recorder = None
+        if "database" in self.__dict__:
+            self.database.close()
+
+
+def describe(run: ActiveRun, folder: Path, settings: Settings) -> None:
+    """Record what can be known of the surroundings of a run started in ``folder``."""
+    from prefect_ledger import capture
+
+    facts: dict[str, Any] = {"environment": capture.environment()}
+    if settings.capture_git and (state := capture.git(folder)) is not None:
+        import dataclasses
+
+        facts["git"] = dataclasses.asdict(state)
+    run.describe(facts, capture.packages() if settings.capture_packages else None)
+
+
+_ledger: Ledger | None = None
+_registered: set[int] = set()
+_mutex = threading.Lock()
+
+
+def ledger() -> Ledger:
+    """The ledger of this process, its settings resolved when it is first asked for."""
+    global _ledger
+    if _ledger is None:
+        with _mutex:
+            if _ledger is None:
+                _ledger = Ledger(Settings.resolve())
+    return _ledger
+
+
+def configure(**settings: Any) -> Settings:
+    """Use other settings from here on in this process, arguments before everything else; returns what was resolved.
+
+    Raises:
+        InvalidSettings: an unknown setting or one that cannot be used.
+    """
+    global _ledger
+    resolved = Settings.resolve(**settings)
+    with _mutex:
+        before, _ledger = _ledger, Ledger(resolved)
+    if before is not None:
+        before.close()
+    return resolved
+
+
+def start_run(
+    *, experiment: str | None = None, name: str | None = None, tags: dict[str, Any] | None = None, parent: str | None = None
+) -> ActiveRun:
+    """Open a run without Prefect: use it in a ``with`` block, or call ``finish()``.
+
+    ``experiment`` is made when it is new ("Default" when left out); ``parent`` is the id of the run this one belongs to.
+
+    Example:
+        >>> with start_run(experiment="docs", tags={"team": "risk"}) as run:
+        ...     run.log_metric("auc", 0.91)
+    """
+    return ledger().start(experiment=experiment, name=name, tags=tags, parent=parent)
+
+
+def open_run(run_id: str) -> ActiveRun:
+    """A handle that logs into an existing run, from any process; ``run_id`` may be its first 8 characters.
+
+    Raises:
+        RunNotFound, InvalidName.
+    """
+    return ledger().attach(run_id)
+
+
+def _at_exit(one: Ledger) -> None:
+    """Close ``one`` when this process ends, however it was started: forked workers do not run ``atexit``, only ``Finalize``."""
+    import os
+
+    if os.getpid() in _registered:
+        return
+    _registered.add(os.getpid())
+    atexit.register(_close_all)
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _close_all, exitpriority=100)
+
+
+def _close_all() -> None:
+    if _ledger is not None:
+        try:
+            _ledger.close()
+        except LedgerError as error:  # the process is ending: say it, do not stand in its way
+            _warn(str(error))
+
+
+@functools.cache
+def _user() -> str:
+    try:
+        return getpass.getuser()[:250]
+    except (KeyError, OSError):
+        return ""
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, LedgerWarning, stacklevel=2)

@@ -1,0 +1,375 @@
+"""Floor 5. The handle of a run that is being written, and the verbs on it.
+
+A verb checks what can be checked here, puts one record into the journal and returns; no verb waits for a database. Handles of one run
+(its tasks' too) share one :class:`Shared`, so that a parameter changed by another thread is refused as well.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from prefect_ledger.channel import Channel
+from prefect_ledger.entities import RunStatus
+from prefect_ledger.errors import InvalidValue, ParamChanged, RunFinished
+from prefect_ledger.events import (
+    ArtifactLogged,
+    DatasetLogged,
+    ParamsLogged,
+    RunDescribed,
+    RunStatusSeen,
+    TagsSet,
+)
+from prefect_ledger.masking import MASK, is_secret_name, mask_text
+from prefect_ledger.names import TAG_VALUE_LIMIT, check_key, check_path
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from prefect_ledger.artifact_store import Stored
+    from prefect_ledger.series import Series
+    from prefect_ledger.tracking.ledger import Ledger
+
+
+def now() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+class Shared:
+    """What all handles of one attempt of a run in this process have in common."""
+
+    def __init__(self, run_id: str, attempt: int, *, name: str, experiment: str, artifact_uri: str, owner: bool, kind: str = "") -> None:
+        self.kind = kind
+        self.run_id, self.attempt, self.name, self.experiment = run_id, attempt, name, experiment
+        self.artifact_uri, self.owner = artifact_uri, owner
+        self.params: dict[str, str] = {}
+        self.handles: dict[tuple[str, int], ActiveRun] = {}
+        self.mutex = threading.Lock()
+        self.finished = False
+
+
+class ActiveRun(Channel):
+    """A run that takes values: from any thread, from a forked child, until it is finished.
+
+    Made by :func:`start_run`, :func:`open_run`, :func:`current_run` and the decorators.
+
+    Example:
+        >>> from prefect_ledger import start_run
+        >>> with start_run(experiment="docs") as run:
+        ...     run.log_param("depth", 6)
+        ...     run.log_metric("loss", 0.25, step=0)
+    """
+
+    def __init__(self, ledger: Ledger, shared: Shared, *, task_run_id: str = "", try_number: int = 1) -> None:
+        super().__init__(ledger.journal, shared.run_id, attempt=shared.attempt, task_run_id=task_run_id, try_number=try_number)
+        self._ledger, self._shared = ledger, shared
+        self._tokens: list[Token[ActiveRun | None]] = []
+
+    def __repr__(self) -> str:
+        return f"<ActiveRun {self.id[:8]} {self.name!r} in {self.experiment!r}>"
+
+    @property
+    def id(self) -> str:
+        """The run's id: 36 characters, under Prefect the flow run's."""
+        return self.run_id
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self._shared.name
+
+    @property
+    def experiment(self) -> str:
+        """The name of the run's experiment."""
+        return self._shared.experiment
+
+    @property
+    def artifact_uri(self) -> str:
+        """Where this attempt's artifacts are put."""
+        return self._shared.artifact_uri
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run takes no more values from this process."""
+        return self._shared.finished
+
+    # --- parameters and tags --------------------------------------------------------------------------------------
+
+    def log_param(self, key: str, value: Any) -> None:
+        """Log one parameter; see :meth:`log_params`."""
+        self.log_params({key: value})
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters, kept as text; nested values become ``a.b``, secrets are masked. All are checked before any is kept.
+
+        Raises:
+            ParamChanged: a key has another value in this attempt; the same value again is fine.
+            InvalidName, InvalidValue, RunFinished.
+        """
+        from prefect_ledger.tracking.params import flatten
+
+        if not isinstance(params, Mapping):
+            raise InvalidValue(f"log_params takes a mapping of names to values, not {type(params).__name__}")
+        self._keep_params(flatten(params, strict=True))
+
+    def log_auto_params(self, params: Mapping[str, Any]) -> None:
+        """Log the arguments of a call: whatever they are, this never ends the run. Frames and arrays become datasets."""
+        from prefect_ledger.tracking.datasets import describe, is_tabular
+        from prefect_ledger.tracking.params import flatten
+
+        plain: dict[str, Any] = {}
+        for key, value in params.items():
+            if is_tabular(value):
+                found = describe(value, name=key)
+                self.log_dataset(found.name, found.digest, context="parameter", source=found.source, rows=found.rows, schema=found.schema)
+            else:
+                plain[key] = value
+        values = flatten(plain, strict=False)
+        known = self._shared.params
+        self._keep_params({k: v for k, v in values.items() if known.get(k, v) == v})
+
+    def _keep_params(self, values: Mapping[str, str]) -> None:
+        self._check_open()
+        shared = self._shared
+        with shared.mutex:
+            for key, value in values.items():
+                if shared.params.get(key, value) != value:
+                    raise ParamChanged(
+                        f"parameter {key!r} is {shared.params[key]!r} in this attempt and cannot become {value!r}:"
+                        " log another key, or log_metric for what changes"
+                    )
+            new = {key: value for key, value in values.items() if key not in shared.params}
+            shared.params.update(new)
+        if new:
+            self.say(ParamsLogged(run=self.id, at=now(), attempt=self.attempt, values=new, task=self.task_run_id))
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Set one tag; see :meth:`set_tags`."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, kept as text; the latest value stays, None removes the tag.
+
+        Raises:
+            InvalidName, InvalidValue, RunFinished.
+        """
+        if not isinstance(tags, Mapping):
+            raise InvalidValue(f"set_tags takes a mapping of names to values, not {type(tags).__name__}")
+        values = {check_key(key, "tag"): _tag_text(key, value) for key, value in tags.items()}
+        self._check_open()
+        if values:
+            self.say(TagsSet(run=self.id, at=now(), values=values))
+
+    # --- artifacts ------------------------------------------------------------------------------------------------
+
+    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Log a local file, under its own name, in the folder ``artifact_path`` of the run's artifacts.
+
+        The bytes stand whole, with their sha256, before the run mentions them.
+
+        Raises:
+            InvalidValue: no such file. InvalidName: a path that leaves the run's folder.
+        """
+        local = Path(local_path)
+        if not local.is_file():
+            raise InvalidValue(f"no file at {local}: log_artifact takes a file, log_artifacts a folder")
+        path = check_path(f"{artifact_path}/{local.name}" if artifact_path else local.name)
+        self._check_open()
+        self._said(self._ledger.artifacts.put_file(self.artifact_uri, path, local))
+
+    def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Log every file of a folder, in the folder ``artifact_path``, several at a time. Raises as :meth:`log_artifact`."""
+        local = Path(local_folder)
+        if not local.is_dir():
+            raise InvalidValue(f"no folder at {local}: log_artifacts takes a folder, log_artifact a file")
+        prefix = check_path(artifact_path) if artifact_path else ""
+        self._check_open()
+        for stored in self._ledger.artifacts.put_folder(self.artifact_uri, prefix, local):
+            self._said(stored)
+
+    def log_bytes(self, data: bytes, path: str, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
+        """Log bytes as the artifact ``path``. Raises as :meth:`log_artifact`."""
+        check_path(path)
+        self._check_open()
+        self._said(self._ledger.artifacts.put_bytes(self.artifact_uri, path, data), kind=kind, metadata=metadata)
+
+    def log_text(self, text: str, path: str) -> None:
+        """Log text as the artifact ``path``, in UTF-8. Raises as :meth:`log_artifact`."""
+        if not isinstance(text, str):
+            raise InvalidValue(f"log_text takes text, not {type(text).__name__}")
+        self.log_bytes(text.encode("utf-8", "replace"), path, kind="text")
+
+    def log_dict(self, data: Any, path: str) -> None:
+        """Log a mapping or list as JSON (or YAML, when ``path`` ends so) in the artifact ``path``.
+
+        Raises:
+            InvalidValue: it holds something that JSON cannot say. Else as :meth:`log_artifact`.
+        """
+        check_path(path)
+        try:
+            text = _yaml(data) if path.endswith((".yaml", ".yml")) else json.dumps(data, indent=2, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidValue(f"log_dict cannot write {path!r}: {error}") from None
+        self.log_bytes(text.encode("utf-8", "replace"), path, kind="dict")
+
+    def log_figure(self, figure: Any, path: str) -> None:
+        """Log a matplotlib figure (.png, .svg, .pdf, …) or a plotly figure (.html, .json) as the artifact ``path``.
+
+        Raises:
+            InvalidValue: not a figure, or a format it cannot be written in. Else as :meth:`log_artifact`.
+        """
+        from prefect_ledger.tracking.figures import render
+
+        check_path(path)
+        self.log_bytes(render(figure, path), path, kind="figure")
+
+    def _said(self, stored: Stored, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
+        details = dict(metadata or {})
+        if media := mimetypes.guess_type(stored.path)[0]:
+            details.setdefault("media", media)
+        self.say(
+            ArtifactLogged(
+                run=self.id,
+                at=now(),
+                attempt=self.attempt,
+                path=stored.path,
+                uri=stored.uri,
+                size=stored.size,
+                sha256=stored.sha256,
+                kind=kind,
+                task=self.task_run_id,
+                metadata=details,
+            )
+        )
+
+    def log_dataset(
+        self,
+        name: str,
+        digest: str,
+        *,
+        context: str = "",
+        source: str = "",
+        rows: int | None = None,
+        schema: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record that the run used or made the data ``name`` with this digest; the bytes are not copied."""
+        check_key(name, "dataset")
+        self._check_open()
+        self.say(
+            DatasetLogged(
+                run=self.id,
+                at=now(),
+                attempt=self.attempt,
+                name=name,
+                digest=digest,
+                context=context,
+                source=mask_text(source),
+                rows=rows,
+                schema=dict(schema or {}),
+            )
+        )
+
+    # --- reading and life -----------------------------------------------------------------------------------------
+
+    def metric(self, key: str) -> Series:
+        """The whole series of ``key`` so far; what is still in the journal is brought into the store first.
+
+        Raises:
+            MetricNotFound: nothing was logged under this key. StoreUnavailable: the store cannot be asked.
+        """
+        self._ledger.flush()
+        return self._ledger.reader.metric(self.id, key, None, None)
+
+    def describe(self, facts: Mapping[str, Any], packages: Mapping[str, str] | None = None) -> None:
+        """Record surroundings; values under secret names are masked."""
+        self.say(RunDescribed(run=self.id, at=now(), facts=dict(facts), packages=dict(packages or {})))
+
+    def for_task(self, task_run_id: str, try_number: int = 1) -> ActiveRun:
+        """The handle for one try of a task run of this run: its points are series of their own."""
+        shared, place = self._shared, (task_run_id, try_number)
+        with shared.mutex:
+            if place not in shared.handles:
+                shared.handles[place] = ActiveRun(self._ledger, shared, task_run_id=task_run_id, try_number=try_number)
+            return shared.handles[place]
+
+    def status_seen(
+        self,
+        status: str,
+        *,
+        at: int | None = None,
+        reason: str = "",
+        provisional: bool = False,
+        exception: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a status of the run without closing its handles."""
+        self.say(
+            RunStatusSeen(
+                run=self.id,
+                at=at or now(),
+                attempt=self.attempt,
+                status=RunStatus(status).value,
+                reason=mask_text(reason),
+                provisional=provisional,
+                exception=dict(exception or {}),
+            )
+        )
+
+    def finish(self, status: str = "COMPLETED", *, reason: str = "", exception: Mapping[str, Any] | None = None) -> None:
+        """End the run; every handle of it in this process refuses values from here on. A second call does nothing."""
+        shared = self._shared
+        with shared.mutex:
+            if shared.finished:
+                return
+            shared.finished = True
+            handles = [self, *shared.handles.values()]
+        self.status_seen(status, reason=reason, exception=exception)
+        for handle in handles:
+            handle.close()
+        self._ledger.ended(self)
+
+    def __enter__(self) -> Self:
+        from prefect_ledger.tracking.context import _current
+
+        if self.finished:
+            raise RunFinished(f"run {self.id} is finished; start_run() makes a new one")
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        from prefect_ledger.capture import exception as describe
+        from prefect_ledger.tracking.context import _current
+
+        _current.reset(self._tokens.pop())
+        if self._tokens:
+            return  # entered more than once: the outermost block ends it
+        if not self._shared.owner:
+            return  # attached by open_run: whoever started it ends it
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            self.finish()
+        elif isinstance(error, KeyboardInterrupt):
+            self.finish("CANCELLED", reason="interrupted from the keyboard")
+        else:
+            self.finish("FAILED", reason=f"{type(error).__name__}: {error}"[:500], exception=describe(error))
+
+
+def _tag_text(key: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    text = MASK if is_secret_name(key) else mask_text(str(value))
+    if len(text) > TAG_VALUE_LIMIT:
+        raise InvalidValue(f"tag {key!r} has {len(text)} characters, at most {TAG_VALUE_LIMIT}: log_text keeps long texts")
+    return text
+
+
+def _yaml(data: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
