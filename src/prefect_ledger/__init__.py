@@ -1,3 +1,158 @@
-"""Floor 7. The front door of prefect-ledger."""
+"""Floor 7. The front door of prefect-ledger: every public name, loaded when it is first used.
+
+Importing this costs next to nothing on top of Prefect; numpy, SQLModel and alembic come with the first thing that needs them.
+"""
 
 from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.tracking import context as _context
+
+if TYPE_CHECKING:
+    from prefect_ledger.entities import Experiment, Run, RunStatus, Summary
+    from prefect_ledger.errors import LedgerError
+    from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
+    from prefect_ledger.series import Series
+    from prefect_ledger.settings import Settings
+    from prefect_ledger.tracking.experiments import (
+        create_experiment,
+        delete_experiment,
+        get_experiment,
+        rename_experiment,
+        restore_experiment,
+        search_experiments,
+    )
+    from prefect_ledger.tracking.ledger import configure, open_run, start_run
+    from prefect_ledger.tracking.reading import get_run, search_runs
+    from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model
+    from prefect_ledger.tracking.runs import ActiveRun
+    from prefect_ledger.tracking.verbs import (
+        current_run,
+        log_artifact,
+        log_artifacts,
+        log_dict,
+        log_figure,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        log_series,
+        log_text,
+        set_tag,
+        set_tags,
+    )
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ActiveRun": "tracking.runs",
+    "Artifact": "tracking.returns",
+    "Dataset": "tracking.returns",
+    "Experiment": "entities",
+    "LedgerError": "errors",
+    "Metrics": "tracking.returns",
+    "Model": "tracking.returns",
+    "Run": "entities",
+    "RunStatus": "entities",
+    "Series": "series",
+    "Settings": "settings",
+    "Summary": "entities",
+    "TrackedFlow": "orchestration",
+    "TrackedTask": "orchestration",
+    "configure": "tracking.ledger",
+    "create_experiment": "tracking.experiments",
+    "current_run": "tracking.verbs",
+    "delete_experiment": "tracking.experiments",
+    "get_experiment": "tracking.experiments",
+    "get_run": "tracking.reading",
+    "log_artifact": "tracking.verbs",
+    "log_artifacts": "tracking.verbs",
+    "log_dict": "tracking.verbs",
+    "log_figure": "tracking.verbs",
+    "log_metric": "tracking.verbs",
+    "log_metrics": "tracking.verbs",
+    "log_param": "tracking.verbs",
+    "log_params": "tracking.verbs",
+    "log_series": "tracking.verbs",
+    "log_text": "tracking.verbs",
+    "open_run": "tracking.ledger",
+    "rename_experiment": "tracking.experiments",
+    "restore_experiment": "tracking.experiments",
+    "search_experiments": "tracking.experiments",
+    "search_runs": "tracking.reading",
+    "set_tag": "tracking.verbs",
+    "set_tags": "tracking.verbs",
+    "start_run": "tracking.ledger",
+    "tracked_flow": "orchestration",
+    "tracked_task": "orchestration",
+}
+
+__all__ = [
+    "ActiveRun",
+    "Artifact",
+    "Dataset",
+    "Experiment",
+    "LedgerError",
+    "Metrics",
+    "Model",
+    "Run",
+    "RunStatus",
+    "Series",
+    "Settings",
+    "Summary",
+    "TrackedFlow",
+    "TrackedTask",
+    "configure",
+    "create_experiment",
+    "current_run",
+    "delete_experiment",
+    "get_experiment",
+    "get_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_series",
+    "log_text",
+    "open_run",
+    "rename_experiment",
+    "restore_experiment",
+    "search_experiments",
+    "search_runs",
+    "set_tag",
+    "set_tags",
+    "start_run",
+    "tracked_flow",
+    "tracked_task",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'prefect_ledger' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"prefect_ledger.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _run_of_prefect() -> Any:
+    """The run that Prefect is running here, when Prefect is here at all."""
+    if "prefect" not in sys.modules:
+        return None
+    from prefect_ledger.orchestration.context import resolve
+
+    return resolve()
+
+
+_context.resolver = _run_of_prefect

@@ -170,9 +170,8 @@ class Channel:
             if key not in ids:
                 if not self._announced(key):
                     return journal.drop(1)
-            elif journal._offset > journal._last:
-                if not journal.roll(SLOT):
-                    return journal.drop(1)
+            elif journal._offset > journal._last and not journal.roll(SLOT):
+                return journal.drop(1)
             if key in ids and journal._offset <= journal._last:  # from here to the end of the packing no call
                 series = ids[key]
                 offset = journal._offset

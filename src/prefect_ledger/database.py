@@ -13,7 +13,7 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,8 @@ class Database:
             SchemaTooNew, SchemaTooOld, ForeignDatabase: it is not one this version may write.
         """
         self.prepare()
-        with self._translated(), self._engine.connect() as conn:
-            conn = conn.execution_options(ledger_write=True)
-            with conn.begin():
-                yield conn
+        with self._translated(), self._writer() as conn, conn.begin():
+            yield conn
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -114,14 +112,17 @@ class Database:
         if self.dialect == "sqlite":
             _create_sqlite(_sqlite_path(self.url))
             self._use_wal()
+        with self._writer() as conn, conn.begin():
+            if self.dialect == "postgresql":  # DDL "IF NOT EXISTS" races between processes; this does not
+                conn.execute(sa.text("select pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
+            if _version(conn) != SCHEMA:
+                _refuse_foreign(conn)
+                upgrade(conn)
+
+    @contextlib.contextmanager
+    def _writer(self) -> Iterator[sa.Connection]:
         with self._engine.connect() as conn:
-            conn = conn.execution_options(ledger_write=True)
-            with conn.begin():
-                if self.dialect == "postgresql":  # DDL "IF NOT EXISTS" races between processes; this does not
-                    conn.execute(sa.text("select pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
-                if _version(conn) != SCHEMA:
-                    _refuse_foreign(conn)
-                    upgrade(conn)
+            yield conn.execution_options(ledger_write=True)
 
     def _use_wal(self) -> None:
         """Switch to WAL; the switch wants the file alone and answers "locked" at once, so it is asked again for a while."""
@@ -161,6 +162,18 @@ class Database:
         # In a forked child the parent's connections must be neither used nor closed: they are left behind.
         self._engine.dispose(close=False)
         self._mutex = threading.Lock()
+
+
+def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.CursorResult[Any]:
+    """Run one statement as the driver takes it; ``?`` marks parameters in both dialects (and stands nowhere else in ``text``)."""
+    if tx.dialect.name != "sqlite":
+        text = text.replace("?", "%s")
+    return tx.exec_driver_sql(text, tuple(params))
+
+
+def rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query, as plain tuples; ``text`` as in :func:`execute`."""
+    return [tuple(row) for row in execute(tx, text, params)]
 
 
 def _forked() -> None:
@@ -216,7 +229,8 @@ def _refuse_foreign(conn: sa.Connection) -> None:
 
     if taken := set(sa.inspect(conn).get_table_names()) & set(METADATA.tables):
         raise ForeignDatabase(
-            f"the database has tables that are not prefect-ledger's ({', '.join(sorted(taken)[:4])}): give it a database or a schema of its own"
+            f"the database has tables that are not prefect-ledger's ({', '.join(sorted(taken)[:4])}):"
+            " give the ledger a database or a schema of its own"
         )
 
 

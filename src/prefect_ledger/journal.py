@@ -189,6 +189,11 @@ class Journal:
         )
         return mmap.mmap(-1, size), None, size
 
+    @property
+    def prepared(self) -> bool:
+        """Whether the next segment is ready."""
+        return self._spare is not None
+
     def prepare(self) -> None:
         """Have the next segment ready, so that no caller waits for one. For the recorder's thread; failing is left to the roll."""
         if self._spare is None and self.number and not self.closed and self.pid == os.getpid():

@@ -1,0 +1,329 @@
+"""Floor 3. Points in, points out: chunks of encoded columns, a summary row per series and one per (run, key).
+
+However many series a flush holds, it is one mixed chunk and two statements, because against a busy main thread each step of the
+database costs 5 ms of waiting for the GIL. A series with many points in the flush gets chunks of its own. Mixed chunks are merged when
+they are many, and cut into chunks per series when they are large or the run ends. Functions take an open transaction and never commit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prefect_ledger.chunks import CHUNK, decode, decode_mixed, encode, encode_mixed
+from prefect_ledger.database import execute, rows as select
+from prefect_ledger.points import Points, group, order
+from prefect_ledger.summaries import SUMMARY_COLUMNS, SummaryRow, merge_summaries, summarize
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from numpy.typing import NDArray
+
+SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
+
+OWN_CHUNK = 2_048  # points of one series in one flush from which it gets a chunk of its own
+MIXED_CHUNKS = 16  # mixed chunks of a run that are merged into one
+SMALL_RUN = 4_096  # points up to which a run's mixed chunk stays as it is when the run ends
+_ROWS = 1_000  # rows a statement: 22 columns each, below SQLite's 32,766 parameters
+
+
+@dataclass
+class SeriesIds:
+    """The store's ids of series, remembered. ``contested``: (run, key) whose summary cannot be kept by adding up, because a task
+    was tried again and the points of its earlier try must not count."""
+
+    ids: dict[SeriesName, int] = field(default_factory=dict)
+    contested: set[tuple[str, str]] = field(default_factory=set)
+
+    def missing(self, names: Iterable[SeriesName]) -> list[SeriesName]:
+        """Those of ``names`` whose id is not known here, sorted so that two processes lock in one order."""
+        return sorted({name for name in names if name not in self.ids})
+
+    def clear(self) -> None:
+        """Forget everything: the transaction that taught it was rolled back, or the database is another one."""
+        self.ids.clear()
+        self.contested.clear()
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Points made ready for one transaction: everything that costs time is done before it begins."""
+
+    series: list[tuple[int, SeriesName, SummaryRow]]
+    metrics: dict[tuple[str, str], tuple[int, SummaryRow]]
+    chunks: list[tuple[int | None, str | None, int, bytes]]
+
+    @property
+    def runs(self) -> set[str]:
+        """The runs that have points in it."""
+        return {name[0] for _, name, _ in self.series}
+
+    @property
+    def mixed(self) -> list[str]:
+        """The run of each mixed chunk in it."""
+        return [run for _, run, _, _ in self.chunks if run is not None]
+
+
+def ensure_series(tx: sa.Connection, known: SeriesIds, names: Sequence[SeriesName]) -> None:
+    """Have a row for each series and its run, and learn the ids. Runs not heard of yet get a placeholder."""
+    runs = sorted({name[0] for name in names})
+    for part in _parts(runs, _ROWS):
+        placeholders = ", ".join(["(?, 'RUNNING')"] * len(part))
+        execute(tx, f"INSERT INTO runs (id, status) VALUES {placeholders} ON CONFLICT DO NOTHING", part)
+    for rows in _parts(names, _ROWS):
+        text = f"INSERT INTO series (run_id, key, attempt, task_run_id, try_number) VALUES {_values(5, len(rows))} ON CONFLICT DO NOTHING"
+        execute(tx, text, list(itertools.chain.from_iterable(rows)))
+    for run in runs:
+        latest = max(name[2] for name in names if name[0] == run)
+        execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [latest, run, latest])
+        for row in select(tx, "SELECT id, run_id, key, attempt, task_run_id, try_number FROM series WHERE run_id = ?", [run]):
+            run_id, key, attempt, task, turn = row[1:]
+            known.ids[run_id, key, attempt, task, turn] = row[0]
+            if row[5] > 1:
+                known.contested.add((row[1], row[2]))
+
+
+def prepare(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) -> Flush:
+    """Group, summarize and encode points; ``ids`` has the store's series id of each, ``names`` what each id is."""
+    ids, points = group(ids, points)
+    found = summarize(ids, points)
+    series = [(i, names[i], row) for i, row in zip(found.ids, found.rows, strict=True)]
+    metrics: dict[tuple[str, str], tuple[int, SummaryRow]] = {}
+    for _, (run, key, attempt, _, _), row in series:
+        before = metrics.get((run, key))
+        if before is None or before[0] < attempt:
+            metrics[run, key] = (attempt, row)
+        elif before[0] == attempt:
+            metrics[run, key] = (attempt, merge_summaries(before[1], row))
+    return Flush(series, metrics, list(_cut(ids, points, names)))
+
+
+def _cut(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) -> Iterable[tuple[int | None, str | None, int, bytes]]:
+    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [len(ids)]))
+    counts = np.diff(starts)
+    big = counts >= OWN_CHUNK
+    for start, count in zip(starts[:-1][big].tolist(), counts[big].tolist(), strict=True):
+        yield from own_chunks(int(ids[start]), _slice(points, start, start + count))
+    if big.all():
+        return
+    if big.any():
+        small = np.repeat(~big, counts)
+        ids, points = ids[small], _pick(points, small)
+    for run, part in _by_run(ids, names):
+        some = (ids, points) if part is None else (ids[part], _pick(points, part))
+        yield from mixed_chunks(run, *some)
+
+
+def _by_run(ids: NDArray[Any], names: Mapping[int, SeriesName]) -> Iterable[tuple[str, NDArray[Any] | None]]:
+    present = np.unique(ids).tolist()
+    runs = {names[i][0] for i in present}
+    if len(runs) == 1:
+        yield runs.pop(), None
+        return
+    for run in sorted(runs):
+        yield run, np.isin(ids, [i for i in present if names[i][0] == run])
+
+
+def own_chunks(series: int, points: Points) -> Iterable[tuple[int, None, int, bytes]]:
+    """Chunks of one series' points."""
+    for low in range(0, len(points.values), CHUNK):
+        part = _slice(points, low, min(low + CHUNK, len(points.values)))
+        yield series, None, len(part.values), encode(part)
+
+
+def mixed_chunks(run: str, ids: NDArray[Any], points: Points) -> Iterable[tuple[None, str, int, bytes]]:
+    """Mixed chunks of one run's points, grouped by id."""
+    for low in range(0, len(ids), CHUNK):
+        part = _slice(points, low, min(low + CHUNK, len(ids)))
+        yield None, run, len(part.values), encode_mixed(ids[low : low + CHUNK], part)
+
+
+def write_flush(tx: sa.Connection, flush: Flush, known: SeriesIds) -> None:
+    """Write chunks, add to the summaries of the series, and bring those of (run, key) up to date."""
+    insert_chunks(tx, flush.chunks)
+    rows = sorted((i, *name, *row) for i, name, row in flush.series)  # in order of id: two recorders cannot lock each other out
+    _upsert(tx, "series", ("id", "run_id", "key", "attempt", "task_run_id", "try_number"), ("id",), rows, _SERIES_SET)
+    settled = [
+        (run, key, attempt, *row) for (run, key), (attempt, row) in sorted(flush.metrics.items()) if (run, key) not in known.contested
+    ]
+    _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), settled, _METRIC_SET)
+    for run, key in sorted(set(flush.metrics) & known.contested):
+        resettle(tx, run, key)
+
+
+def insert_chunks(tx: sa.Connection, chunks: Sequence[tuple[int | None, str | None, int, bytes]]) -> None:
+    """Write chunks as they are."""
+    for rows in _parts(chunks, 100):
+        text = f"INSERT INTO chunks (series_id, run_id, n, data) VALUES {_values(4, len(rows))}"
+        execute(tx, text, list(itertools.chain.from_iterable(rows)))
+
+
+def resettle(tx: sa.Connection, run: str, key: str) -> None:
+    """Make the summary of (run, key) anew from its series: last attempt, and of each task run the last try."""
+    columns = ", ".join(SUMMARY_COLUMNS)
+    text = f"SELECT attempt, task_run_id, try_number, {columns} FROM series WHERE run_id = ? AND key = ? AND n > 0 ORDER BY attempt, task_run_id, try_number"
+    rows = [tuple(row) for row in select(tx, text, [run, key])]
+    if not rows:
+        return
+    last = max(row[0] for row in rows)
+    by_task = {row[1]: row[3:] for row in rows if row[0] == last}  # in order of try: the last one stays
+    merged = next(iter(by_task.values()))
+    for row in list(by_task.values())[1:]:
+        merged = merge_summaries(merged, row)
+    execute(tx, "DELETE FROM metrics WHERE run_id = ? AND key = ?", [run, key])
+    _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), [(run, key, last, *merged)], _METRIC_SET)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def live_series(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> list[int]:
+    """Ids of the series that make up ``key`` of a run: of the last (or the named) attempt, of each task run the last try."""
+    text = "SELECT attempt, task_run_id, try_number, id FROM series WHERE run_id = ? AND key = ? AND n > 0 ORDER BY attempt, task_run_id, try_number"
+    rows = [tuple(row) for row in select(tx, text, [run, key])]
+    if task_run_id is not None:
+        rows = [row for row in rows if row[1] == task_run_id]
+    if not rows:
+        return []
+    wanted = max(row[0] for row in rows) if attempt is None else attempt
+    return list({row[1]: row[3] for row in rows if row[0] == wanted}.values())
+
+
+def read_points(tx: sa.Connection, run: str, series: Sequence[int]) -> Points:
+    """All points of these series of one run, by step, time, arrival."""
+    marks = ", ".join("?" * len(series))
+    # One statement, so that a compaction in between can neither hide nor double a chunk.
+    text = f"""SELECT id, series_id, data FROM chunks WHERE series_id IN ({marks})
+               UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id = ? ORDER BY 1"""
+    parts: list[Points] = []
+    for _, own, data in select(tx, text, [*series, run]):
+        if own is not None:
+            parts.append(decode(data))
+            continue
+        ids, points = decode_mixed(data)
+        mine = ids == series[0] if len(series) == 1 else np.isin(ids, series)
+        parts.append(_pick(points, mine))
+    if len(parts) == 1:
+        return order(parts[0])
+    return order(_join(parts))
+
+
+# --- compaction ---------------------------------------------------------------------------------------------------
+
+
+def compact(tx: sa.Connection, run: str, *, final: bool) -> None:
+    """Merge a run's mixed chunks, or cut them into chunks per series: when they are large, or the run has ended (``final``)."""
+    lock = " FOR UPDATE" if tx.dialect.name == "postgresql" else ""
+    rows = select(tx, f"SELECT id, n, data FROM chunks WHERE run_id = ? ORDER BY id{lock}", [run])
+    total = sum(row[1] for row in rows)
+    cut = total >= CHUNK or (final and total > SMALL_RUN)
+    if rows and (cut or len(rows) > 1) and (final or len(rows) >= MIXED_CHUNKS):
+        decoded = [decode_mixed(row[2]) for row in rows]
+        ids, points = group(np.concatenate([d[0] for d in decoded]), _join([d[1] for d in decoded]))
+        _delete_chunks(tx, [row[0] for row in rows])
+        insert_chunks(tx, list(_per_series(ids, points) if cut else mixed_chunks(run, ids, points)))
+    if final:
+        _merge_tails(tx, run)
+
+
+def _per_series(ids: NDArray[Any], points: Points) -> Iterable[tuple[int | None, str | None, int, bytes]]:
+    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [len(ids)])).tolist()
+    for low, high in itertools.pairwise(starts):
+        yield from own_chunks(int(ids[low]), _slice(points, low, high))
+
+
+def _merge_tails(tx: sa.Connection, run: str) -> None:
+    """Of each series, join neighbouring chunks that are not full."""
+    text = "SELECT c.series_id, c.id, c.n FROM chunks c JOIN series s ON s.id = c.series_id WHERE s.run_id = ? AND c.n < ? ORDER BY 1, 2"
+    for series, rows in itertools.groupby(select(tx, text, [run, CHUNK]), key=lambda row: row[0]):
+        ids = [row[1] for row in rows]
+        if len(ids) < 2:
+            continue
+        data = {
+            r[0]: r[1] for part in _parts(ids, _ROWS) for r in select(tx, f"SELECT id, data FROM chunks WHERE id IN ({_marks(part)})", part)
+        }
+        merged = order(_join([decode(data[i]) for i in ids]))
+        _delete_chunks(tx, ids)
+        insert_chunks(tx, list(own_chunks(series, merged)))
+
+
+def _delete_chunks(tx: sa.Connection, ids: Sequence[int]) -> None:
+    for part in _parts(ids, _ROWS):
+        execute(tx, f"DELETE FROM chunks WHERE id IN ({_marks(part)})", part)
+
+
+# --- SQL ----------------------------------------------------------------------------------------------------------
+
+
+def _merged(table: str) -> dict[str, str]:
+    """For each summary column, the SQL that adds ``excluded`` to a row of ``table``: the same in any order."""
+    old, new = f"{table}.", "excluded."
+    total = f"({old}finite + {new}finite)"
+
+    def weighted(side: str) -> str:  # PostgreSQL refuses a product that underflows
+        return f"CASE WHEN abs({side}mean) < 1e-280 THEN 0.0 ELSE {side}mean * ({side}finite * 1.0 / {total}) END"
+
+    before = f"{old}fs IS NULL OR ({new}fs, {new}ft) < ({old}fs, {old}ft)"
+    after = f"{old}ls IS NULL OR ({new}ls, {new}lt) >= ({old}ls, {old}lt)"
+    lower = f"{old}vmin IS NULL OR {new}vmin < {old}vmin OR ({new}vmin = {old}vmin AND {new}smin < {old}smin)"
+    higher = f"{old}vmax IS NULL OR {new}vmax > {old}vmax OR ({new}vmax = {old}vmax AND {new}smax < {old}smax)"
+
+    def pick(when: str, column: str) -> str:
+        return f"CASE WHEN {when} THEN {new}{column} ELSE {old}{column} END"
+
+    mean = f"CASE WHEN {old}finite = 0 THEN {new}mean WHEN {new}finite = 0 THEN {old}mean ELSE {weighted(old)} + {weighted(new)} END"
+    return (
+        {c: f"{old}{c} + {new}{c}" for c in ("n", "nan", "finite")}
+        | {"mean": mean}
+        | {c: pick(lower, c) for c in ("vmin", "smin")}
+        | {c: pick(higher, c) for c in ("vmax", "smax")}
+        | {c: pick(before, c) for c in ("fs", "ft", "fv", "fnan")}
+        | {c: pick(after, c) for c in ("ls", "lt", "lv", "lnan")}
+    )
+
+
+_SERIES_SET = ", ".join(f"{column} = {text}" for column, text in _merged("series").items())
+_METRIC_SET = ", ".join(
+    f"{column} = CASE WHEN excluded.attempt > metrics.attempt THEN excluded.{column}"
+    f" WHEN excluded.attempt < metrics.attempt THEN metrics.{column} ELSE {text} END"
+    for column, text in (_merged("metrics") | {"attempt": "metrics.attempt"}).items()
+)
+
+
+def _upsert(tx: sa.Connection, table: str, key: Sequence[str], unique: Sequence[str], rows: Sequence[tuple[Any, ...]], change: str) -> None:
+    columns = (*key, *SUMMARY_COLUMNS)
+    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+    tail = f" ON CONFLICT ({', '.join(unique)}) DO UPDATE SET {change}"
+    for part in _parts(rows, _ROWS):
+        execute(tx, head + _values(len(columns), len(part)) + tail, list(itertools.chain.from_iterable(part)))
+
+
+def _values(columns: int, rows: int) -> str:
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
+
+
+def _marks(items: Sequence[Any]) -> str:
+    return ", ".join("?" * len(items))
+
+
+def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    return (items[low : low + size] for low in range(0, len(items), size))
+
+
+def _slice(points: Points, low: int, high: int) -> Points:
+    return Points(points.steps[low:high], points.times[low:high], points.values[low:high])
+
+
+def _pick(points: Points, where: NDArray[Any]) -> Points:
+    return Points(points.steps[where], points.times[where], points.values[where])
+
+
+def _join(parts: Sequence[Points]) -> Points:
+    if not parts:
+        return Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+    steps, times, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Points(steps, times, values)
