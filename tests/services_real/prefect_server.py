@@ -54,13 +54,20 @@ def prefect_server() -> Iterator[str]:
 def pointed_at(url: str) -> Iterator[None]:
     """Let this process and the ones it starts use the server at ``url``, until everything said to it has arrived."""
     from prefect.context import _temporary_global_settings_context, get_settings_context
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+        temporary_settings,
+    )
 
     before = os.environ.get("PREFECT_API_URL")
     os.environ["PREFECT_API_URL"] = url
     try:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}))
+            # A heartbeat's thread looks up once a second, so each flow would end up to a second late.
+            ours = {PREFECT_API_URL: url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+            stack.enter_context(temporary_settings(ours))
             # New threads start with the process's settings, not with this context's.
             stack.enter_context(_temporary_global_settings_context(get_settings_context()))
             yield

@@ -84,3 +84,19 @@ def test_a_killed_test_run_leaves_no_server_and_the_next_one_sweeps_its_folder()
     assert _gone(int(pid))
     with scratch("ledger-pg"):
         assert not Path(root).exists()
+
+
+def test_a_flow_of_this_process_runs_on_the_prefect_server(prefect_server: str, home: Path) -> None:
+    """With the fixtures alone, a flow's final state is on the session's server and in no other place."""
+    from prefect import flow
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State
+
+    @flow(name="on-the-session-server")
+    def answer() -> int:
+        return 42
+
+    state: State[int] = answer(return_state=True)
+    with SyncPrefectClient(prefect_server) as client:
+        run = client.read_flow_run(state.state_details.flow_run_id or pytest.fail("the state names no run"))
+    assert (run.state_name, os.environ["PREFECT_API_URL"], home.exists()) == ("Completed", prefect_server, False)
