@@ -1,0 +1,482 @@
+"""Floor 1. What must not be written down: finds secrets in names, texts, command lines and nested values and hides them.
+
+Promise: pure, never raises on text, time grows linearly with the text, and masking twice is masking once. It is a net
+with known meshes, not a proof: a bare password in prose ("it is hunter2") cannot be told from a word. Where a choice was
+needed between hiding too much and too little, it hides too much, but names and numbers of everyday training runs stay.
+
+The rule for names. A name is cut into words at ``_``, ``-``, ``.``, other punctuation, digits and camelCase humps.
+
+- *Strong* words (password, secret, credentials, apikey, ...) and *pairs* (api + key, access + key, connection + string, ...)
+  make a name secret wherever they stand, unless its last word only speaks about the secret (``password_length``,
+  ``secret_name``, ``credentials_file``) or it counts them (``num_secrets``).
+- *Weak* words (token, auth, cookie, dsn, jwt, otp) count only as the last word, and not behind a word that makes them
+  something else: ``hf_token`` is secret; ``pad_token``, ``next_token``, ``token_count``, ``max_tokens`` and ``use_auth`` are not.
+- ``pass`` counts alone or behind the likes of ``db`` and ``user``; ``key`` only in a pair. Words are compared whole, so that
+  ``tokenizer``, ``author``, ``monkey`` and ``secretary`` are what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+MASK = "********"
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_STRONG = _words("""
+    password passwd pwd passphrase passcode secret credential creds cred bearer apikey accesskey secretkey privatekey accountkey sshkey
+    authtoken accesstoken refreshtoken bearertoken apitoken bottoken hftoken ghtoken githubtoken sessiontoken csrftoken xsrftoken
+    connectionstring connstr connstring sessionid phpsessid jsessionid
+""")
+_STRONG_ENDS = ("password", "passwd", "passphrase", "apikey", "secret")
+_KEY_KINDS = _words("""
+    api access secret private encryption decryption signing account master subscription ssh gpg pgp rsa hmac aes fernet consumer webhook
+    deploy license shared auth admin openai anthropic cohere mistral groq stripe wandb neptune comet hf huggingface aws azure gcp google
+    github gitlab sendgrid twilio datadog sentry pinecone
+""")
+_TOKEN_KINDS = _words("api access auth refresh bearer secret session")
+_PASS_OWNERS = _words("db database user login admin root my mysql pg postgres sql redis smtp imap mail ftp sftp proxy http basic ldap")
+_WEAK = _words("token auth authorization cookie cookies dsn jwt otp totp oauth")
+_ABOUT = _words("""
+    length len size count limit min max ttl policy policies type types kind name names file files filename path paths dir folder arn
+    stdin expiry expires expiration required enabled disabled strength field column prompt manager provider backend version
+""")
+_COUNTS = _words("n num number count")
+_NOT_SECRET_BEFORE = _COUNTS | _words("""
+    pad padding eos bos unk unknown mask sep cls special start end stop begin next prev previous last first max min total avg mean per
+    page continuation cancellation blank word sub target prefix suffix middle eot eom image audio video unexpected
+    use has have require requires required need needs enable enabled disable disabled no not is with without skip allow support supports
+""")
+_VARIANTS = _words("value val plain raw prod dev test staging live old new b")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a value of this name is likely a secret; the module's docstring has the rule.
+
+    Example:
+        >>> [n for n in ("hf_token", "openaiApiKey", "max_tokens", "primary_key") if is_secret_name(n)]
+        ['hf_token', 'openaiApiKey']
+    """
+    return _known(name) if len(name) <= 128 else _judge(name)
+
+
+def _judge(name: str) -> bool:
+    words = [w.lower() for w in _WORDS.findall(name)]
+    while len(words) > 1 and words[-1] in _VARIANTS:
+        words.pop()
+    if not words:
+        return False
+    return _strongly(words) or _weakly(words)
+
+
+_known = lru_cache(maxsize=4096)(_judge)
+
+
+def _strongly(words: list[str]) -> bool:
+    if words[-1] in _ABOUT:
+        return False
+    counted = words[0] in _COUNTS
+    for before, word in zip(["", *words], words, strict=False):
+        one = word if word in _STRONG or not word.endswith("s") else word[:-1]
+        if counted and one != word:
+            continue
+        if one in _STRONG or one.endswith(_STRONG_ENDS) or _pair(before, one, plural=one != word):
+            return True
+    return False
+
+
+def _pair(before: str, word: str, *, plural: bool) -> bool:
+    if word in ("key", "keys"):
+        return before in _KEY_KINDS
+    if word in ("string", "str"):
+        return before in ("connection", "conn")
+    if word == "pat":
+        return before in ("github", "gitlab", "azure")
+    return plural and word == "token" and before in _TOKEN_KINDS
+
+
+def _weakly(words: list[str]) -> bool:
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if last == "pass":
+        return not before or before in _PASS_OWNERS
+    return last in _WEAK and before not in _NOT_SECRET_BEFORE
+
+
+# --- shapes: secrets that are known by how they look -------------------------------------------------------------------
+
+# The part that is always there is asked for first, with `in`, which is a hundred times as fast as the pattern.
+_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (anchor, re.compile(pattern))
+    for anchor, pattern in (
+        ("AKIA", r"AKIA(?<![A-Za-z0-9]AKIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+        ("ASIA", r"ASIA(?<![A-Za-z0-9]ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+        ("gh", r"gh[pousr]_(?<![A-Za-z0-9]....)[A-Za-z0-9]{16,}"),
+        ("github_pat_", r"github_pat_\w{16,}"),
+        ("glpat-", r"glpat-[\w-]{16,}"),
+        ("xox", r"xox[abeoprs]-[\w-]{8,}"),
+        ("xapp-", r"xapp-[\w-]{8,}"),
+        ("sk-", r"sk-(?<![\w-]sk-)(?=[\w-]{0,80}\d)[\w-]{16,}"),
+        ("k_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{12,}"),
+        ("hf_", r"hf_(?<!\whf_)[A-Za-z0-9]{16,}"),
+        ("gsk_", r"gsk_(?<!\wgsk_)[A-Za-z0-9]{20,}"),
+        ("pn", r"pn[bu]_(?<!\w....)[A-Za-z0-9]{20,}"),
+        ("AIza", r"AIza(?<!\wAIza)[\w-]{30,}"),
+        ("ya29.", r"ya29\.[\w-]{16,}"),
+        ("SG.", r"SG\.(?<!\wSG\.)[\w-]{16,}\.[\w-]{16,}"),
+        ("pypi-", r"pypi-[\w-]{40,}"),
+        ("npm_", r"npm_(?<!\wnpm_)[A-Za-z0-9]{30,}"),
+        ("dapi", r"dapi(?<!\wdapi)[0-9a-f]{32}"),
+        ("eyJ", r"eyJ(?<![\w-]eyJ)[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?"),
+        ("hooks.slack.com/", r"(?<=hooks\.slack\.com/)(?:services|workflows)/[\w/-]+"),
+    )
+)
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+
+
+def _mask_shapes(text: str) -> str:
+    for anchor, pattern in _SHAPES:
+        if anchor in text:
+            text = pattern.sub(MASK, text)
+    return _mask_pem(text) if "PRIVATE KEY" in text else text
+
+
+def _mask_pem(text: str) -> str:
+    out, at = [], 0
+    while begin := _PEM.search(text, at):
+        end = _PEM_END.search(text, begin.end())
+        out += [text[at : begin.start()], MASK]
+        at = end.end() if end else len(text)
+    return "".join([*out, text[at:]])
+
+
+# --- URLs --------------------------------------------------------------------------------------------------------------
+
+# A quote or bracket ends a word only where no word goes on behind it: `pa'ss` is one, `'https://host', ` ends.
+_URL = re.compile(r"://((?:[^\s\"'<>`]|[\"'<>`](?=\w))+)")
+_RANDOM = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w-]{20,}")
+
+
+def _mask_urls(text: str) -> str:
+    def whole(found: re.Match[str]) -> str:
+        before = found.string[max(0, found.start() - 5) : found.start()]
+        pieces = found[1].split("://")
+        schemes = [b[-5:].lower().endswith(("http", "https")) for b in (before, *pieces)]
+        return "".join(f"://{_mask_userinfo(piece, web=web)}" for piece, web in zip(pieces, schemes, strict=False))
+
+    return _URL.sub(whole, text)
+
+
+def _mask_userinfo(rest: str, *, web: bool) -> str:
+    """``rest`` is what follows ``://``. Behind http, a lone user is a token; elsewhere (``ssh://git@host``) a name."""
+    if "@" not in rest:
+        return rest
+    cut = re.search(r"[/?#]", rest)
+    authority = rest[: cut.start()] if cut else rest
+    at = authority.rfind("@")
+    if at < 0:
+        # A password with a raw slash: what looks like a port then is not one.
+        port = authority.partition(":")[2]
+        if not port or port.isdigit() or authority.startswith("["):
+            return rest
+        at = rest.rfind("@")
+    user, colon, password = rest[:at].partition(":")
+    if (web and password in ("", "x-oauth-basic")) or _RANDOM.fullmatch(user):
+        user = MASK if user else user
+    return f"{user}{colon}{MASK if password else ''}{rest[at:]}"
+
+
+# --- assignments: name = value, "name": value, --name value, (name, value) ---------------------------------------------
+
+# Every secret name holds one of these; they are looked for with `str.find`, which leaves innocent text quickly.
+_STEMS = ("pass", "pwd", "token", "secret", "cred", "key", "auth", "bearer", "cookie", "dsn", "jwt", "otp", "conn", "sess", "sig", "_pat")
+_IDENT_BACK, _IDENT = re.compile(r"[\w.\-]*"), re.compile(r"[\w.\-]{0,256}")
+_SEP = re.compile(
+    r"(?:\\*[\"'`])?\]?[ \t]{0,32}"
+    r"(?::[ \t]{0,8}(?:str|bytes|int|object|Any|[\w.]{0,40}(?:Secret|Optional|Annotated)\w{0,8})"  # password: str = "x"
+    r"(?:\[[^\]\n]{0,80}\])?(?:[ \t]\|[ \t]None)?[ \t]{0,8}=(?!=)"
+    r"|(?P<op>=>|:=|==|!=|=|:(?!:)))[ \t]{0,32}"
+)
+_OPTION_SEP = re.compile(r"[ \t]{1,32}(?=[^\s\-=|&<>])|\\*[\"'](?:,\s{0,8}|[ \t]{1,8})(?=[bBrRuU]?\\*[\"'])")
+_TUPLE_SEP = re.compile(r"\\*[\"'],\s{0,8}(?=[bBrRuUfF]?\\*[\"'])")
+_QUOTE = re.compile(r"[bBrRuUfF]{0,2}(\\*)(\"\"\"|'''|[\"'`])")
+_SCHEME = re.compile(r"(?:bearer|basic|token|apikey|digest|negotiate)[ \t]+(?=[^\s,;])", re.IGNORECASE)
+# What ends an unquoted value: white space, a quote or closing bracket that nothing follows, the next `name=` of a list.
+_STOP = r"[\"'`](?!\w)|[)\]}>]{1,8}[.,;:]?(?=[\s\"'`,]|$)|[)\]}>]{1,8}$|[,;](?=\s|$|[\"'`]|[A-Za-z_][\w. \-]{0,40}=[^=\s,;])"
+_PLAIN = re.compile(rf"(?:(?!{_STOP})\S)+")
+_IN_QUERY = re.compile(r"(?:[^\s&#;\"'<>`]|[\"'<>`](?=\w))+")
+_TO_LINE_END = re.compile(r"(?:[^\r\n\"'`]|[\"'`](?=\w))+")
+_IN_TAG = re.compile(r">\s{0,32}([^<>\s][^<>]*)")
+_BEARER = re.compile(r"[ \t]+(?=[\w.~+/=\-]{0,80}\d|[\w.~+/=\-]{24})([\w.~+/=\-]{8,})")
+_HARMLESS = _words("none null true false")
+_TYPES = _words("str bytes int float bool any object dict list tuple optional secretstr secretbytes string number boolean")
+_PROSE = _words("""
+    is are was were must should requires required option argument flag or and to not has expected cannot can will for in with as
+""")
+_BRACKETS, _BRACKET_LIMIT = {"(": ")", "[": "]", "{": "}"}, 8_192
+
+
+def _mask_assignments(text: str) -> str:
+    # One capital letter grows when lowered; without it, both texts have the same positions.
+    low = text.replace("\u0130", "I").lower()
+    hits = sorted(at for stem in _STEMS for at in _all(low, stem))
+    out, kept, cursor = [], 0, 0
+    for hit in hits:
+        if hit < cursor:
+            continue
+        start = _begin(text, hit, kept)
+        end = _IDENT.match(text, hit).end()  # type: ignore[union-attr]  # the pattern matches the empty text too
+        span, cursor = _secret_span(text, start, end), end
+        if span:
+            out += [text[kept : span[0]], MASK]
+            kept = cursor = span[1]
+    return "".join([*out, text[kept:]]) if out else text
+
+
+def _all(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def _begin(text: str, hit: int, least: int) -> int:
+    """Where the identifier that holds ``hit`` begins, at most 64 characters before it."""
+    back = text[max(least, hit - 64) : hit][::-1]
+    return hit - _IDENT_BACK.match(back).end()  # type: ignore[union-attr]  # the pattern matches the empty text too
+
+
+def _secret_span(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where the secret value lies that the identifier ``text[start:end]`` announces, if it does."""
+    name, before = text[start:end], text[start - 1 : start] if start else ""
+    query = before == "?" or before == "&"
+    if not (is_secret_name(name) or _two_words(text, start, name) or (query and name.lower().endswith(("sig", "signature")))):
+        return None
+    if name.lower() == "bearer" and (found := _BEARER.match(text, end)):
+        return found.span(1)
+    if name == "pass" and re.search(r"\w $", text[max(0, start - 2) : start]):
+        return None  # "the first pass: 3"
+    if name.startswith("-"):
+        return _option_span(text, start, end)
+    if before == "<" and (found := _IN_TAG.match(text, end)):
+        return found.span(1)
+    if (sep := _SEP.match(text, end)) is not None:
+        return _assigned_span(text, sep, name, query=query)
+    opened = text[max(0, start - 4) : start].rstrip("\\\"'bBrRuU").endswith("(")
+    if opened and (pair := _TUPLE_SEP.match(text, end)):
+        return _quoted_span(text, pair.end())
+    return None
+
+
+def _two_words(text: str, start: int, name: str) -> bool:
+    return name.lower() in ("key", "keys") and text[max(0, start - 8) : start].lower().endswith(("api ", "access ", "secret ", "private "))
+
+
+def _option_span(text: str, start: int, end: int) -> tuple[int, int] | None:
+    if text[max(0, start - 9) : start] == "argument ":
+        return None  # argparse is speaking: "argument --token: expected one argument"
+    if (sep := _SEP.match(text, end)) is not None:
+        return _assigned_span(text, sep, text[start:end], query=False)
+    gap = _OPTION_SEP.match(text, end)
+    if gap is None:
+        return None
+    span = _quoted_span(text, gap.end()) or _plain_span(text, gap.end())
+    return None if span and text[slice(*span)].lower() in _PROSE else span
+
+
+def _assigned_span(text: str, sep: re.Match[str], name: str, *, query: bool) -> tuple[int, int] | None:
+    at, op = sep.end(), sep["op"]
+    if query and op == "=":
+        found = _IN_QUERY.match(text, at)
+        return found.span() if found else None
+    if (quoted := _quoted_span(text, at)) or op in ("==", "!="):
+        return quoted
+    if _QUOTE.match(text, at):
+        return None  # an empty text
+    if text[at : at + 1] in _BRACKETS:
+        return _bracket_span(text, at)
+    if name.lower().endswith(("authorization", "cookie", "cookies", "passphrase")):
+        scheme = _SCHEME.match(text, at)
+        found = _TO_LINE_END.match(text, scheme.end() if scheme else at)
+        return found.span() if found and found[0].strip() else None
+    span = _plain_span(text, at)
+    return None if span and op == ":" and text[slice(*span)].lower() in _TYPES else span
+
+
+def _plain_span(text: str, at: int) -> tuple[int, int] | None:
+    scheme = _SCHEME.match(text, at)
+    found = _PLAIN.match(text, scheme.end() if scheme else at)
+    if found is None or found[0].lower() in _HARMLESS:
+        return None
+    return found.span()
+
+
+def _quoted_span(text: str, at: int) -> tuple[int, int] | None:
+    """Between the quotes that open at ``at``; to the end of the line when they never close; None if there is nothing."""
+    opening = _QUOTE.match(text, at)
+    if opening is None:
+        return None
+    start, slashes, quote = opening.end(), len(opening[1]), opening[2]
+    end = _closing(text, start, quote, slashes, len(text))
+    if end < 0:
+        end = _line_end(text, start)
+    return (start, end) if end > start else None
+
+
+def _closing(text: str, start: int, quote: str, slashes: int, reach: int) -> int:
+    """Where the quote closes, or -1. An escaped one closes on its own line, so that unclosed ones never search the same text."""
+    before, at = start, text.find(quote, start, reach)
+    while at >= 0 and not (slashes and text.find("\n", before, at) >= 0):
+        run = at
+        while run > start and text[run - 1] == "\\":
+            run -= 1
+        if (at - run == slashes) if slashes else (at - run) % 2 == 0:
+            return run
+        before, at = at, text.find(quote, at + 1, reach)
+    return -1
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _bracket_span(text: str, at: int) -> tuple[int, int] | None:
+    """The bracketed value that opens at ``at``; to the end of the line when it does not close within reach."""
+    stack, here, reach = [_BRACKETS[text[at]]], at + 1, min(len(text), at + _BRACKET_LIMIT)
+    while here < reach and stack:
+        char = text[here]
+        if char in "\"'":
+            shut = _closing(text, here + 1, char, 0, reach)
+            here = shut if shut >= 0 else reach
+        elif char in _BRACKETS:
+            stack.append(_BRACKETS[char])
+        elif char == stack[-1]:
+            stack.pop()
+        here += 1
+    end = here if not stack else max(here, _line_end(text, here))
+    return (at, end) if text[at + 1 : end - 1].strip() else None
+
+
+# --- what others call --------------------------------------------------------------------------------------------------
+
+_ROUNDS = 4
+
+
+def mask_text(text: str) -> str:
+    """``text`` with every secret it shows replaced by ``MASK``: in URLs, assignments, JSON, options, headers, known tokens.
+
+    Example:
+        >>> mask_text("postgresql://bob:hunter2@db/runs")
+        'postgresql://bob:********@db/runs'
+    """
+    for _ in range(_ROUNDS):
+        # What one round hides can bring to light what it stood before; an untouched text ends the work at once.
+        masked = _mask_shapes(text)
+        masked = _mask_assignments(_mask_urls(masked) if "://" in masked else masked)
+        if masked == text:
+            break
+        text = masked
+    return text
+
+
+_OPTION = re.compile(r"([+~]{0,2}[\w.\-/@]+)=(.*)", re.DOTALL)
+_FLAG = re.compile(r"--?[A-Za-z]")
+_USER_OPTIONS = ("-u", "--user", "--proxy-user")
+
+
+def mask_argv(argv: Sequence[str]) -> list[str]:
+    """The command line ``argv`` with secrets hidden: values of secret options, ``NAME=value``, URLs, known tokens.
+
+    Example:
+        >>> mask_argv(["train.py", "--api-key", "xyz", "--epochs=3", "db.password=pw"])
+        ['train.py', '--api-key', '********', '--epochs=3', 'db.password=********']
+    """
+    out: list[str] = []
+    before = ""
+    for arg in argv:
+        secret_option = before.startswith("-") and "=" not in before and is_secret_name(before)
+        if secret_option and arg and not _FLAG.match(arg):
+            out.append(MASK)
+        elif before in _USER_OPTIONS and ":" in arg and not arg.replace(":", "").isdigit():
+            out.append(f"{arg.partition(':')[0]}:{MASK}")
+        elif (given := _OPTION.fullmatch(arg)) and given[2] and is_secret_name(given[1]):
+            out.append(f"{given[1]}={MASK}")
+        else:
+            out.append(mask_text(arg))
+        before = arg
+    return out
+
+
+def mask_value(name: str, value: Any) -> Any:
+    """A copy of ``value`` that may be written down under ``name``.
+
+    Everything below a secret name becomes ``MASK``, whatever its type; only None and booleans, which hold no secret, stay.
+    Secret objects (pydantic's ``SecretStr`` and relatives, Prefect's ``Secret``) become ``MASK`` under any name. Mappings,
+    lists, tuples and sets are copied with their contents masked, texts go through :func:`mask_text`; other objects are
+    returned as they are: mask the text that is made of them.
+
+    Example:
+        >>> mask_value("db", {"user": "bob", "password": "hunter2", "port": 5432})
+        {'user': 'bob', 'password': '********', 'port': 5432}
+    """
+    return _masked(name, value, {})
+
+
+def _masked(name: str, value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if (name and is_secret_name(name)) or _is_secret_object(value):
+        return MASK
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, (bytes, bytearray)):
+        return mask_text(bytes(value).decode("latin-1")).encode("latin-1")
+    if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return value
+    # A value that holds itself, or one thing many times, is walked once; it is kept here so that its id stays its own.
+    if id(value) not in seen:
+        seen[id(value)] = (value, "...")
+        seen[id(value)] = (value, _masked_mapping(value, seen) if isinstance(value, Mapping) else _masked_items(value, seen))
+    return seen[id(value)][1]
+
+
+def _masked_mapping(value: Mapping[Any, Any], seen: dict[int, tuple[Any, Any]]) -> dict[Any, Any]:
+    # {"name": "DB_PASSWORD", "value": "x"}: environments are often written so.
+    named = value.get("name", value.get("key")) if "value" in value else None
+    out: dict[Any, Any] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            out[key] = _masked("", item, seen)
+        else:
+            out[mask_text(key)] = _masked(named if key == "value" and isinstance(named, str) else key, item, seen)
+    return out
+
+
+def _masked_items(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
+    if hasattr(value, "_fields"):
+        return type(value)(*[_masked(str(field), item, seen) for field, item in zip(value._fields, value, strict=False)])
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        items = mask_argv(value)
+    else:
+        items = [_masked("", item, seen) for item in value]
+    base = next(kind for kind in (list, tuple, frozenset, set) if isinstance(value, kind))
+    return base(items)
+
+
+def _is_secret_object(value: Any) -> bool:
+    """By what it can do, so that neither pydantic nor Prefect is needed; looks at no property that would run code."""
+    if hasattr(type(value), "get_secret_value"):
+        return True
+    inner = getattr(value, "__dict__", None)
+    return isinstance(inner, dict) and hasattr(type(inner.get("value")), "get_secret_value")
