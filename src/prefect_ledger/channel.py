@@ -238,13 +238,14 @@ def _array(key: str, given: Any, dtype: Any, what: str, length: int | None = Non
 
     try:
         array = np.asarray(given)
+        shape = array.shape
         if array.dtype.kind not in ("iuf" if dtype is np.float64 else "iu") and not (array.size == 0):
             raise TypeError(f"its elements are {array.dtype}")
         array = np.ascontiguousarray(array, dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValue(f"series {key!r}: {what} must be an array of numbers: {error}") from None
-    if array.ndim != 1:
-        raise InvalidValue(f"series {key!r}: {what} must have one dimension, not shape {array.shape}")
+    if len(shape) != 1:  # ascontiguousarray makes a single number one-dimensional
+        raise InvalidValue(f"series {key!r}: {what} must have one dimension, not shape {shape}")
     if length is not None and len(array) != length:
         raise InvalidValue(f"series {key!r}: {length} values but {len(array)} {what}")
     return array

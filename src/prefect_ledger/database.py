@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError, StatementError
 
 from prefect_ledger.errors import ForeignDatabase, InvalidSettings, MissingExtra, SchemaTooNew, SchemaTooOld, StoreUnavailable
 
@@ -28,6 +28,7 @@ OLDEST = 1  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
+REFUSED = (DataError, IntegrityError, ProgrammingError, StatementError)  # this statement was refused, not the connection
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
 
 

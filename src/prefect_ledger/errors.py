@@ -30,8 +30,15 @@ class InvalidFilter(LedgerError, ValueError):
 
     def __init__(self, message: str, *, text: str = "", position: int = 0) -> None:
         self.text, self.position = text, position
-        shown = f"{message}\n  {text}\n  {' ' * position}^" if text else message
-        super().__init__(shown)
+        super().__init__(f"{message}\n{_pointed_at(text, position)}" if text else message)
+
+
+def _pointed_at(text: str, position: int, width: int = 60) -> str:
+    """The part of ``text`` around ``position`` on one line, and a caret under it."""
+    start = max(0, position - width)
+    part = "".join(c if c.isprintable() else " " for c in text[start : position + width])
+    head = "…" if start else ""
+    return f"  {head}{part}\n  {' ' * (len(head) + position - start)}^"
 
 
 class InvalidSettings(LedgerError, ValueError):

@@ -10,6 +10,7 @@ raises, loses nothing. A forked child never writes into its parent's journal: th
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import mmap
 import os
@@ -28,7 +29,6 @@ from prefect_ledger import lockfile
 from prefect_ledger.events import Event, JournalClosed, pack
 from prefect_ledger.segments import (
     HEADER_BYTES,
-    POINT,
     RECORD,
     RECORD_MARK,
     SLOT,
@@ -81,6 +81,7 @@ class Journal:
         self._segment_bytes, self._first_bytes = segment_bytes, first_bytes
         self._on_open, self._on_trouble, self._told = on_open, on_trouble, set[str]()
         self._series: dict[SeriesName, int] = {}
+        self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._memory: Any = None  # the segment being written; read by Channel on the hot path
         self._offset, self._last = 1, 0  # next free byte, and the last offset at which a point still fits
@@ -142,17 +143,17 @@ class Journal:
         now = time.monotonic()
         if self.dropped and now < self._next_try:
             return False
-        number = self.number + 1
-        got = self._next_segment(number, need + HEADER_BYTES)
+        # A signal handler that logs may roll while this call is at it: each gets a number of its own, the greater one is used, and
+        # the other stays behind as an empty segment that readers pass over.
+        number = next(self._numbers)
+        got = self._next_segment(need + HEADER_BYTES)
         if got is None:
             self._next_try = now + _RETRY_SECONDS
             return False
         memory, path, size = got
         stamp(memory, self.id, number, size)
         if path is not None:
-            path = publish(path, self.folder, number, in_use=self.number)
-            if path is None:
-                return True  # a signal handler rolled while this call was at it
+            path = publish(path, self.folder, number)
         segment = Segment(number, memory, size, path)
         for channel in list(self.channels):
             channel.forget_series()
@@ -168,11 +169,11 @@ class Journal:
         self.wake.set()
         return True
 
-    def _next_segment(self, number: int, need: int) -> tuple[mmap.mmap, Path | None, int] | None:
+    def _next_segment(self, need: int) -> tuple[mmap.mmap, Path | None, int] | None:
         spare, self._spare = self._spare, None
         if spare is not None and spare[2] >= need:
             return spare
-        full = self._first_bytes if number == 1 else self._segment_bytes
+        full = self._segment_bytes if self.number else self._first_bytes
         for size in (full, *(s for s in SMALL_BYTES if s < full)):
             size = max(size, -(-need // SLOT) * SLOT)
             try:
@@ -216,31 +217,40 @@ class Journal:
 
     def _open(self) -> None:
         """Start a journal for this process: visible to others only once it is locked."""
-        self.id, self.pid, self.closed = uuid.uuid4(), os.getpid(), False
-        self.segments, self._series, self.number, self._spare, self.dropped = {}, {}, 0, None, 0
-        self._memory, self._offset, self._last, self._size = None, 1, 0, 0
+        identity, pid, numbers = uuid.uuid4(), os.getpid(), itertools.count(1)
+        folder, lease = self._claim_somewhere(identity)
+        opened = self.pid != pid  # else a signal handler that logs has opened one meanwhile
+        if opened:  # a straight line: who interrupts sees no journal or a whole one
+            self.id, self.folder, self.pid, self.closed, self._lease = identity, folder, pid, False, lease
+            self.segments, self.number, self._spare, self.dropped = {}, 0, None, 0
+            self._numbers = numbers  # numbers of series go on: handles remember them
+            self._memory, self._offset, self._last, self._size = None, 1, 0, 0
+        elif lease is not None:
+            lease.release()
+            shutil.rmtree(folder, ignore_errors=True)
+        if opened and self._on_open is not None:
+            self._on_open(self)
+
+    def _claim_somewhere(self, identity: uuid.UUID) -> tuple[Path, lockfile.Lock | None]:
         for root in (self.root, None):
             try:
-                self.folder, self._lease = self._claim(root)
-                break
+                return self._claim(root, identity)
             except OSError as error:
                 where = "a private temporary folder" if root else "memory"
                 self.tell(
                     "folder", f"the journal folder {root or 'in the temporary folder'} cannot be used ({error}): {where} is used instead"
                 )
-        if self._on_open is not None:
-            self._on_open(self)
+        return self.root / str(identity), None
 
-    def _claim(self, root: Path | None) -> tuple[Path, lockfile.Lock]:
+    def _claim(self, root: Path | None, identity: uuid.UUID) -> tuple[Path, lockfile.Lock]:
         root = Path(tempfile.mkdtemp(prefix="prefect-ledger-")) if root is None else private_folder(root)
-        hidden = root / f".{self.id}"
+        hidden = root / f".{identity}"
         hidden.mkdir(mode=0o700)
         lease = lockfile.acquire(hidden / "lock")
         if lease is None:
             raise OSError(f"{hidden} is locked by somebody else")
         (hidden / "owner.json").write_text(json.dumps(lockfile.identity() | {"store": self.store}), encoding="utf-8")
-        hidden.rename(root / str(self.id))
-        return root / str(self.id), lease
+        return hidden.rename(root / str(identity)), lease
 
     def close(self, *, drained: bool) -> None:
         """End in order. ``drained``: the store has everything, so the folder goes; otherwise it waits for recovery."""

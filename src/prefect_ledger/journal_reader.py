@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prefect_ledger.events import Event, unpack
-from prefect_ledger.segments import ARRAY, HEADER_BYTES, POINT_MARK, RECORD, RECORD_MARK, SLOT, Kind, Segment, open_segment
+from prefect_ledger.segments import ARRAY, HEADER_BYTES, POINT_MARK, RECORD, RECORD_MARK, SLOT, Kind, Segment, newest, open_segment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class JournalReader:
         batch = Batch(self.position, self.position, self.names)
         while limit > 0:
             end_number, end_slot = self.live.position() if self.live is not None else (0, 0)
-            newer = end_number > number if self.live is not None else self._path(number + 1).exists()
+            newer = end_number > number if self.live is not None else newest(self.folder) > number
             segment = self._segment(number)
             if segment is None:
                 if not newer:

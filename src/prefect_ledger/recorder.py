@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prefect_ledger import lockfile, run_store, series_store
+from prefect_ledger.database import REFUSED
 from prefect_ledger.errors import JournalCorrupt, LedgerError, StoreUnavailable
 from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
 from prefect_ledger.journal_reader import Batch, JournalReader, Position, left_behind
@@ -89,11 +90,7 @@ class Drain:
         flush = self._flush(batch)
         try:
             self._write(batch, flush, careful=False)
-        except LedgerError:
-            raise
-        except Exception as error:  # an event no database takes must not hold up all that follow; told apart by the driver's class below
-            if not _is_refusal(error):
-                raise
+        except REFUSED:  # what no database takes must not hold up all that follow
             self._write(batch, flush, careful=True)
 
     def _write(self, batch: Batch, flush: series_store.Flush | None, *, careful: bool) -> None:
@@ -152,12 +149,6 @@ class Drain:
                 return
             self._mixed.pop(run, None)
             self.ended.discard(run)
-
-
-def _is_refusal(error: Exception) -> bool:
-    from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, StatementError
-
-    return isinstance(error, DataError | IntegrityError | ProgrammingError | StatementError)
 
 
 def _last_word(batch: Batch) -> int:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.database import execute, rows
+from prefect_ledger.database import REFUSED, execute, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
     ArtifactLogged,
@@ -30,6 +29,7 @@ from prefect_ledger.events import (
     TagsSet,
     TaskRunSeen,
 )
+from prefect_ledger.expressions import number_of
 from prefect_ledger.names import experiment_id
 
 if TYPE_CHECKING:
@@ -47,15 +47,13 @@ def fold(tx: sa.Connection, events: Iterable[Event], journal: str) -> None:
 
 def fold_carefully(tx: sa.Connection, events: Iterable[Event], journal: str) -> list[str]:
     """As :func:`fold`, but an event that the database refuses is noted on its run and left out; returns what was refused."""
-    from sqlalchemy.exc import DBAPIError
-
     refused = []
     for event in events:
         try:
             with tx.begin_nested():
                 fold(tx, [event], journal)
-        except DBAPIError as error:
-            refused.append(f"{type(event).__name__} could not be stored: {str(error.orig).splitlines()[0]}")
+        except REFUSED as error:
+            refused.append(f"{type(event).__name__} could not be stored: {str(getattr(error, 'orig', error)).splitlines()[0]}")
             note(tx, event.run, refused[-1])
     return refused
 
@@ -205,7 +203,7 @@ def _params(tx: sa.Connection, e: ParamsLogged, _journal: str) -> None:
     _placeholder(tx, e.run)
     execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [e.attempt, e.run, e.attempt])
     for part in _parts(sorted(e.values.items())):
-        values = list(itertools.chain.from_iterable((e.run, key, e.attempt, value, as_number(value)) for key, value in part))
+        values = list(itertools.chain.from_iterable((e.run, key, e.attempt, value, number_of(value)) for key, value in part))
         text = f"INSERT INTO params (run_id, key, attempt, value, number) VALUES {_values(5, len(part))} ON CONFLICT DO NOTHING"
         if execute(tx, text, values).rowcount == len(part):
             continue
@@ -322,15 +320,6 @@ def move_journal(tx: sa.Connection, journal: str, old: tuple[int, int], new: tup
     execute(tx, "INSERT INTO journals (id, segment, slot) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [journal, *old])
     text = "UPDATE journals SET segment = ?, slot = ? WHERE id = ? AND segment = ? AND slot = ?"
     return execute(tx, text, [*new, journal, *old]).rowcount == 1
-
-
-def as_number(text: str) -> float | None:
-    """``text`` as a finite number when it is one; parameters are compared so beside a number."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in text else None
 
 
 def _json(value: Any) -> str:

@@ -87,24 +87,16 @@ def _fill(fd: int, size: int) -> None:
         os.write(fd, block[: size - start])
 
 
-def publish(temporary: Path, folder: Path, number: int, *, in_use: int) -> Path | None:
-    """Give a prepared file its place as segment ``number``; None when a nested call (a signal handler that logs) was first.
-
-    ``in_use`` is the segment being written. A file of that number which is not in use is what an interrupted call left: replaced.
-    """
+def publish(temporary: Path, folder: Path, number: int) -> Path:
+    """Give a prepared file its place as segment ``number``, which nobody else was given."""
     final = folder / f"{number:08d}.seg"
-    try:
-        os.link(temporary, final)
-    except FileExistsError:
-        if in_use >= number:
-            return None
-        os.replace(temporary, final)
-        return final
-    except OSError:  # a file system without hard links
-        os.replace(temporary, final)
-        return final
-    os.unlink(temporary)
+    temporary.rename(final)
     return final
+
+
+def newest(folder: Path) -> int:
+    """The greatest number of a segment in ``folder``; 0 when there is none."""
+    return max((int(path.stem) for path in folder.glob("*.seg") if path.stem.isdigit()), default=0)
 
 
 def stamp(memory: mmap.mmap, journal: uuid.UUID, number: int, size: int) -> None:
