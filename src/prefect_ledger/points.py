@@ -56,6 +56,12 @@ def take(points: Points, index: npt.NDArray[np.intp]) -> Points:
     return Points(points.steps[index], points.times[index], points.values[index])
 
 
+def quiet(values: Floats) -> Floats:
+    """``values`` with every NaN a quiet one, because numpy's ``fmin`` takes a signalling NaN for the minimum."""
+    nan = np.isnan(values)
+    return np.where(nan, np.nan, values) if nan.any() else values
+
+
 def order(points: Points) -> Points:
     """``points`` by step, then time, then arrival.
 

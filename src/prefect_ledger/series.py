@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prefect_ledger.errors import InvalidValue, MissingExtra
-from prefect_ledger.points import Floats, Integers, Points, check, order
+from prefect_ledger.points import Floats, Integers, Points, check, order, quiet
 from prefect_ledger.summaries import SUMMARY_COLUMNS, summarize
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class Series:
         starts = np.arange(count) * size // count
         ends = np.append(starts[1:], size) - 1
         with np.errstate(all="ignore"):
-            low, high = np.fmin.reduceat(self.values, starts), np.fmax.reduceat(self.values, starts)
+            values = quiet(self.values)
+            low, high = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
         return Buckets(self.steps[starts], low, high, self.values[starts], self.values[ends])
 
     def to_pandas(self) -> pd.DataFrame:

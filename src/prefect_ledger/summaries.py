@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from prefect_ledger.points import Floats, Integers, Points, check, order_within
+from prefect_ledger.points import Floats, Integers, Points, check, order_within, quiet
 
 # n points, of them NaN and finite; mean of the finite; min, max and the step where first reached; first and last as step, time,
 # value; 1 where that value is NaN (the value is None then, because SQL has no NaN).
@@ -53,6 +53,7 @@ def summarize(ids: Integers, points: Points) -> Summaries:
     counts = np.diff(starts, append=len(ids))
     ends = starts + counts - 1
     with np.errstate(all="ignore"):
+        values = quiet(values)
         nan, finite, mean = _moments(values, starts, counts)
         low = _reached(values, np.fmin.reduceat(values, starts), starts, counts)
         high = _reached(values, np.fmax.reduceat(values, starts), starts, counts)
