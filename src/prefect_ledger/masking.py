@@ -115,49 +115,30 @@ def _weakly(words: list[str]) -> bool:
 # --- shapes: secrets that are known by how they look -------------------------------------------------------------------
 
 # The part that is always there is asked for first, with `in`, which is a hundred times as fast as the pattern.
-_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (anchor, re.compile(pattern))
-    for anchor, pattern in (
-        ("AKIA", r"AKIA(?<![A-Za-z0-9]AKIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
-        ("ASIA", r"ASIA(?<![A-Za-z0-9]ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
-        ("gh", r"gh[pousr]_(?<![A-Za-z0-9]....)[A-Za-z0-9]{16,}"),
-        ("github_pat_", r"github_pat_\w{16,}"),
-        ("glpat-", r"glpat-[\w-]{16,}"),
-        ("xox", r"xox[abeoprs]-[\w-]{8,}"),
-        ("xapp-", r"xapp-[\w-]{8,}"),
-        ("sk-", r"sk-(?<![\w-]sk-)(?=[\w-]{0,80}\d)[\w-]{16,}"),
-        ("k_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{12,}"),
-        ("hf_", r"hf_(?<!\whf_)[A-Za-z0-9]{16,}"),
-        ("gsk_", r"gsk_(?<!\wgsk_)[A-Za-z0-9]{20,}"),
-        ("pn", r"pn[bu]_(?<!\w....)[A-Za-z0-9]{20,}"),
-        ("AIza", r"AIza(?<!\wAIza)[\w-]{30,}"),
-        ("ya29.", r"ya29\.[\w-]{16,}"),
-        ("SG.", r"SG\.(?<!\wSG\.)[\w-]{16,}\.[\w-]{16,}"),
-        ("pypi-", r"pypi-[\w-]{40,}"),
-        ("npm_", r"npm_(?<!\wnpm_)[A-Za-z0-9]{30,}"),
-        ("dapi", r"dapi(?<!\wdapi)[0-9a-f]{32}"),
-        ("eyJ", r"eyJ(?<![\w-]eyJ)[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?"),
-        ("hooks.slack.com/", r"(?<=hooks\.slack\.com/)(?:services|workflows)/[\w/-]+"),
-    )
-)
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-
-
-def _mask_shapes(text: str) -> str:
-    for anchor, pattern in _SHAPES:
-        if anchor in text:
-            text = pattern.sub(MASK, text)
-    return _mask_pem(text) if "PRIVATE KEY" in text else text
-
-
-def _mask_pem(text: str) -> str:
-    out, at = [], 0
-    while begin := _PEM.search(text, at):
-        end = _PEM_END.search(text, begin.end())
-        out += [text[at : begin.start()], MASK]
-        at = end.end() if end else len(text)
-    return "".join([*out, text[at:]])
+_SHAPE_LIST = r"""
+    AKIA         AKIA(?<![A-Za-z0-9]AKIA)[A-Z0-9]{16}(?![A-Za-z0-9])
+    ASIA         ASIA(?<![A-Za-z0-9]ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])
+    gh           gh[pousr]_(?<![A-Za-z0-9]....)[A-Za-z0-9]{16,}
+    github_pat_  github_pat_\w{16,}
+    glpat-       glpat-[\w-]{16,}
+    xox          xox[abeoprs]-[\w-]{8,}
+    xapp-        xapp-[\w-]{8,}
+    sk-          sk-(?<![\w-]sk-)(?=[\w-]{0,80}\d)[\w-]{16,}
+    k_           [rs]k_(?:live|test)_[A-Za-z0-9]{12,}
+    hf_          hf_(?<!\whf_)[A-Za-z0-9]{16,}
+    gsk_         gsk_(?<!\wgsk_)[A-Za-z0-9]{20,}
+    pn           pn[bu]_(?<!\w....)[A-Za-z0-9]{20,}
+    AIza         AIza(?<!\wAIza)[\w-]{30,}
+    ya29.        ya29\.[\w-]{16,}
+    SG.          SG\.(?<!\wSG\.)[\w-]{16,}\.[\w-]{16,}
+    pypi-        pypi-[\w-]{40,}
+    npm_         npm_(?<!\wnpm_)[A-Za-z0-9]{30,}
+    dapi         dapi(?<!\wdapi)[0-9a-f]{32}
+    eyJ          eyJ(?<![\w-]eyJ)[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?
+    .slack.com/  (?<=\.slack\.com/)(?:services|workflows)/[\w/-]+
+    -----BEGIN   -----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)
+"""
+_SHAPES = tuple((anchor, re.compile(pattern)) for anchor, pattern in (line.split(maxsplit=1) for line in _SHAPE_LIST.strip().splitlines()))
 
 
 # --- URLs --------------------------------------------------------------------------------------------------------------
@@ -181,8 +162,7 @@ def _mask_userinfo(rest: str, *, web: bool) -> str:
     """``rest`` is what follows ``://``. Behind http, a lone user is a token; elsewhere (``ssh://git@host``) a name."""
     if "@" not in rest:
         return rest
-    cut = re.search(r"[/?#]", rest)
-    authority = rest[: cut.start()] if cut else rest
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     at = authority.rfind("@")
     if at < 0:
         # A password with a raw slash: what looks like a port then is not one.
@@ -219,23 +199,22 @@ _TO_LINE_END = re.compile(r"(?:[^\r\n\"'`]|[\"'`](?=\w))+")
 _IN_TAG = re.compile(r">\s{0,32}([^<>\s][^<>]*)")
 _BEARER = re.compile(r"[ \t]+(?=[\w.~+/=\-]{0,80}\d|[\w.~+/=\-]{24})([\w.~+/=\-]{8,})")
 _HARMLESS = _words("none null true false")
-_TYPES = _words("str bytes int float bool any object dict list tuple optional secretstr secretbytes string number boolean")
-_PROSE = _words("""
-    is are was were must should requires required option argument flag or and to not has expected cannot can will for in with as
-""")
+_TYPES = _HARMLESS | _words("str bytes int float bool any object dict list tuple optional secretstr secretbytes string number boolean")
+_PROSE = _words("is are was were must should requires required option argument flag or and to not has expected cannot can will for in")
 _BRACKETS, _BRACKET_LIMIT = {"(": ")", "[": "]", "{": "}"}, 8_192
 
 
 def _mask_assignments(text: str) -> str:
     # One capital letter grows when lowered; without it, both texts have the same positions.
     low = text.replace("\u0130", "I").lower()
-    hits = sorted(at for stem in _STEMS for at in _all(low, stem))
+    hits = sorted(at for stem in _STEMS if stem in low for at in _all(low, stem))
     out, kept, cursor = [], 0, 0
     for hit in hits:
         if hit < cursor:
             continue
-        start = _begin(text, hit, kept)
-        end = _IDENT.match(text, hit).end()  # type: ignore[union-attr]  # the pattern matches the empty text too
+        # An identifier begins at most 64 characters before the stem, and never in what is hidden already.
+        start = hit - len(_IDENT_BACK.match(text[max(kept, hit - 64) : hit][::-1])[0])  # type: ignore[index]  # it matches nothing too
+        end = _IDENT.match(text, hit).end()  # type: ignore[union-attr]
         span, cursor = _secret_span(text, start, end), end
         if span:
             out += [text[kept : span[0]], MASK]
@@ -250,12 +229,6 @@ def _all(text: str, part: str) -> Iterator[int]:
         at = text.find(part, at + 1)
 
 
-def _begin(text: str, hit: int, least: int) -> int:
-    """Where the identifier that holds ``hit`` begins, at most 64 characters before it."""
-    back = text[max(least, hit - 64) : hit][::-1]
-    return hit - _IDENT_BACK.match(back).end()  # type: ignore[union-attr]  # the pattern matches the empty text too
-
-
 def _secret_span(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Where the secret value lies that the identifier ``text[start:end]`` announces, if it does."""
     name, before = text[start:end], text[start - 1 : start] if start else ""
@@ -266,31 +239,26 @@ def _secret_span(text: str, start: int, end: int) -> tuple[int, int] | None:
         return found.span(1)
     if name == "pass" and re.search(r"\w $", text[max(0, start - 2) : start]):
         return None  # "the first pass: 3"
-    if name.startswith("-"):
-        return _option_span(text, start, end)
     if before == "<" and (found := _IN_TAG.match(text, end)):
         return found.span(1)
+    if name.startswith("-") and text[max(0, start - 9) : start] == "argument ":
+        return None  # argparse is speaking: "argument --token: expected one argument"
     if (sep := _SEP.match(text, end)) is not None:
         return _assigned_span(text, sep, name, query=query)
+    if name.startswith("-"):
+        return _option_span(text, end)
     opened = text[max(0, start - 4) : start].rstrip("\\\"'bBrRuU").endswith("(")
-    if opened and (pair := _TUPLE_SEP.match(text, end)):
-        return _quoted_span(text, pair.end())
-    return None
+    return _quoted_span(text, pair.end()) if opened and (pair := _TUPLE_SEP.match(text, end)) else None
 
 
 def _two_words(text: str, start: int, name: str) -> bool:
     return name.lower() in ("key", "keys") and text[max(0, start - 8) : start].lower().endswith(("api ", "access ", "secret ", "private "))
 
 
-def _option_span(text: str, start: int, end: int) -> tuple[int, int] | None:
-    if text[max(0, start - 9) : start] == "argument ":
-        return None  # argparse is speaking: "argument --token: expected one argument"
-    if (sep := _SEP.match(text, end)) is not None:
-        return _assigned_span(text, sep, text[start:end], query=False)
+def _option_span(text: str, end: int) -> tuple[int, int] | None:
+    """The value of a command line's option that ends at ``end``, when no ``=`` stands between them."""
     gap = _OPTION_SEP.match(text, end)
-    if gap is None:
-        return None
-    span = _quoted_span(text, gap.end()) or _plain_span(text, gap.end())
+    span = (_quoted_span(text, gap.end()) or _plain_span(text, gap.end())) if gap else None
     return None if span and text[slice(*span)].lower() in _PROSE else span
 
 
@@ -309,27 +277,22 @@ def _assigned_span(text: str, sep: re.Match[str], name: str, *, query: bool) -> 
         scheme = _SCHEME.match(text, at)
         found = _TO_LINE_END.match(text, scheme.end() if scheme else at)
         return found.span() if found and found[0].strip() else None
-    span = _plain_span(text, at)
-    return None if span and op == ":" and text[slice(*span)].lower() in _TYPES else span
+    return _plain_span(text, at, harmless=_TYPES if op == ":" else _HARMLESS)
 
 
-def _plain_span(text: str, at: int) -> tuple[int, int] | None:
+def _plain_span(text: str, at: int, *, harmless: frozenset[str] = _HARMLESS) -> tuple[int, int] | None:
     scheme = _SCHEME.match(text, at)
     found = _PLAIN.match(text, scheme.end() if scheme else at)
-    if found is None or found[0].lower() in _HARMLESS:
-        return None
-    return found.span()
+    return found.span() if found and found[0].lower() not in harmless else None
 
 
 def _quoted_span(text: str, at: int) -> tuple[int, int] | None:
     """Between the quotes that open at ``at``; to the end of the line when they never close; None if there is nothing."""
-    opening = _QUOTE.match(text, at)
-    if opening is None:
+    if (opening := _QUOTE.match(text, at)) is None:
         return None
     start, slashes, quote = opening.end(), len(opening[1]), opening[2]
-    end = _closing(text, start, quote, slashes, len(text))
-    if end < 0:
-        end = _line_end(text, start)
+    shut = _closing(text, start, quote, slashes, len(text))
+    end = shut if shut >= 0 else _line_end(text, start)
     return (start, end) if end > start else None
 
 
@@ -370,8 +333,6 @@ def _bracket_span(text: str, at: int) -> tuple[int, int] | None:
 
 # --- what others call --------------------------------------------------------------------------------------------------
 
-_ROUNDS = 4
-
 
 def mask_text(text: str) -> str:
     """``text`` with every secret it shows replaced by ``MASK``: in URLs, assignments, JSON, options, headers, known tokens.
@@ -380,9 +341,13 @@ def mask_text(text: str) -> str:
         >>> mask_text("postgresql://bob:hunter2@db/runs")
         'postgresql://bob:********@db/runs'
     """
-    for _ in range(_ROUNDS):
+    if type(text) is not str:
+        text = str.__str__(text)  # a subclass may have made the methods its own
+    for _ in range(4):
         # What one round hides can bring to light what it stood before; an untouched text ends the work at once.
-        masked = _mask_shapes(text)
+        masked = text
+        for anchor, pattern in _SHAPES:
+            masked = pattern.sub(MASK, masked) if anchor in masked else masked
         masked = _mask_assignments(_mask_urls(masked) if "://" in masked else masked)
         if masked == text:
             break
@@ -478,5 +443,8 @@ def _is_secret_object(value: Any) -> bool:
     """By what it can do, so that neither pydantic nor Prefect is needed; looks at no property that would run code."""
     if hasattr(type(value), "get_secret_value"):
         return True
-    inner = getattr(value, "__dict__", None)
+    try:
+        inner = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return False
     return isinstance(inner, dict) and hasattr(type(inner.get("value")), "get_secret_value")
