@@ -122,7 +122,6 @@ _SHAPE_LIST = r"""
     github_pat_  github_pat_\w{16,}
     glpat-       glpat-[\w-]{16,}
     xox          xox[abeoprs]-[\w-]{8,}
-    xapp-        xapp-[\w-]{8,}
     sk-          sk-(?<![\w-]sk-)(?=[\w-]{0,80}\d)[\w-]{16,}
     k_           [rs]k_(?:live|test)_[A-Za-z0-9]{12,}
     hf_          hf_(?<!\whf_)[A-Za-z0-9]{16,}
@@ -130,9 +129,7 @@ _SHAPE_LIST = r"""
     pn           pn[bu]_(?<!\w....)[A-Za-z0-9]{20,}
     AIza         AIza(?<!\wAIza)[\w-]{30,}
     ya29.        ya29\.[\w-]{16,}
-    SG.          SG\.(?<!\wSG\.)[\w-]{16,}\.[\w-]{16,}
     pypi-        pypi-[\w-]{40,}
-    npm_         npm_(?<!\wnpm_)[A-Za-z0-9]{30,}
     dapi         dapi(?<!\wdapi)[0-9a-f]{32}
     eyJ          eyJ(?<![\w-]eyJ)[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?
     .slack.com/  (?<=\.slack\.com/)(?:services|workflows)/[\w/-]+
@@ -395,20 +392,23 @@ def mask_value(name: str, value: Any) -> Any:
         >>> mask_value("db", {"user": "bob", "password": "hunter2", "port": 5432})
         {'user': 'bob', 'password': '********', 'port': 5432}
     """
-    return _masked(name, value, {})
+    try:
+        return _masked(name, value, {})
+    except RecursionError:
+        return MASK  # nested too deep to be looked through
 
 
 def _masked(name: str, value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    if (name and is_secret_name(name)) or _is_secret_object(value):
+    if name and is_secret_name(name):
         return MASK
-    if isinstance(value, str):
-        return mask_text(value)
+    if isinstance(value, (str, int, float)):
+        return mask_text(value) if isinstance(value, str) else value
     if isinstance(value, (bytes, bytearray)):
         return mask_text(bytes(value).decode("latin-1")).encode("latin-1")
     if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
-        return value
+        return MASK if _is_secret_object(value) else value
     # A value that holds itself, or one thing many times, is walked once; it is kept here so that its id stays its own.
     if id(value) not in seen:
         seen[id(value)] = (value, "...")
@@ -417,14 +417,15 @@ def _masked(name: str, value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
 
 
 def _masked_mapping(value: Mapping[Any, Any], seen: dict[int, tuple[Any, Any]]) -> dict[Any, Any]:
-    # {"name": "DB_PASSWORD", "value": "x"}: environments are often written so.
     named = value.get("name", value.get("key")) if "value" in value else None
     out: dict[Any, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str):
             out[key] = _masked("", item, seen)
-        else:
-            out[mask_text(key)] = _masked(named if key == "value" and isinstance(named, str) else key, item, seen)
+            continue
+        # {"name": "DB_PASSWORD", "value": "x"}: environments are often written so.
+        name = named if key == "value" and isinstance(named, str) else key
+        out[key if len(key) < 20 and key.isidentifier() else mask_text(key)] = _masked(name, item, seen)
     return out
 
 

@@ -348,7 +348,7 @@ def test_other_containers_keep_their_kind() -> None:
 
 
 def test_a_value_that_holds_itself_ends() -> None:
-    """A structure that holds itself, or one part a billion times, is walked once."""
+    """A structure that holds itself, or one part a billion times, is walked once; one without a bottom becomes the mask."""
     loop: dict[str, Any] = {"password": "x"}
     loop["self"] = loop
     assert mask_value("x", loop) == {"password": MASK, "self": "..."}
@@ -359,6 +359,10 @@ def test_a_value_that_holds_itself_ends() -> None:
     for _ in range(40):
         deepest = deepest[1]
     assert deepest == [f"token={MASK}"]
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert mask_value("x", deep) == MASK
 
 
 def test_masking_imports_nothing_heavy() -> None:
