@@ -1,0 +1,120 @@
+"""Floor 3. One page of runs, and the token that leads to the next: the sort values of the last row, and of which search they are.
+
+A page begins after those values, not after a number of rows: what is inserted or deleted meanwhile neither hides a run nor shows one twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from prefect_ledger.entities import Run
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.queries.filters import Column, Sql
+
+Place: TypeAlias = Sequence[
+    tuple[float | int | str | None, int]
+]  # per sort key: the value and whether it is NaN (1), missing (2) or neither (0)
+_DIGEST = 8
+
+
+class Page(list[Run]):
+    """Runs in order. ``next_page`` is what ``page=`` takes for those that follow; None at the end."""
+
+    next_page: str | None
+
+    def __init__(self, runs: Iterable[Run] = (), next_page: str | None = None) -> None:
+        super().__init__(runs)
+        self.next_page = next_page
+
+
+class SortKey(NamedTuple):
+    """One column of an order. Values come first in both directions, then NaN, then what is missing."""
+
+    column: Column
+    descending: bool
+    textual: bool
+
+    def fits(self, value: Any, kind: Any) -> bool:
+        """Whether a token can have this as its place in the column."""
+        if kind == 0:
+            return isinstance(value, str) if self.textual else isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
+        return value is None and kind in (1, 2)
+
+    @property
+    def order(self) -> Sql:
+        """As it stands in ORDER BY."""
+        value, nan = self.column.value, self.column.nan
+        order = value.plus(f" {'DESC' if self.descending else 'ASC'} NULLS LAST")
+        return order if nan is None else order.plus(f", CASE WHEN {nan.text} IS NULL THEN 1 ELSE 0 END", *nan.params)
+
+    def equal(self, value: Any, kind: int) -> Sql:
+        """Rows of the same place."""
+        if kind == 0:
+            return self.column.value.plus(" = ?", value)
+        if kind == 1 and self.column.nan is not None:
+            return self.column.nan.plus(" = 1")
+        return self.column.missing
+
+    def after(self, value: Any, kind: int) -> Sql | None:
+        """Rows that come later; None where there can be none."""
+        if kind == 2:
+            return None
+        if kind == 1:
+            return self.column.missing
+        found = self.column.value
+        later = found.plus(f" {'<' if self.descending else '>'} ?", value)
+        return Sql(f"({later.text} OR {found.text} IS NULL)", later.params + found.params)
+
+
+def following(keys: Sequence[SortKey], place: Place) -> Sql:
+    """The condition of all rows after ``place``."""
+    found: Sql | None = None
+    for key, (value, kind) in reversed(list(zip(keys, place, strict=True))):
+        later, same = key.after(value, kind), key.equal(value, kind)
+        if found is not None:
+            tied = Sql(f"{same.text} AND {found.text}", same.params + found.params)
+            found = tied if later is None else Sql(f"({later.text} OR ({tied.text}))", later.params + tied.params)
+        else:
+            found = later or Sql("1 = 0")
+    return found or Sql("1 = 1")
+
+
+def token(search: str, place: Place) -> str:
+    """The token of the page after ``place`` of the search that ``search`` describes."""
+    content = json.dumps(place, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_digest(search.encode()) + _digest(content) + content).decode().rstrip("=")
+
+
+def read_token(text: object, search: str, keys: Sequence[SortKey]) -> Place:
+    """The place in a token.
+
+    Raises:
+        InvalidValue: not a token, changed, or one of another search.
+    """
+    whole = b""
+    if isinstance(text, str):
+        try:
+            whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            whole = b""
+    asked, sound, content = whole[:_DIGEST], whole[_DIGEST : 2 * _DIGEST], whole[2 * _DIGEST :]
+    if not content or _digest(content) != sound:
+        raise InvalidValue(f"page={str(text)[:60]!r} is not a token of search_runs: give the next_page of its result, unchanged, or None")
+    if asked != _digest(search.encode()):
+        raise InvalidValue(
+            "page= is the token of another search: repeat it with the same experiment, filter, order_by and lifecycle,"
+            " or begin with page=None"
+        )
+    place: Place = [(value, kind) for value, kind in json.loads(content)]
+    if len(place) != len(keys) or not all(key.fits(*found) for key, found in zip(keys, place, strict=True)):
+        raise InvalidValue("page= is a token of another version of prefect-ledger: begin again with page=None")
+    return place
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()[:_DIGEST]

@@ -1,0 +1,203 @@
+"""Floor 3. Reading access to the store: runs by id or by search, and everything that belongs to a run.
+
+Each question is answered from one moment of the database, whoever is writing or compacting meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger import names
+from prefect_ledger.database import Database, rows
+from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, RunStatus, Summary, TaskRun, to_datetime
+from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, RunNotFound
+from prefect_ledger.queries import details, search
+from prefect_ledger.queries.page import Page
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from prefect_ledger.series import Series
+
+Experiments = str | int | Sequence[str | int] | None
+_SHOWN = 5
+
+
+class Reader:
+    """Questions about runs. Safe to use from several threads.
+
+    ``read_artifact`` brings an artifact's bytes, their digest checked; this floor knows only where they are.
+
+    Example:
+        >>> from prefect_ledger.database import Database
+        >>> reader = Reader(Database("sqlite:////tmp/ledger-doc.db"))
+        >>> reader.search_runs(filter="metrics.auc > 0.9", order_by=["metrics.auc desc"], limit=10).next_page
+    """
+
+    def __init__(self, database: Database, *, read_artifact: Callable[[Artifact], bytes] | None = None) -> None:
+        self._database = database
+        self._read_artifact = read_artifact
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def run(self, id_or_prefix: object) -> Run:
+        """The run of this id, also a deleted one; its first 8 characters are enough where no other run has them.
+
+        Raises:
+            RunNotFound: no run, or several, whose ids the message lists. InvalidName: not the beginning of a run id.
+        """
+        prefix = names.run_id_prefix(id_or_prefix)
+        with self._read() as tx:
+            # The range finds them in the index, whatever the locale; LIKE makes it exact.
+            text = "SELECT id FROM runs WHERE id >= ? AND id <= ? AND id LIKE ? ORDER BY started DESC, id LIMIT ?"
+            found = [row[0] for row in rows(tx, text, [prefix, f"{prefix}g", f"{prefix}%", _SHOWN + 1])]
+            if not found:
+                raise RunNotFound(
+                    f"no run has an id that begins with {prefix!r}; search_runs() or 'prefect-ledger runs list' shows what is there"
+                )
+            if len(found) > 1:
+                more = " and others" if len(found) > _SHOWN else ""
+                raise RunNotFound(f"several runs begin with {prefix!r}: {', '.join(found[:_SHOWN])}{more}; give more characters")
+            return details.runs(tx, found, self)[0]
+
+    def search_runs(
+        self,
+        experiment: Experiments = None,
+        filter: str = "",  # noqa: A002 - MLflow's users know it by this name
+        order_by: Sequence[str] | str = (),
+        limit: int = 1000,
+        page: str | None = None,
+        as_: str = "list",
+        lifecycle: str = "active",
+    ) -> Any:
+        """Runs that match, in order; see :func:`prefect_ledger.search_runs`."""
+        asked = search.read_search(filter, order_by, lifecycle, limit)
+        with self._read() as tx:
+            found = search.find(tx, search.within(tx, asked, experiment), page)
+            return Page(details.runs(tx, found.ids, self), found.next_page)
+
+    # --- what belongs to a run --------------------------------------------------------------------------------------
+
+    def metric(self, run_id: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> Series:
+        """The points of a metric: of the run's last attempt unless one is named, all its task runs merged unless one is named.
+
+        Raises:
+            MetricNotFound: there are none; the message offers keys that are near.
+        """
+        from prefect_ledger import series_store
+        from prefect_ledger.series import Series
+
+        with self._read() as tx:
+            wanted = attempt
+            if wanted is None:
+                wanted = next((row[0] for row in rows(tx, "SELECT attempt FROM runs WHERE id = ?", [run_id])), 0)
+            ids = series_store.live_series(tx, run_id, key, wanted, task_run_id)
+            if not ids:
+                raise _no_metric(tx, run_id, key, wanted, task_run_id)
+            steps, times, values = series_store.read_points(tx, run_id, ids)
+        return Series(key, steps, values, times)
+
+    def summaries(self, run_id: str) -> Mapping[str, Summary]:
+        """Every metric of the last attempt in one row each, by key."""
+        text = """SELECT m.key, m.n, m.nan, m.fv, m.lv, m.vmin, m.vmax, m.mean, m.fs, m.ls, m.smin, m.smax
+                  FROM metrics m JOIN runs r ON r.id = m.run_id AND r.attempt = m.attempt WHERE m.run_id = ? ORDER BY m.key"""
+        found = {}
+        for key, count, nan, first, last, *rest in self._rows(text, run_id):
+            ends = (details.NAN if first is None else first, details.NAN if last is None else last)
+            found[key] = Summary(key, count, nan, *ends, *rest)
+        return found
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """What was logged as bytes, by path: of each path, what the last attempt that has it logged."""
+        text = """SELECT run_id, path, uri, size, sha256, kind, attempt, task_run_id, at, details FROM artifacts
+                  WHERE run_id = ? ORDER BY path, attempt"""
+        found = {}
+        for run, path, uri, size, sha256, kind, attempt, task, at, metadata in self._rows(text, run_id):
+            found[path] = Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
+        return list(found.values())
+
+    def task_runs(self, run_id: str) -> list[TaskRun]:
+        """The steps of all attempts, in the order they started; those that did not come last."""
+        text = """SELECT id, run_id, name, state, attempt, tries, cached, started, ended, exception FROM task_runs
+                  WHERE run_id = ? ORDER BY started IS NULL, started, id"""
+        return [
+            TaskRun(task, run, name, state, attempt, tries, bool(cached), to_datetime(started), to_datetime(ended), json.loads(exception))
+            for task, run, name, state, attempt, tries, cached, started, ended, exception in self._rows(text, run_id)
+        ]
+
+    def attempts(self, run_id: str) -> list[Attempt]:
+        """Every try, the first one first."""
+        text = "SELECT run_id, attempt, status, started, ended, exception FROM attempts WHERE run_id = ? ORDER BY attempt"
+        return [
+            Attempt(run, number, RunStatus(status), to_datetime(started), to_datetime(ended), json.loads(exception))
+            for run, number, status, started, ended, exception in self._rows(text, run_id)
+        ]
+
+    def datasets(self, run_id: str) -> list[Dataset]:
+        """The data of the last attempt, in the order it was first used."""
+        text = """SELECT u.name, u.digest, u.context, d.source, d.row_count, d.schema_json FROM dataset_uses u
+                  JOIN runs r ON r.id = u.run_id AND r.attempt = u.attempt JOIN datasets d ON d.name = u.name AND d.digest = u.digest
+                  WHERE u.run_id = ? ORDER BY u.at, u.name, u.context, u.digest"""
+        return [
+            Dataset(name, digest, context, source, count, json.loads(schema))
+            for name, digest, context, source, count, schema in self._rows(text, run_id)
+        ]
+
+    def notes(self, run_id: str) -> list[str]:
+        """What the ledger had to say about the run, the oldest first."""
+        return [row[0] for row in self._rows("SELECT text FROM notes WHERE run_id = ? ORDER BY id", run_id)]
+
+    def children(self, run_id: str) -> list[Run]:
+        """The runs below this one that are as active (or deleted) as it is, in the order they started."""
+        text = """SELECT c.id FROM runs c JOIN runs r ON r.id = c.parent_id AND r.lifecycle = c.lifecycle
+                  WHERE c.parent_id = ? ORDER BY c.started IS NULL, c.started, c.id"""
+        with self._read() as tx:
+            return details.runs(tx, [row[0] for row in rows(tx, text, [run_id])], self)
+
+    def facts(self, run_id: str) -> Mapping[str, Any]:
+        """The surroundings recorded at the start, and under "packages" what was installed."""
+        text = "SELECT r.facts, p.content FROM runs r LEFT JOIN packages p ON p.digest = r.packages WHERE r.id = ?"
+        for facts, packages in self._rows(text, run_id):
+            return {**json.loads(facts), **({"packages": json.loads(packages)} if packages else {})}
+        return {}
+
+    def read_artifact(self, artifact: Artifact) -> bytes:
+        """The bytes of an artifact, digest checked.
+
+        Raises:
+            ArtifactNotFound: this reader was given no way to the bytes.
+        """
+        if self._read_artifact is None:
+            raise ArtifactNotFound(f"this reader has rows only; the bytes of {artifact.path!r} are at {artifact.uri}")
+        return self._read_artifact(artifact)
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._database.read() as tx:
+            if tx.dialect.name == "postgresql":  # its default lets each statement see another moment
+                tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield tx
+
+    def _rows(self, text: str, run_id: str) -> list[tuple[Any, ...]]:
+        with self._read() as tx:
+            return rows(tx, text, [run_id])
+
+
+def _no_metric(tx: sa.Connection, run_id: str, key: str, attempt: int, task_run_id: str | None) -> MetricNotFound:
+    from difflib import get_close_matches
+
+    text = "SELECT DISTINCT key, attempt, task_run_id FROM series WHERE run_id = ? AND n > 0"
+    series = rows(tx, text, [run_id])
+    if elsewhere := sorted({(row[1], row[2]) for row in series if row[0] == key}):
+        places = ", ".join(f"attempt {number}" + (f", task run {task}" if task else "") for number, task in elsewhere[:_SHOWN])
+        wanted = f"attempt {attempt}" + ("" if task_run_id is None else f", task run {task_run_id!r}")
+        return MetricNotFound(f"run {run_id} has metric {key!r} not in {wanted}, but in {places}: name attempt= and task_run_id=")
+    keys = sorted({row[0] for row in series if row[1] == attempt})
+    near = get_close_matches(str(key), keys, _SHOWN, 0.5) or keys[:_SHOWN]
+    offered = f"did you mean {', '.join(map(repr, near))}?" if near else "it has none"
+    return MetricNotFound(f"run {run_id} has no metric {key!r}; {offered}")

@@ -1,0 +1,172 @@
+"""Floor 3. Which runs match, and in which order: their ids, and the token of the page that follows.
+
+Only ids and sort values are sorted; what else a run has is loaded for those that are on the page.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.database import rows
+from prefect_ledger.errors import ExperimentNotFound, InvalidFilter, InvalidValue
+from prefect_ledger.expressions import ATTRIBUTES, Node, Operand, Order, parse_filter, parse_order, unparse
+from prefect_ledger.queries.columns import RunColumns
+from prefect_ledger.queries.filters import Column, Sql, condition
+from prefect_ledger.queries.page import SortKey, following, read_token, token
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+LIMIT = 50_000
+MOST_KEYS = 20
+_LIFECYCLES = ("active", "deleted", "all")
+_LAST = (Order(Operand("attribute", "start_time"), descending=True), Order(Operand("attribute", "run_id")))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question about runs, checked. ``experiments`` None means all."""
+
+    filter: Node | None
+    order: tuple[Order, ...]
+    lifecycle: str
+    limit: int
+    experiments: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        order = ", ".join(f"{key.operand}{' desc' if key.descending else ''}" for key in self.order)
+        return repr((self.experiments, self.filter and unparse(self.filter), order, self.lifecycle))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ids of a page's runs, in order."""
+
+    ids: list[str]
+    next_page: str | None
+
+
+def read_search(filter: str, order_by: Sequence[str] | str, lifecycle: str, limit: int) -> Search:  # noqa: A002 - the public name
+    """Check a question.
+
+    Raises:
+        InvalidFilter: the filter or the order does not parse. InvalidValue: limit or lifecycle.
+    """
+    if lifecycle not in _LIFECYCLES:
+        raise InvalidValue(f"lifecycle={lifecycle!r}: it is one of {', '.join(map(repr, _LIFECYCLES))}")
+    order = parse_order(order_by)
+    if len(order) > MOST_KEYS:
+        raise InvalidFilter(f"order_by has {len(order)} keys, at most {MOST_KEYS} are sorted by")
+    return Search(parse_filter(filter), order, lifecycle, check_limit(limit))
+
+
+def check_limit(limit: Any) -> int:
+    """``limit`` as an int of 1 to 50,000.
+
+    Raises:
+        InvalidValue: otherwise.
+    """
+    try:
+        number = 0 if isinstance(limit, bool) else operator.index(limit)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= LIMIT:
+        raise InvalidValue(f"limit={limit!r}: a whole number from 1 to {LIMIT:,}; next_page leads to more")
+    return number
+
+
+def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
+    """The runs of one page.
+
+    Raises:
+        InvalidValue: ``page`` is not a token of this search.
+    """
+    columns = RunColumns()
+    where = _where(search, columns)
+    keys = [_sort_key(key, columns, tx.dialect.name) for key in (*search.order, *_LAST)]
+    if page is not None:
+        where.append(following(keys, read_token(page, str(search), keys)))
+    statement = _select(columns, where, keys, search.limit + 1)
+    found = rows(tx, statement.text, statement.params)
+    ids = [row[0] for row in found[: search.limit]]
+    return Found(ids, token(str(search), _place(keys, found[search.limit - 1][1:])) if len(found) > search.limit else None)
+
+
+def within(tx: sa.Connection, search: Search, experiment: str | int | Iterable[str | int] | None) -> Search:
+    """The same question about one experiment, given by name or id, or about several.
+
+    Raises:
+        ExperimentNotFound: one is not there; the message offers near names. InvalidValue: neither text nor a number.
+    """
+    if experiment is None:
+        return search
+    wanted = [experiment] if isinstance(experiment, str | int) else list(experiment)
+    return replace(search, experiments=tuple(sorted({_experiment_id(tx, one) for one in wanted})))
+
+
+def _experiment_id(tx: sa.Connection, wanted: str | int) -> int:
+    if isinstance(wanted, bool) or not isinstance(wanted, str | int):
+        raise InvalidValue(f"an experiment is given by its name or id, not by {type(wanted).__name__}: {wanted!r}")
+    by_name = "SELECT id FROM experiments WHERE name = ?"
+    if isinstance(wanted, str) and "\0" not in wanted and (found := rows(tx, by_name, [wanted])):
+        return int(found[0][0])
+    if str(wanted).isdecimal() and int(wanted) < 2**63 and rows(tx, "SELECT 1 FROM experiments WHERE id = ?", [int(wanted)]):
+        return int(wanted)
+    raise not_found(tx, wanted)
+
+
+def not_found(tx: sa.Connection, wanted: str | int) -> ExperimentNotFound:
+    """The error for an experiment that is not there."""
+    from difflib import get_close_matches
+
+    names = [row[0] for row in rows(tx, "SELECT name FROM experiments ORDER BY updated DESC LIMIT 1000")]
+    near = get_close_matches(str(wanted)[:500], names, 3, 0.5) or names[:5]
+    return ExperimentNotFound(f"there is no experiment {wanted!r}; there is {', '.join(map(repr, near))}")
+
+
+def _where(search: Search, columns: RunColumns) -> list[Sql]:
+    where = []
+    if search.lifecycle != "all":
+        where.append(Sql("r.lifecycle = ?", (search.lifecycle,)))
+    if search.experiments is not None:
+        where.append(Sql(f"r.experiment_id IN ({', '.join('?' * len(search.experiments))})", search.experiments))
+    if search.filter is not None:
+        where.append(condition(search.filter, columns))
+    return where
+
+
+def _sort_key(key: Order, columns: RunColumns, dialect: str) -> SortKey:
+    operand = key.operand
+    textual = operand.kind in ("param", "tag") or (operand.kind == "attribute" and ATTRIBUTES[operand.key] in ("text", "id", "status"))
+    column = columns.column(operand, textual=textual)
+    if textual and operand.key != "run_id" and dialect == "postgresql":  # by code point, as SQLite has it, whatever the database's locale
+        column = Column(column.value.plus(' COLLATE "C"'))
+    return SortKey(column, key.descending, textual)
+
+
+def _select(columns: RunColumns, where: list[Sql], keys: Sequence[SortKey], limit: int) -> Sql:
+    values = [part for key in keys for part in (key.column.value, key.column.nan or Sql("0"))]
+    order = [key.order for key in keys]
+    select, joins = _listed(values, ", "), columns.joins
+    found = Sql(f"SELECT r.id, {select.text} FROM runs r{joins.text}", select.params + joins.params)
+    if where:
+        conditions = _listed(where, " AND ")
+        found = found.plus(f" WHERE {conditions.text}", *conditions.params)
+    by = _listed(order, ", ")
+    return found.plus(f" ORDER BY {by.text} LIMIT ?", *by.params, limit)
+
+
+def _listed(pieces: Sequence[Sql], between: str) -> Sql:
+    return Sql(between.join(piece.text for piece in pieces), tuple(value for piece in pieces for value in piece.params))
+
+
+def _place(keys: Sequence[SortKey], values: Sequence[Any]) -> list[tuple[Any, int]]:
+    """Where a row stands, from its sort values and NaN flags."""
+    place = []
+    for key, value, nan in zip(keys, values[::2], values[1::2], strict=True):
+        kind = 0 if value is not None else 1 if key.column.nan is not None and nan else 2
+        place.append((value, kind))
+    return place
