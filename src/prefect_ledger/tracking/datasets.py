@@ -23,7 +23,7 @@ from prefect_ledger.names import check_key
 if TYPE_CHECKING:
     from prefect_ledger.tracking.frames import Content
 
-__all__ = ["Described", "check_context", "describe", "is_tabular"]
+__all__ = ["Described", "check_context", "describe", "family_of", "is_tabular"]
 
 SUPPORTED = "pandas and polars frames and series, pyarrow tables, numpy arrays, scipy sparse matrices, lists of dicts, files and folders"
 COLUMNS = 1_000  # of a schema that are kept
@@ -42,7 +42,7 @@ def is_tabular(value: object) -> bool:
 
     Touches nothing of the value but its type; an array without dimensions is a number.
     """
-    family = _family(value)
+    family = family_of(value)
     return family is not None and (family != "numpy" or getattr(value, "ndim", 0) > 0)
 
 
@@ -88,7 +88,8 @@ def check_context(context: object) -> None:
         raise InvalidValue(f"a dataset's context is a text of at most {_CONTEXT_LIMIT} characters, such as 'train', not {context!r:.80}")
 
 
-def _family(value: object) -> str | None:
+def family_of(value: object) -> str | None:
+    """The module of the frame, table or array that ``value`` is, such as "pandas"; None for anything else."""
     kind = type(value)
     for module, names in _TABULAR.items():
         loaded = sys.modules.get(module)
@@ -101,7 +102,7 @@ def _read(data: Any) -> tuple[Content, str]:
     """What ``data`` holds, and where it came from."""
     from prefect_ledger.tracking import frames  # brings numpy
 
-    kind, family = type(data), _family(data)
+    kind, family = type(data), family_of(data)
     if family is not None:
         readers: dict[str, Callable[[Any], Content]] = {
             "pandas": frames.of_pandas,

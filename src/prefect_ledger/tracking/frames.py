@@ -68,10 +68,15 @@ def of_pandas(data: Any) -> Content:
     return Content(digest.hexdigest(), len(data), schema)
 
 
-def _index(digest: Digest, index: Any) -> None:
-    """The index as further columns; nothing when it only counts the rows, as it does after reading a file."""
+def counts_rows(index: Any) -> bool:
+    """Whether a pandas index only numbers the rows, as it does after reading a file."""
     counts = index.nlevels == 1 and index.name is None and getattr(index.dtype, "kind", "") in "iu"
-    if counts and bool((index.to_numpy() == np.arange(len(index))).all()):
+    return counts and bool((index.to_numpy() == np.arange(len(index))).all())
+
+
+def _index(digest: Digest, index: Any) -> None:
+    """The index as further columns, unless it only numbers the rows."""
+    if counts_rows(index):
         return digest.number(0)
     digest.number(index.nlevels)
     for level in range(index.nlevels):

@@ -166,12 +166,10 @@ class _Walk:
 
     def _part(self, key: str, name: object) -> str:
         """One part of a key."""
-        if issubclass(type(name), str):
-            return str.__str__(name) if self.strict else mask_text(str.__str__(name)[:_WINDOW])
-        if issubclass(type(name), _KEYS_AS_TEXT) or _numpy_scalar(name):
-            return scalar(name) or ""
         if self.strict:
-            raise InvalidName(f"parameter names are text, not {type_name(name)}" + (f" (in {key!r})" if key else ""))
+            return key_part(name, "parameter", key)
+        if issubclass(type(name), str):
+            return mask_text(str.__str__(name)[:_WINDOW])
         return _item_text(name, 1) or type_name(name)
 
     def _put(self, key: str, text: str) -> None:
@@ -209,6 +207,19 @@ class _Walk:
 def type_name(value: object) -> str:
     """The qualified name of the type of ``value``, without ``builtins``."""
     return _qualified(type(value))
+
+
+def key_part(name: object, kind: str, inside: str = "") -> str:
+    """``name`` as one part of a key: texts as they are; numbers, enums, dates and the like, as keys of mappings are, by their text.
+
+    Raises:
+        InvalidName: anything else.
+    """
+    if issubclass(type(name), str):
+        return str.__str__(name)
+    if issubclass(type(name), _KEYS_AS_TEXT) or _numpy_scalar(name):
+        return scalar(name) or ""
+    raise InvalidName(f"{kind} names are text, not {type_name(name)}" + (f" (in {inside!r})" if inside else ""))
 
 
 def scalar(value: Any) -> str | None:
