@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from prefect_ledger import experiment_store
 from prefect_ledger.database import REFUSED, execute, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
@@ -30,7 +31,6 @@ from prefect_ledger.events import (
     TaskRunSeen,
 )
 from prefect_ledger.expressions import number_of
-from prefect_ledger.names import experiment_id
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -59,23 +59,6 @@ def fold_carefully(tx: sa.Connection, events: Iterable[Event], journal: str) -> 
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------
-
-
-def ensure_experiment(tx: sa.Connection, name: str) -> int:
-    """The id of the experiment of this name; made when it is new, active again when it had been deleted."""
-    found = rows(tx, "SELECT id, lifecycle FROM experiments WHERE name = ?", [name])
-    if found:
-        if found[0][1] != "active":  # somebody logs into it: what is logged is never lost, so neither may its experiment be
-            execute(tx, "UPDATE experiments SET lifecycle = 'active', updated = ? WHERE id = ?", [_now(), found[0][0]])
-        return int(found[0][0])
-    for turn in itertools.count():  # the derived id may be taken by one that had this name before it was renamed
-        number = experiment_id(name if not turn else f"{name}\0{turn}")
-        insert = "INSERT INTO experiments (id, name, created, updated) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        if execute(tx, insert, [number, name, _now(), _now()]).rowcount:
-            return number
-        if found := rows(tx, "SELECT id FROM experiments WHERE name = ?", [name]):
-            return int(found[0][0])
-    raise AssertionError("unreachable")
 
 
 _START = """
@@ -110,7 +93,7 @@ ON CONFLICT (run_id, attempt) DO UPDATE SET
 
 
 def _start(tx: sa.Connection, e: RunStarted, journal: str) -> None:
-    where = ensure_experiment(tx, e.experiment)
+    where = experiment_store.ensure(tx, e.experiment)
     owner = journal if e.owner else ""
     row = [e.run, where, e.name, e.kind, e.user, e.parent, e.artifact_uri, e.at, e.attempt, e.status, e.at, owner, e.at]
     execute(tx, _START, row)
@@ -121,7 +104,7 @@ def _attach(tx: sa.Connection, e: RunAttached, _journal: str) -> None:
     _placeholder(tx, e.run)
     execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [e.attempt, e.run, e.attempt])
     if e.experiment is not None and rows(tx, "SELECT 1 FROM runs WHERE id = ? AND experiment_id IS NULL", [e.run]):
-        where = ensure_experiment(tx, e.experiment)
+        where = experiment_store.ensure(tx, e.experiment)
         execute(tx, "UPDATE runs SET experiment_id = ? WHERE id = ? AND experiment_id IS NULL", [where, e.run])
 
 

@@ -48,6 +48,7 @@ class ExperimentRow(Row, table=True):
     lifecycle: str = Field(default="active", sa_column=Column(String(16), nullable=False, server_default="active"))
     created: int = Field(sa_column=_big(nullable=False))
     updated: int = Field(sa_column=_big(nullable=False))
+    deleted: int | None = Field(default=None, sa_column=_big())  # when last; the runs deleted with it have the same time
 
 
 class ExperimentTagRow(Row, table=True):

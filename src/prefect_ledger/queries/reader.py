@@ -71,7 +71,7 @@ class Reader:
         limit: int = 1000,
         page: str | None = None,
         as_: str = "list",
-        lifecycle: str = "active",
+        lifecycle: search.Lifecycle = "active",
     ) -> Any:
         """Runs that match, in order; see :func:`prefect_ledger.search_runs`."""
         asked = search.read_search(filter, order_by, lifecycle, limit)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from prefect_ledger.database import rows
-from prefect_ledger.errors import ExperimentNotFound, InvalidFilter, InvalidValue
+from prefect_ledger.errors import InvalidFilter, InvalidValue
 from prefect_ledger.expressions import ATTRIBUTES, Node, Operand, Order, parse_filter, parse_order, unparse
+from prefect_ledger.queries import experiments
 from prefect_ledger.queries.columns import RunColumns
 from prefect_ledger.queries.filters import Column, Sql, condition
 from prefect_ledger.queries.page import SortKey, following, read_token, token
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 LIMIT = 50_000
 MOST_KEYS = 20
-_LIFECYCLES = ("active", "deleted", "all")
+Lifecycle: TypeAlias = Literal["active", "deleted", "all"]
 _LAST = (Order(Operand("attribute", "start_time"), descending=True), Order(Operand("attribute", "run_id")))
 
 
@@ -32,7 +33,7 @@ class Search:
 
     filter: Node | None
     order: tuple[Order, ...]
-    lifecycle: str
+    lifecycle: Lifecycle
     limit: int
     experiments: tuple[int, ...] | None = None
 
@@ -49,18 +50,27 @@ class Found:
     next_page: str | None
 
 
-def read_search(filter: str, order_by: Sequence[str] | str, lifecycle: str, limit: int) -> Search:  # noqa: A002 - the public name
+def read_search(filter: str, order_by: Sequence[str] | str, lifecycle: Lifecycle, limit: int) -> Search:  # noqa: A002 - the public name
     """Check a question.
 
     Raises:
         InvalidFilter: the filter or the order does not parse. InvalidValue: limit or lifecycle.
     """
-    if lifecycle not in _LIFECYCLES:
-        raise InvalidValue(f"lifecycle={lifecycle!r}: it is one of {', '.join(map(repr, _LIFECYCLES))}")
     order = parse_order(order_by)
     if len(order) > MOST_KEYS:
         raise InvalidFilter(f"order_by has {len(order)} keys, at most {MOST_KEYS} are sorted by")
-    return Search(parse_filter(filter), order, lifecycle, check_limit(limit))
+    return Search(parse_filter(filter), order, check_lifecycle(lifecycle), check_limit(limit))
+
+
+def check_lifecycle(lifecycle: Lifecycle) -> Lifecycle:
+    """``lifecycle`` if it is one.
+
+    Raises:
+        InvalidValue: otherwise.
+    """
+    if lifecycle not in get_args(Lifecycle):
+        raise InvalidValue(f"lifecycle={lifecycle!r}: it is one of {', '.join(map(repr, get_args(Lifecycle)))}")
+    return lifecycle
 
 
 def check_limit(limit: Any) -> int:
@@ -104,27 +114,7 @@ def within(tx: sa.Connection, search: Search, experiment: str | int | Iterable[s
     if experiment is None:
         return search
     wanted = [experiment] if isinstance(experiment, str | int) else list(experiment)
-    return replace(search, experiments=tuple(sorted({_experiment_id(tx, one) for one in wanted})))
-
-
-def _experiment_id(tx: sa.Connection, wanted: str | int) -> int:
-    if isinstance(wanted, bool) or not isinstance(wanted, str | int):
-        raise InvalidValue(f"an experiment is given by its name or id, not by {type(wanted).__name__}: {wanted!r}")
-    by_name = "SELECT id FROM experiments WHERE name = ?"
-    if isinstance(wanted, str) and "\0" not in wanted and (found := rows(tx, by_name, [wanted])):
-        return int(found[0][0])
-    if str(wanted).isdecimal() and int(wanted) < 2**63 and rows(tx, "SELECT 1 FROM experiments WHERE id = ?", [int(wanted)]):
-        return int(wanted)
-    raise not_found(tx, wanted)
-
-
-def not_found(tx: sa.Connection, wanted: str | int) -> ExperimentNotFound:
-    """The error for an experiment that is not there."""
-    from difflib import get_close_matches
-
-    names = [row[0] for row in rows(tx, "SELECT name FROM experiments ORDER BY updated DESC LIMIT 1000")]
-    near = get_close_matches(str(wanted)[:500], names, 3, 0.5) or names[:5]
-    return ExperimentNotFound(f"there is no experiment {wanted!r}; there is {', '.join(map(repr, near))}")
+    return replace(search, experiments=tuple(sorted({experiments.find(tx, one) for one in wanted})))
 
 
 def _where(search: Search, columns: RunColumns) -> list[Sql]:

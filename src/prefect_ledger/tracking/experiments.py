@@ -1,0 +1,138 @@
+"""Floor 5. Experiments, as users name and arrange them. What this process logged is brought in first."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from prefect_ledger.entities import Experiment
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.masking import MASK, is_secret_name, mask_text
+from prefect_ledger.names import check_key, check_name
+from prefect_ledger.tracking.ledger import ledger
+
+_TAG_LIMIT = 20_000
+
+
+def create_experiment(name: str, *, tags: Mapping[str, Any] | None = None) -> Experiment:
+    """A new experiment. Runs make theirs by naming it; this is for one with tags, or one that must not be there yet.
+
+    Raises:
+        ExperimentExists: the name is taken, perhaps by a deleted one. InvalidName, InvalidValue. StoreUnavailable.
+
+    Example:
+        >>> create_experiment("churn", tags={"team": "risk"}).name
+        'churn'
+    """
+    from prefect_ledger import experiment_store as store
+    from prefect_ledger.queries import experiments
+
+    check_name(name)
+    texts = {check_key(key, "tag"): _tag_text(key, value) for key, value in (tags or {}).items()}
+    with _store() as tx:
+        return experiments.get(tx, store.create(tx, name, texts))
+
+
+def get_experiment(name_or_id: str | int) -> Experiment:
+    """The experiment of this name, else of this id; also a deleted one, as its ``lifecycle`` says.
+
+    Raises:
+        ExperimentNotFound: the message offers near names. StoreUnavailable.
+    """
+    from prefect_ledger.queries import experiments
+
+    with _store(write=False) as tx:
+        return experiments.get(tx, experiments.find(tx, name_or_id))
+
+
+def search_experiments(
+    filter: str = "",  # noqa: A002 - the name that MLflow's users know
+    *,
+    lifecycle: Literal["active", "deleted", "all"] = "active",
+    limit: int = 1000,
+) -> list[Experiment]:
+    """Experiments that match, the latest made first.
+
+    The filter is the language of :func:`search_runs` over ``name``, ``experiment_id``, ``created`` and ``tags.<key>``.
+
+    Raises:
+        InvalidFilter: the message points at the place. InvalidValue: lifecycle, or a limit outside 1 to 50,000. StoreUnavailable.
+
+    Example:
+        >>> [found.name for found in search_experiments("name like 'chur%' and tags.team = 'risk'")]
+        ['churn']
+    """
+    from prefect_ledger.queries import experiments
+    from prefect_ledger.queries.search import check_lifecycle, check_limit
+
+    lifecycle, limit = check_lifecycle(lifecycle), check_limit(limit)
+    with _store(write=False) as tx:
+        return experiments.search(tx, filter, lifecycle=lifecycle, limit=limit)
+
+
+def rename_experiment(name_or_id: str | int, new_name: str) -> Experiment:
+    """Give an experiment another name; its id, runs and artifacts stay where they are. Returns it as it is now.
+
+    Raises:
+        ExperimentNotFound. ExperimentExists: the new name is taken, perhaps by a deleted one. InvalidName.
+        InvalidValue: "Default", or a deleted experiment. StoreUnavailable.
+    """
+    from prefect_ledger import experiment_store as store
+    from prefect_ledger.queries import experiments
+
+    check_name(new_name)
+    with _store() as tx:
+        number = experiments.find(tx, name_or_id)
+        store.rename(tx, number, new_name)
+        return experiments.get(tx, number)
+
+
+def delete_experiment(name_or_id: str | int) -> Experiment:
+    """Mark an experiment and its active runs as deleted; nothing is erased and the name stays taken. Returns it as it is now.
+
+    A run that names it afterwards makes it active again, without its deleted runs; :func:`restore_experiment` brings those back too.
+
+    Raises:
+        ExperimentNotFound. InvalidValue: "Default". StoreUnavailable.
+    """
+    from prefect_ledger import experiment_store as store
+    from prefect_ledger.queries import experiments
+
+    with _store() as tx:
+        number = experiments.find(tx, name_or_id)
+        store.delete(tx, number)
+        return experiments.get(tx, number)
+
+
+def restore_experiment(name_or_id: str | int) -> Experiment:
+    """Take a deletion back: the experiment, and the runs that were deleted with it. Returns it as it is now.
+
+    Raises:
+        ExperimentNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import experiment_store as store
+    from prefect_ledger.queries import experiments
+
+    with _store() as tx:
+        number = experiments.find(tx, name_or_id)
+        store.restore(tx, number)
+        return experiments.get(tx, number)
+
+
+@contextlib.contextmanager
+def _store(*, write: bool = True) -> Iterator[Any]:
+    """A transaction; Any, because nothing up here speaks SQL."""
+    one = ledger()
+    one.flush()
+    with one.database.write() if write else one.database.read() as tx:
+        yield tx
+
+
+def _tag_text(key: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    text = MASK if is_secret_name(key) else mask_text(str(value))
+    if len(text) > _TAG_LIMIT:
+        raise InvalidValue(f"tag {key!r} of an experiment has {len(text):,} characters, at most {_TAG_LIMIT:,}")
+    return text
