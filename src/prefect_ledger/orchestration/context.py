@@ -1,0 +1,113 @@
+"""Floor 6. Which run this code works for, as Prefect's contexts tell it: in threads, in task runners' processes, on other machines.
+
+The run of a flow has one handle in the flow's own process, kept here from the body's start to Prefect's final state. Elsewhere a task
+finds its run by the flow run's id, and what the flow knows beyond that (its experiment, its store) has travelled with the flow object.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.flows import Flow
+
+from prefect_ledger.masking import mask_text
+from prefect_ledger.orchestration.options import Options, options_of
+from prefect_ledger.settings import PREFIX
+from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.runs import ActiveRun
+
+_LUGGAGE = "_prefect_ledger_luggage"
+_WITH_FLOW = ("store_url", "artifact_root")
+
+open_runs: dict[str, ActiveRun] = {}  # runs whose body began in this process and that have no final state yet
+working: set[ActiveRun] = set()  # handles of tracked task bodies that run now
+_mutex = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Luggage:
+    """What a flow object carries to the processes of its tasks: experiments of runs that joined their parent's, and where values go."""
+
+    experiments: dict[str, str]
+    settings: dict[str, str]
+
+
+def resolve() -> ActiveRun | None:
+    """The run that Prefect is running here, if it is tracked: asked when no run was entered in this context."""
+    task = TaskRunContext.get()
+    if task is not None:
+        return run_of_task(task.task_run)
+    flow = FlowRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        return run_of_flow(flow.flow_run, flow.flow)
+    return open_runs.get(os.environ.get("PREFECT__FLOW_RUN_ID", ""))
+
+
+def run_of_task(task_run: TaskRun) -> ActiveRun | None:
+    """The handle for this try of a task run, in the run of its flow; None when the flow is not tracked."""
+    flow = FlowRunContext.get()
+    if flow is None or flow.flow_run is None or flow.flow_run.id != task_run.flow_run_id:
+        run = open_runs.get(str(task_run.flow_run_id))
+    else:
+        run = run_of_flow(flow.flow_run, flow.flow, attempt=task_run.flow_run_run_count)
+    return run.for_task(str(task_run.id), max(1, task_run.run_count)) if run is not None else None
+
+
+def run_of_flow(flow_run: FlowRun, flow: Flow[..., Any] | None, *, attempt: int = 0) -> ActiveRun | None:
+    """The handle of a flow run: the one open in this process, else one that works for it from here; None when it is not tracked."""
+    run_id, attempt = str(flow_run.id), max(1, attempt or flow_run.run_count)
+    run = open_runs.get(run_id)
+    if run is not None and run.attempt == attempt:
+        return run
+    options = options_of(flow)
+    if options is None:
+        return None
+    assert flow is not None
+    here = FlowRunContext.get()
+    if here is not None and here.detached:
+        unpack(flow)
+    return ledger().enter(run_id, attempt=attempt, experiment=experiment_of(flow_run, flow, options), name=flow_run.name, owner=False)
+
+
+def experiment_of(flow_run: FlowRun, flow: Flow[..., Any], options: Options) -> str:
+    """The experiment of a run, as far as it can be told without its parent: the one named, the one joined, the flow's name."""
+    luggage: Luggage | None = vars(flow).get(_LUGGAGE)
+    joined = luggage.experiments.get(str(flow_run.id)) if luggage is not None else None
+    return options.experiment or joined or flow.name
+
+
+def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
+    """Have ``flow`` carry what the processes of its tasks need to know of ``run``. No password travels."""
+    settings = ledger().settings
+    told = any(settings.origin.get(name) != "default" for name in ("home", *_WITH_FLOW))
+    given = {name: str(getattr(settings, name)) for name in _WITH_FLOW} if told else {}
+    if any(mask_text(value) != value for value in given.values()):
+        given = {}
+    joined = {} if run.experiment == flow.name else {run.id: run.experiment}
+    if not joined and not given and _LUGGAGE not in vars(flow):
+        return
+    with _mutex:
+        before: Luggage | None = vars(flow).get(_LUGGAGE)
+        # Replaced, never changed: another thread may be pickling it.
+        vars(flow)[_LUGGAGE] = Luggage({**(before.experiments if before else {}), **joined}, given)
+
+
+def unload(flow: Flow[..., Any], run_id: str) -> None:
+    """The run is over: its entry need not travel any more."""
+    with _mutex:
+        before: Luggage | None = vars(flow).get(_LUGGAGE)
+        if before is not None and run_id in before.experiments:
+            rest = {known: name for known, name in before.experiments.items() if known != run_id}
+            vars(flow)[_LUGGAGE] = Luggage(rest, before.settings)
+
+
+def unpack(flow: Flow[..., Any]) -> None:
+    """Let what was set for the flow's process hold in this one too, where nothing else was said."""
+    luggage: Luggage | None = vars(flow).get(_LUGGAGE)
+    for name, value in luggage.settings.items() if luggage is not None else ():
+        os.environ.setdefault(f"{PREFIX}{name.upper()}", value)

@@ -1,0 +1,104 @@
+"""Floor 6. Under which circumstances a flow run was started, found out beside the run: nobody waits for git or the API."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.flows import Flow
+
+from prefect_ledger.events import RunStarted
+from prefect_ledger.orchestration.bodies import user_function
+from prefect_ledger.orchestration.guard import quietly
+from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.runs import ActiveRun, now
+
+
+def observe_flow_run(run: ActiveRun, flow: Flow[..., Any], flow_run: FlowRun, *, capture: bool, orphan: bool) -> None:
+    """Record the surroundings in the background. ``orphan``: Prefect knows a parent of this run and we do not yet."""
+    if flow_run.tags:
+        run.set_tags({"prefect.tags": ", ".join(sorted(flow_run.tags))})
+    if capture:
+        _beside(_describe, run, user_function(flow.fn), prefect_facts(flow, flow_run), waited_for=True)
+    unnamed = capture and flow_run.deployment_id is not None and "PREFECT__DEPLOYMENT_NAME" not in os.environ
+    if unnamed or orphan:
+        _beside(_ask_api, run, flow_run.deployment_id if unnamed else None, flow_run.parent_task_run_id if orphan else None)
+
+
+def observe_task_run(run: ActiveRun, function: Callable[..., Any]) -> None:
+    """The same for a task run that is a run of its own."""
+    _beside(_describe, run, function, {}, waited_for=True)
+
+
+def prefect_facts(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
+    """What Prefect says about the run, without asking its API."""
+    facts = {
+        "flow": flow.name,
+        "flow_version": flow.version,
+        "flow_run": flow_run.name,
+        "tags": sorted(flow_run.tags),
+        "entrypoint": flow._entrypoint,
+        "deployment_id": flow_run.deployment_id,
+        "deployment": os.environ.get("PREFECT__DEPLOYMENT_NAME") if flow_run.deployment_id else None,
+        "deployment_version": flow_run.deployment_version,
+        "work_pool": flow_run.work_pool_name,
+        "work_queue": flow_run.work_queue_name,
+        "scheduled": flow_run.auto_scheduled or None,
+        "created_by": flow_run.created_by.display_value if flow_run.created_by is not None else None,
+    }
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items() if value not in (None, [])}
+
+
+def _beside(work: Callable[..., None], *args: Any, waited_for: bool = False) -> None:
+    """Do ``work`` in a thread with this context's settings; the process does not end before it when it is ``waited_for``."""
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work, *args), name="prefect-ledger-capture", daemon=not waited_for).start()
+
+
+@quietly
+def _describe(run: ActiveRun, function: Callable[..., Any], facts: dict[str, Any]) -> None:
+    from prefect_ledger import capture
+
+    settings = ledger().settings
+    found: dict[str, Any] = {"environment": capture.environment()}
+    if facts:
+        found["prefect"] = facts
+    if settings.capture_git and (state := capture.git(_folder(function))) is not None:
+        found["git"] = asdict(state)
+    run.describe(found, capture.packages() if settings.capture_packages else None)
+
+
+@quietly
+def _ask_api(run: ActiveRun, deployment: UUID | None, parent_task_run: UUID | None) -> None:
+    """The deployment's name; and the run whose task run stands for this one, when it was started by a flow elsewhere."""
+    with get_client(sync_client=True) as client:
+        if deployment is not None:
+            run.describe({"deployment": client.read_deployment(deployment).name})
+        if parent_task_run is not None:
+            parent = client.read_task_run(parent_task_run).flow_run_id
+            if parent is not None:
+                run.say(started(run, parent=str(parent)))
+
+
+def started(run: ActiveRun, *, parent: str | None) -> RunStarted:
+    """The start of ``run`` said once more, with what was learnt since."""
+    return RunStarted(
+        run.id, now(), attempt=run.attempt, experiment=run.experiment, name=run.name, parent=parent, artifact_uri=run.artifact_uri
+    )
+
+
+def _folder(function: Callable[..., Any]) -> Path:
+    try:
+        source = inspect.getsourcefile(function)
+    except TypeError:
+        source = None
+    return Path(source).resolve().parent if source and Path(source).exists() else Path.cwd()
