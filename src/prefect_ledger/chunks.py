@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ _VERSION = 1
 _HEAD = struct.Struct("<BBIIII")  # version, integer columns, n, mask of constant planes, mask of raw planes, packed size
 _COLUMN = struct.Struct("<qq")  # first value, base
 _SAMPLE = 512
-_NOISY = 185  # so many of the 256 byte values within the sample: deflate would save less than a tenth
+_NOISY = 64  # more byte values than these in the sample, and neighbours that differ: deflate saves little and costs most
 
 _Blob = bytes | bytearray | memoryview
 
@@ -58,7 +58,16 @@ def decode(blob: _Blob) -> Points:
     Raises:
         InvalidValue: these bytes are no such chunk.
     """
-    (steps, times), values = _unpack(blob, 2)
+    return decode_many([blob])
+
+
+def decode_many(blobs: Sequence[_Blob]) -> Points:
+    """The points of all chunks of one series, one after the other, decoded into one set of arrays.
+
+    Raises:
+        InvalidValue: some of these bytes are no such chunk.
+    """
+    (steps, times), values = _unpack(blobs, 2)
     return Points(steps, times, values)
 
 
@@ -84,7 +93,7 @@ def decode_mixed(blob: _Blob) -> tuple[Integers, Points]:
     Raises:
         InvalidValue: these bytes are no such chunk.
     """
-    (ids, steps, times), values = _unpack(blob, 3)
+    (ids, steps, times), values = _unpack([blob], 3)
     return ids, Points(steps, times, values)
 
 
@@ -130,7 +139,13 @@ def _cut(column: npt.NDArray[Any]) -> list[bytes]:
 
 
 def _noisy(plane: bytes) -> bool:
-    return len(set(plane[:: -(-len(plane) // _SAMPLE)])) > _NOISY
+    """Whether a plane holds many byte values and, in a stretch of its middle, few neighbours that are equal."""
+    if len(set(plane[:: -(-len(plane) // _SAMPLE)])) <= _NOISY:
+        return False
+    stretch = plane[len(plane) // 2 :][: _SAMPLE + 1]
+    pairs = len(stretch) - 1
+    changes = int.from_bytes(stretch[1:], "big") ^ int.from_bytes(stretch[:-1], "big")
+    return changes.to_bytes(pairs, "big").count(0) * 5 < pairs
 
 
 def _deflate(soft: bytes) -> bytes:
@@ -149,8 +164,15 @@ def _refuse(why: str) -> NoReturn:
     raise InvalidValue(f"these bytes are not a chunk of metric points: {why}; they are damaged or come from elsewhere")
 
 
-def _unpack(blob: _Blob, columns: int) -> tuple[list[Integers], Floats]:
-    blob = bytes(blob)
+class _Head(NamedTuple):
+    n: int
+    constant: int
+    raw: int
+    size: int
+    integers: list[tuple[int, int]]  # first value and base of each column
+
+
+def _head(blob: bytes, columns: int) -> _Head:
     at = _HEAD.size + columns * _COLUMN.size
     if len(blob) < at:
         _refuse(f"{len(blob)} bytes are too few")
@@ -161,22 +183,38 @@ def _unpack(blob: _Blob, columns: int) -> tuple[list[Integers], Floats]:
         _refuse(f"it says {found} integer columns where {columns} are expected")
     if not 1 <= n <= CHUNK:
         _refuse(f"it says {n} points, at most {CHUNK} are possible")
-    rows = 8 * (columns + 1)
-    if constant & raw or (constant | raw) >> rows:
+    if constant & raw or (constant | raw) >> 8 * (columns + 1):
         _refuse("its plane masks contradict each other")
-    planes = _planes(blob[at:], rows, n, constant, raw, size)
-    heads = _COLUMN.iter_unpack(blob[_HEAD.size : at])
-    integers = [_sums(_join(planes[8 * k : 8 * k + 8], n, "<i8"), *head) for k, head in enumerate(heads)]
-    return integers, _join(planes[-8:], n, "<f8").astype(np.float64, copy=False)
+    due = at + constant.bit_count() + size + raw.bit_count() * n
+    if len(blob) != due:
+        _refuse(f"{due} bytes are due, {len(blob)} are there")
+    return _Head(n, constant, raw, size, list(_COLUMN.iter_unpack(blob[_HEAD.size : at])))
 
 
-def _planes(body: bytes, rows: int, n: int, constant: int, raw: int, size: int) -> list[bytes]:
-    """All planes of a body that holds the constant ones' bytes, the packed ones and the raw ones; b"" for one of zeros."""
-    constants, raws = constant.bit_count(), raw.bit_count()
-    if len(body) != constants + size + raws * n:
-        _refuse(f"{constants + size + raws * n} bytes are due after the header, {len(body)} are there")
-    soft = _inflate(body[constants : constants + size], (rows - constants - raws) * n)
-    flats, softs, hards = iter(body[:constants]), _pieces(soft, 0, n), _pieces(body, constants + size, n)
+def _unpack(blobs: Sequence[_Blob], columns: int) -> tuple[list[Integers], Floats]:
+    chunks = [bytes(blob) for blob in blobs]
+    heads = [_head(chunk, columns) for chunk in chunks]
+    wholes = [bytearray(8 * sum(head.n for head in heads)) for _ in range(columns + 1)]
+    integers: list[npt.NDArray[Any]] = [np.frombuffer(whole, "<i8") for whole in wholes[:-1]]
+    at = 0
+    for chunk, head in zip(chunks, heads, strict=True):
+        planes = _planes(chunk, head)
+        for k, (first, base) in enumerate(head.integers):
+            own = planes[8 * k : 8 * k + 8]
+            _join(own, wholes[k], at, head.n)
+            _sum(integers[k][at : at + head.n], first, base, regular=not any(own))
+        _join(planes[-8:], wholes[-1], at, head.n)
+        at += head.n
+    return [column.astype(np.int64, copy=False) for column in integers], np.frombuffer(wholes[-1], "<f8").astype(np.float64, copy=False)
+
+
+def _planes(chunk: bytes, head: _Head) -> list[bytes]:
+    """All planes: the constant ones' bytes come first, then the packed ones, then the raw ones; b"" for one of zeros."""
+    n, constant, raw, size, integers = head
+    rows, at = 8 * (len(integers) + 1), _HEAD.size + len(integers) * _COLUMN.size
+    packed = at + constant.bit_count()
+    soft = _inflate(chunk[packed : packed + size], (rows - constant.bit_count() - raw.bit_count()) * n)
+    flats, softs, hards = iter(chunk[at:packed]), _pieces(soft, 0, n), _pieces(chunk, packed + size, n)
     out = []
     for k in range(rows):
         if constant >> k & 1:
@@ -205,17 +243,19 @@ def _inflate(packed: bytes, size: int) -> bytes:
     return out
 
 
-def _join(planes: Sequence[bytes], n: int, dtype: str) -> npt.NDArray[Any]:
-    whole = bytearray(8 * n)
+def _join(planes: Sequence[bytes], whole: bytearray, at: int, n: int) -> None:
+    """Put the eight planes of ``n`` points back into words, from word ``at`` of ``whole`` on, which is zeros there."""
     for k, plane in enumerate(planes):
         if plane:
-            whole[k::8] = plane
-    return np.frombuffer(whole, dtype)
+            whole[8 * at + k : 8 * (at + n) : 8] = plane
 
 
-def _sums(column: npt.NDArray[Any], first: int, base: int) -> Integers:
-    """What :func:`_differences` came from, made in place."""
-    column = column.astype(np.int64, copy=False)
+def _sum(column: npt.NDArray[Any], first: int, base: int, *, regular: bool) -> None:
+    """What :func:`_differences` was given, in place of what it gave; ``regular`` when all of that is zero."""
+    end = first + len(column) * base
+    if regular and base and -(1 << 63) <= end < 1 << 63:
+        column[:] = np.arange(first, end, base, dtype=np.int64)  # what the sum gives, several times as fast
+        return
     column += base
     column[0] = first
-    return np.cumsum(column, out=column)
+    np.cumsum(column, out=column)
