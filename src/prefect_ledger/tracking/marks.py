@@ -72,9 +72,7 @@ class Model:
     register: bool = False
 
     def __post_init__(self) -> None:
-        check_path(f"{self.name}/model.pkl" if isinstance(self.name, str) else self.name)
-        if any(char in self.name for char in "/:@") or not self.name.strip():
-            raise InvalidName(f"a model's name is one word or more without '/', ':' and '@', such as 'churn', not {self.name!r}")
+        _check_model_name(self.name)
         _check_switch("register", self.register)
 
 
@@ -99,6 +97,12 @@ class Dataset:
     def __post_init__(self) -> None:
         check_key(self.name, "dataset")
         check_context(self.context)
+
+
+def _check_model_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or any(char in name for char in "/:@"):
+        raise InvalidName(f"a model's name is text without '/', ':' and '@', such as 'churn', not {name!r}")
+    check_path(f"{name}/model.pkl")
 
 
 def _check_switch(name: str, value: object) -> None:

@@ -32,11 +32,12 @@ DEPTH = 10  # levels of nesting
 _WINDOW = 4 * PARAM_VALUE_LIMIT
 
 _BAD = re.compile(r"[^/\w.\- :]")
+_PATHED_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?=[^/]*@)")
 _ADDRESS = re.compile(r"\b0x[0-9A-Fa-f]{6,}")
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 _BYTES = (bytes, bytearray, memoryview)
 _SELF_NAMED = (FunctionType, BuiltinFunctionType, MethodType, type)
-_AS_STR = (complex, Decimal, Fraction, UUID, PurePath, timedelta, range)
+_AS_STR = (complex, Decimal, Fraction, UUID, timedelta, range)
 _KEYS_AS_TEXT = (type(None), int, float, Enum, UUID, date, PurePath, Decimal)
 _ARRAY_TALK = ("__array__", "__dataframe__", "__arrow_c_stream__", "__arrow_c_array__")
 _CHEAP_SHAPES = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "jax", "jaxlib", "cupy", "tensorflow"})
@@ -238,6 +239,8 @@ def scalar(value: Any) -> str | None:
         return float.__repr__(value)
     if issubclass(kind, date | time):
         return str(value.isoformat())
+    if issubclass(kind, PurePath):
+        return mask_text(_PATHED_URL.sub(r"\1://", str(value)))  # Path("s3://user:secret@host") has lost a slash
     if issubclass(kind, _AS_STR):
         return mask_text(str(value))
     if issubclass(kind, _SELF_NAMED):
