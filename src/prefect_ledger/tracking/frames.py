@@ -201,7 +201,7 @@ def _arrow_piece(digest: Digest, piece: Any) -> None:
     kind, is_a = piece.type, pa.types
     missing = piece.is_null().to_numpy(zero_copy_only=False)
     if is_a.is_string(kind) or is_a.is_large_string(kind) or is_a.is_string_view(kind):
-        whole = piece.fill_null("").cast(pa.large_string())
+        whole = piece.cast(pa.large_string()).fill_null("")
         _, offsets, data = whole.buffers()
         at = np.frombuffer(offsets, np.int64, len(whole) + 1, 8 * whole.offset)
         return digest.coded(np.where(missing, -1, np.diff(at)), b"" if data is None else data[int(at[0]) : int(at[-1])])
