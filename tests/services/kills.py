@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_ledger.database import Database
-from prefect_ledger.recorder import Recovered, recover
+from prefect_ledger.recovery import Recovered, recover
 from prefect_ledger.settings import Settings
 
 HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def recover_all(home: Path, store_url: str) -> Recovered:
 def recovering(home: Path, store_url: str) -> subprocess.Popen[bytes]:
     """A process that recovers."""
     code = (
-        "import sys; from pathlib import Path; from prefect_ledger.database import Database; from prefect_ledger.recorder import recover;"
+        "import sys; from pathlib import Path; from prefect_ledger.database import Database; from prefect_ledger.recovery import recover;"
         "recover(Path(sys.argv[1]), Database(sys.argv[2]))"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(settings(home, store_url).journal_folder), store_url])

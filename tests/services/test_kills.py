@@ -13,7 +13,9 @@ from tests.services.kills import Toll, counted, kill_one, recover_all, recoverin
 
 
 def _kill(home: Path, store_url: str, times: int, seed: int) -> dict[str, tuple[int, ...]]:
-    Database(store_url).prepare()
+    database = Database(store_url)
+    database.prepare()
+    database.close()
     rnd = random.Random(seed)
     return dict(kill_one(home, store_url, rnd) for _ in range(times))
 
@@ -66,7 +68,9 @@ def test_a_killed_recovery_is_done_again(tmp_path: Path, store_url: str) -> None
 def test_a_hundred_kills_lose_nothing(tmp_path: Path, store_url: str, seed: int) -> None:
     """Ten times ten kills: as above, with recoveries killed in between."""
     home, rnd, truth = tmp_path / "home", random.Random(seed), {}
-    Database(store_url).prepare()
+    database = Database(store_url)
+    database.prepare()
+    database.close()
     for _ in range(10):
         run, returned = kill_one(home, store_url, rnd)
         truth[run] = returned

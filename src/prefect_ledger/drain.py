@@ -1,0 +1,149 @@
+"""Floor 4. Brings what a journal holds into the store, batch by batch.
+
+A drain is one transaction: the journal's position is moved from where it was read, and what stood between goes in. The same condition
+makes a second drain, or a second drainer, harmless. What the store does not take stays in the journal and is tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from prefect_ledger import run_store, series_store
+from prefect_ledger.database import REFUSED
+from prefect_ledger.errors import StoreUnavailable
+from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
+from prefect_ledger.journal_reader import Batch, JournalReader
+from prefect_ledger.points import Points
+
+if TYPE_CHECKING:
+    from prefect_ledger.database import Database
+
+
+class Moved(Exception):
+    """Another drainer moved the journal's position."""
+
+
+class Drain:
+    """Brings one journal into the store, batch by batch. Not for two threads at once."""
+
+    def __init__(self, database: Database, reader: JournalReader, journal: str) -> None:
+        self.database, self.reader, self.journal = database, reader, journal
+        self.ended: set[str] = set()  # runs whose end came by and whose chunks want a last compaction
+        self.open: set[str] = set()  # runs this journal owns and that have not ended
+        self.closed = False  # the journal says that its process ended in order
+        self.points = self.events = self.damaged = 0
+        self._known = series_store.SeriesIds()
+        self._mixed: dict[str, int] = {}  # mixed chunks written for a run since its last compaction
+        self._sought = False
+
+    def step(self) -> bool:
+        """Drain one batch; False when there is nothing new.
+
+        Raises:
+            StoreUnavailable: nothing was written; the position is where it was.
+            JournalCorrupt: a segment that cannot be read.
+        """
+        if not self._sought:
+            self.seek()
+        batch = self.reader.read()
+        if batch is None:
+            return False
+        try:
+            self._commit(batch)
+        except Moved:
+            self.seek()
+            return True
+        except BaseException:
+            self._known.clear()  # what was learnt in the transaction that failed may not be there
+            raise
+        self.reader.advance(batch)
+        self._follow(batch)
+        self._compact()
+        return True
+
+    def seek(self) -> None:
+        """Go on where the store says."""
+        with self.database.read() as tx:
+            position = run_store.journal_position(tx, self.journal)
+        if position is not None and position > self.reader.position:
+            self.reader.seek(position)
+        self._sought = True
+
+    def _commit(self, batch: Batch) -> None:
+        flush = self._flush(batch)
+        try:
+            self._write(batch, flush, careful=False)
+        except REFUSED:  # what no database takes must not hold up all that follow
+            self._write(batch, flush, careful=True)
+
+    def _write(self, batch: Batch, flush: series_store.Flush | None, *, careful: bool) -> None:
+        with self.database.write() as tx:
+            if not run_store.move_journal(tx, self.journal, batch.old, batch.new):
+                raise Moved
+            (run_store.fold_carefully if careful else run_store.fold)(tx, batch.events, self.journal)
+            if flush is not None:
+                series_store.write_flush(tx, flush, self._known)
+            heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
+            at = time.time_ns() // 1000 if self.reader.live is not None else _last_word(batch)
+            if heard and at:
+                run_store.touch(tx, heard, self.journal if self.reader.live is not None else "", at)
+
+    def _flush(self, batch: Batch) -> series_store.Flush | None:
+        if not batch.points:
+            return None
+        numbers = np.concatenate(batch.series)
+        present = np.flatnonzero(np.bincount(numbers)).tolist()
+        names = {number: batch.names[number] for number in present}
+        if missing := self._known.missing(names.values()):
+            with self.database.write() as tx:
+                series_store.ensure_series(tx, self._known, missing)
+        table = np.zeros(present[-1] + 1, np.int64)
+        for number in present:
+            table[number] = self._known.ids[names[number]]
+        points = Points(np.concatenate(batch.steps), np.concatenate(batch.times), np.concatenate(batch.values))
+        return series_store.prepare(table[numbers], points, {self._known.ids[name]: name for name in names.values()})
+
+    def _follow(self, batch: Batch) -> None:
+        """Keep count of what the batch opened, ended and left to compact."""
+        self.points += batch.points
+        self.events += len(batch.events)
+        self.damaged += batch.damaged
+        for event in batch.events:
+            if isinstance(event, RunStarted) and event.owner:
+                self.open.add(event.run)
+            elif isinstance(event, RunStatusSeen) and event.status in run_store.FINAL:
+                self.open.discard(event.run)
+                self.ended.add(event.run)
+            elif isinstance(event, JournalClosed):
+                self.closed = True
+        for part in batch.series:
+            for run in {batch.names[int(n)][0] for n in (part[:1] if len(part) == 1 else np.unique(part))}:
+                self._mixed[run] = self._mixed.get(run, 0) + 1
+
+    def _compact(self) -> None:
+        """Merge chunks of runs that have many or have ended. Only order is at stake, so a store that is busy is not waited for."""
+        many = {run for run, count in self._mixed.items() if count >= series_store.MIXED_CHUNKS}
+        for run in sorted(self.ended | many):
+            final = run in self.ended
+            try:
+                with self.database.write() as tx:
+                    series_store.compact(tx, run, final=final)
+            except StoreUnavailable:
+                return
+            self._mixed.pop(run, None)
+            self.ended.discard(run)
+
+    def stay_alive(self) -> None:
+        """Give a sign of life of the runs that are open and say nothing."""
+        if self.open:
+            with self.database.write() as tx:
+                run_store.touch(tx, self.open, self.journal, time.time_ns() // 1000)
+
+
+def _last_word(batch: Batch) -> int:
+    """The time of the last thing said in a batch, µs; 0 when nothing in it has a time."""
+    times = [event.at for event in batch.events] + [int(part[-1]) for part in batch.times if len(part)]
+    return max(times, default=0)
