@@ -81,11 +81,13 @@ def ensure_series(tx: sa.Connection, known: SeriesIds, names: Sequence[SeriesNam
     for run in runs:
         latest = max(name[2] for name in names if name[0] == run)
         execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [latest, run, latest])
-        for row in select(tx, "SELECT id, run_id, key, attempt, task_run_id, try_number FROM series WHERE run_id = ?", [run]):
-            run_id, key, attempt, task, turn = row[1:]
-            known.ids[run_id, key, attempt, task, turn] = row[0]
-            if row[5] > 1:
-                known.contested.add((row[1], row[2]))
+        keys = sorted({name[1] for name in names if name[0] == run})
+        for part in _parts(keys, _ROWS):
+            text = f"SELECT id, key, attempt, task_run_id, try_number FROM series WHERE run_id = ? AND key IN ({_marks(part)})"
+            for number, key, attempt, task, turn in select(tx, text, [run, *part]):
+                known.ids[run, key, attempt, task, turn] = number
+                if turn > 1:
+                    known.contested.add((run, key))
 
 
 def prepare(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) -> Flush:
