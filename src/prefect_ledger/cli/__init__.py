@@ -1,0 +1,88 @@
+"""Floor 6. The command ``prefect-ledger``: one module a noun, each loaded when its command is called.
+
+Exit codes: 0 done, 1 error, 2 wrong usage. What was asked for goes to stdout, everything said beside it to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from cyclopts import App, CycloptsError, Parameter
+
+from prefect_ledger.errors import LedgerError
+
+_HELP = """Experiments and runs of Prefect flows, kept in one database and one artifact root.
+
+Begin with `prefect-ledger demo`. Where things are kept, and whether all is well, says `prefect-ledger doctor`.
+"""
+
+
+def _version() -> str:
+    from prefect_ledger import __version__
+
+    return __version__
+
+
+app = App(name="prefect-ledger", help=_HELP, version=_version, help_format="plaintext", default_parameter=Parameter(show_default=False))
+for _name, _path, _about in (
+    ("demo", "demo:demo", "Train a few models under Prefect, tracked, and compare them."),
+    ("runs", "runs:app", "List, show and compare runs."),
+    ("experiments", "experiments:app", "List, show, make, rename, delete and restore experiments."),
+    ("recover", "store:recover", "Bring in what processes left behind that were killed."),
+    ("db", "store:app", "The database: its schema and its state."),
+    ("doctor", "doctor:doctor", "Check settings, database, journals, artifacts, Prefect and packages."),
+):
+    app.command(f"prefect_ledger.cli.{_path}", name=_name, help=_about)
+app.register_install_completion_command(help="Have your shell complete commands and options.")
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command in ``tokens`` (else in ``sys.argv``); returns the exit code."""
+    warnings.showwarning = _one_line
+    for stream in (sys.stdout, sys.stderr):
+        _take_any_letter(stream)
+    try:
+        code = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError:
+        return 2
+    except BrokenPipeError:
+        _close_quietly()
+        return 1
+    except (LedgerError, NotADirectoryError, PermissionError) as error:
+        _say_error(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _say_error(error: Exception) -> None:
+    from prefect_ledger.cli.formats import paragraph
+
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(f"error: {paragraph(error)}\n")
+
+
+def _one_line(message: Warning | str, category: type[Warning], *_where: Any, **_more: Any) -> None:
+    """A warning as a person reads it: which line of ours gave it helps nobody."""
+    if not issubclass(category, DeprecationWarning):
+        sys.stderr.write(f"note: {message}\n")
+
+
+def _take_any_letter(stream: TextIO) -> None:
+    """A name the terminal cannot write costs a backslash, not the command."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _close_quietly() -> None:
+    """The reader went away, as ``head`` does; without this Python complains once more at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

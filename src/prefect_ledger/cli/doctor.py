@@ -1,0 +1,75 @@
+"""Floor 6. ``prefect-ledger doctor``: what is well, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from prefect_ledger.cli.checks import Check, checks
+from prefect_ledger.cli.formats import count
+from prefect_ledger.cli.options import Json
+from prefect_ledger.cli.render import cell, console, heading, print_json, say, show, warn
+from prefect_ledger.settings import Settings
+
+_MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "wrong": ("✗", "bold red")}
+
+
+def doctor(*, json: Json = False) -> int:
+    """Check settings, database, journals, artifacts, Prefect and packages.
+
+    Says which settings won and where they came from, what waits in the
+    journals and whose it is. Changes nothing. Exits with 1 when something is
+    wrong.
+
+    For example:
+
+        prefect-ledger doctor
+        prefect-ledger doctor --json
+    """
+    with _patience():
+        found = list(checks(Settings.resolve()))
+    wrong = [check for check in found if check.verdict == "wrong"]
+    if json:
+        print_json({"well": not wrong, "checks": [dataclasses.asdict(check) for check in found]})
+    else:
+        _page(found)
+        if wrong:
+            warn(f"\n{count(len(wrong), 'thing is', 'things are')} wrong", style="bold red")
+        else:
+            say("", "all is well", style="green")
+    return 1 if wrong else 0
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Prefect takes a second or two to answer."""
+    if not console("err").is_terminal:
+        yield
+        return
+    with console("err").status("looking"):
+        yield
+
+
+def _page(found: Sequence[Check]) -> None:
+    from rich.table import Table
+
+    topic = ""
+    made = Table.grid(padding=(0, 1))
+    for check in found:
+        if check.topic != topic:
+            if topic:
+                show(made)
+            topic = check.topic
+            heading(topic)
+            made = Table.grid(padding=(0, 1))
+            made.add_column(width=1)
+            made.add_column(style="dim", no_wrap=True, min_width=16)
+            made.add_column(overflow="fold")
+        mark, style = _MARKS[check.verdict]
+        text = cell(check.found, style if check.verdict == "wrong" else "")
+        text.no_wrap = False
+        made.add_row(cell(mark, style), cell(check.name), text)
+        if check.remedy and check.verdict != "ok":
+            made.add_row("", "", cell(f"→ {check.remedy}", "yellow"))
+    show(made)

@@ -1,0 +1,144 @@
+"""Floor 6. ``prefect-ledger experiments``: the named sets of runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from prefect_ledger.cli.formats import listed, moment
+from prefect_ledger.cli.options import Json, Which
+from prefect_ledger.cli.records import experiment_record
+from prefect_ledger.cli.render import cell, dim, pairs, print_json, say, show, table
+from prefect_ledger.entities import Experiment
+from prefect_ledger.errors import InvalidValue
+
+app = App(name="experiments", help="List, show, make, rename, delete and restore experiments.")
+Name = Annotated[str, Parameter(help="Its name, or its id.")]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    filter: Annotated[str, Parameter(name=["--filter", "-f"], help="Over name, experiment_id, created and tags.")] = "",  # noqa: A002
+    lifecycle: Which = "active",
+    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (1000).")] = 1000,
+    json: Json = False,
+) -> None:
+    """Experiments, the latest made first.
+
+    For example:
+
+        prefect-ledger experiments list
+        prefect-ledger experiments list --filter "name like 'chur%' and tags.team = 'risk'"
+        prefect-ledger experiments list --lifecycle deleted
+    """
+    from prefect_ledger import search_experiments
+
+    found = search_experiments(filter, lifecycle=lifecycle, limit=limit)
+    if json:
+        print_json({"experiments": [experiment_record(experiment) for experiment in found]})
+    elif not found:
+        dim("no experiments" + (" match" if filter else "; a run makes its own: prefect-ledger demo"))
+    else:
+        show(_table(found))
+
+
+def _table(found: list[Experiment]) -> object:
+    columns = table([("id", "right"), ("name", "left"), ("state", "left"), ("created", "left"), ("tags", "left")])
+    for one in found:
+        tags = ", ".join(f"{key}={value}" for key, value in sorted(one.tags.items()))
+        state = cell(one.lifecycle, "" if one.lifecycle == "active" else "yellow")
+        columns.add_row(cell(one.id, "dim"), cell(one.name, "bold"), state, cell(moment(one.created_at)), cell(tags))
+    return columns
+
+
+@app.command(name="show")
+def show_(name: Name, /, *, json: Json = False) -> None:
+    """An experiment and its latest runs.
+
+    For example:
+
+        prefect-ledger experiments show churn
+    """
+    from prefect_ledger import get_experiment, search_runs
+    from prefect_ledger.cli.records import run_record
+    from prefect_ledger.cli.runs import runs_table
+
+    one = get_experiment(name)
+    runs = search_runs(one.id, limit=10, lifecycle="all")
+    if json:
+        print_json(experiment_record(one) | {"latest_runs": [run_record(run) for run in runs]})
+        return
+    tags = [(f"tag {key}", value) for key, value in sorted(one.tags.items())]
+    show(pairs([("name", one.name), ("id", one.id), ("state", one.lifecycle), ("created", moment(one.created_at)), *tags]))
+    if runs:
+        show(runs_table(runs, title="latest runs"))
+
+
+@app.command
+def create(
+    name: Annotated[str, Parameter(help="1 to 500 characters.")],
+    /,
+    *,
+    tag: Annotated[tuple[str, ...], Parameter(name=["--tag", "-t"], help="key=value, as often as needed.", negative="")] = (),
+) -> None:
+    """Make an experiment, with tags if you like.
+
+    Runs make theirs by naming it, so this is seldom needed.
+
+    For example:
+
+        prefect-ledger experiments create churn --tag team=risk --tag owner=ada
+    """
+    from prefect_ledger import create_experiment
+
+    one = create_experiment(name, tags=dict(_tag(text) for text in tag))
+    say(f"made experiment {listed([one.name])} (id {one.id})")
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, found, value = text.partition("=")
+    if not found:
+        raise InvalidValue(f"--tag {text!r}: write key=value, as in --tag team=risk")
+    return key, value
+
+
+@app.command
+def rename(name: Name, new_name: Annotated[str, Parameter(help="The name it gets.")], /) -> None:
+    """Give an experiment another name. Its id, runs and artifacts stay where they are.
+
+    For example:
+
+        prefect-ledger experiments rename churn churn-2024
+    """
+    from prefect_ledger import rename_experiment
+
+    say(f"experiment {listed([name])} is now called {listed([rename_experiment(name, new_name).name])}")
+
+
+@app.command
+def delete(name: Name, /) -> None:
+    """Mark an experiment and its runs as deleted. Nothing is erased: restore takes it back.
+
+    For example:
+
+        prefect-ledger experiments delete churn-2024
+    """
+    from prefect_ledger import delete_experiment
+
+    one = delete_experiment(name)
+    say(f"deleted experiment {listed([one.name])}; prefect-ledger experiments restore {one.id} takes it back")
+
+
+@app.command
+def restore(name: Name, /) -> None:
+    """Take the deletion of an experiment back, and of the runs that were deleted with it.
+
+    For example:
+
+        prefect-ledger experiments restore churn-2024
+    """
+    from prefect_ledger import restore_experiment
+
+    say(f"experiment {listed([restore_experiment(name).name])} is active again")

@@ -1,0 +1,43 @@
+"""Floor 6. Runs and what belongs to them as plain records, the way ``--json`` writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from prefect_ledger.entities import Experiment, Run
+
+
+def experiment_record(experiment: Experiment) -> dict[str, Any]:
+    """All of an experiment."""
+    return {
+        "id": experiment.id,
+        "name": experiment.name,
+        "lifecycle": experiment.lifecycle,
+        "created_at": experiment.created_at,
+        "tags": dict(experiment.tags),
+    }
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """What a listing has of a run: its row, parameters, last values and tags. ``duration`` is in seconds."""
+    record = {field.name: getattr(run, field.name) for field in dataclasses.fields(run) if field.name != "reader"}
+    return record | {"status": str(run.status), "duration": run.duration}
+
+
+def whole_record(run: Run) -> dict[str, Any]:
+    """All of a run but the points of its metrics."""
+    return run_record(run) | {
+        "summaries": {key: _fields(summary) for key, summary in run.summaries.items()},
+        "artifacts": [_fields(artifact) for artifact in run.artifacts],
+        "datasets": [_fields(dataset) for dataset in run.datasets],
+        "task_runs": [_fields(task) for task in run.task_runs],
+        "attempts": [_fields(attempt) for attempt in run.attempts],
+        "notes": run.notes,
+        "children": [child.id for child in run.children],
+        "facts": run.facts,
+    }
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -1,0 +1,180 @@
+"""Floor 6. Everything about one run on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from prefect_ledger.cli.comparison import flat
+from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
+from prefect_ledger.cli.render import cell, heading, pairs, show, status, table
+from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, Summary, TaskRun
+from prefect_ledger.errors import MetricNotFound
+
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE = 24  # characters
+_MOST_CURVES = 60  # so that a run with a thousand metrics is shown at once too
+
+
+def show_run(run: Run, *, packages: bool = False) -> None:
+    """Write the page to stdout; sections that would be empty are left out."""
+    show(pairs(_head(run)))
+    _section("parameters", [pairs(sorted(run.params.items()))] if run.params else [])
+    _section("metrics", _metrics(run))
+    _section("tags", [pairs(sorted(run.tags.items()))] if run.tags else [])
+    _section("datasets", _datasets(run.datasets))
+    _section("artifacts", _artifacts(run.artifacts))
+    _section("child runs", _children(run.children))
+    _section("task runs", _tasks(run.task_runs))
+    _section("attempts", _attempts(run.attempts))
+    _section("notes", [cell(f"• {note}") for note in run.notes])
+    facts = dict(run.facts)
+    installed = facts.pop("packages", {})
+    _section("surroundings", [pairs(_facts(facts, installed))] if facts or installed else [])
+    _section("packages", [pairs(sorted(installed.items()))] if packages and installed else [])
+    _section("error", list(_errors(run)))
+
+
+def _section(title: str, parts: Sequence[Any]) -> None:
+    if parts:
+        heading(title)
+        show(*parts)
+
+
+def _head(run: Run) -> Iterator[tuple[str, object]]:
+    yield "run", cell(run.name, "bold")
+    yield "id", run.id
+    yield "experiment", run.experiment or MISSING
+    yield "status", status(str(run.status)) if not run.status_reason else f"{run.status}: {run.status_reason}"
+    yield "started", moment(run.started_at)
+    yield "took", duration(run.duration)
+    if run.attempt > 1:
+        yield "attempt", run.attempt
+    for name, value in (("parent", run.parent_id), ("user", run.user), ("kind", run.kind), ("artifacts at", run.artifact_uri)):
+        if value:
+            yield name, value
+    if run.lifecycle != "active":
+        yield "lifecycle", run.lifecycle
+
+
+def _metrics(run: Run) -> list[Any]:
+    summaries = run.summaries
+    if not summaries:
+        return []
+    names = ("last", "first", "min", "at", "max", "at", "mean", "points")
+    made = table([("metric", "left"), *((name, "right") for name in names), ("", "left")])
+    for at, (key, one) in enumerate(sorted(summaries.items())):
+        curve = _curve(run, one) if at < _MOST_CURVES else ""
+        made.add_row(cell(key), *(cell(text) for text in _numbers(one)), cell(curve, "cyan"))
+    return [made]
+
+
+def _numbers(one: Summary) -> tuple[str, ...]:
+    points = f"{one.count:,}" + (f" ({one.nan:,} NaN)" if one.nan else "")
+    steps = ["" if step is None else f"{step:,}" for step in (one.min_step, one.max_step)]
+    return (
+        number(one.last),
+        number(one.first),
+        number(one.min),
+        steps[0],
+        number(one.max),
+        steps[1],
+        number(one.mean),
+        points,
+    )
+
+
+def _curve(run: Run, one: Summary) -> str:
+    """The series in a line of bars; nothing for a single point."""
+    if one.count < 2 or one.min is None or one.max is None:
+        return ""
+    import numpy as np
+
+    try:
+        values = run.metric(one.key).values
+    except MetricNotFound:  # an attempt that began meanwhile
+        return ""
+    values = values[np.isfinite(values)]
+    if len(values) < 2 or values.min() == values.max():
+        return ""
+    parts = np.array_split(values, min(_CURVE, len(values)))
+    means = np.array([part.mean() for part in parts])
+    low, high = means.min(), means.max()
+    heights = np.rint((means - low) / ((high - low) or 1.0) * (len(_BARS) - 1)).astype(int)
+    return "".join(_BARS[height] for height in heights)
+
+
+def _datasets(datasets: Sequence[Dataset]) -> list[Any]:
+    if not datasets:
+        return []
+    made = table([("dataset", "left"), ("digest", "left"), ("rows", "right"), ("context", "left"), ("source", "left")])
+    for one in datasets:
+        rows = MISSING if one.rows is None else f"{one.rows:,}"
+        made.add_row(cell(one.name), cell(one.digest[:12], "dim"), cell(rows), cell(one.context), cell(one.source))
+    return [made]
+
+
+def _artifacts(artifacts: Sequence[Artifact]) -> list[Any]:
+    if not artifacts:
+        return []
+    made = table([("artifact", "left"), ("size", "right"), ("kind", "left"), ("sha256", "left"), ("logged", "left")])
+    for one in artifacts:
+        made.add_row(cell(one.path), cell(size(one.size)), cell(one.kind), cell(one.sha256[:12], "dim"), cell(moment(one.logged_at)))
+    return [made]
+
+
+def _children(children: Sequence[Run]) -> list[Any]:
+    if not children:
+        return []
+    from prefect_ledger.cli.runs import runs_table
+
+    return [runs_table(children)]
+
+
+def _tasks(tasks: Sequence[TaskRun]) -> list[Any]:
+    if not tasks:
+        return []
+    made = table([("task run", "left"), ("state", "left"), ("tries", "right"), ("took", "right"), ("id", "left")])
+    for one in tasks:
+        took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
+        state = f"{one.state} (cached)" if one.cached and one.state.lower() != "cached" else one.state
+        made.add_row(cell(one.name), cell(state, _color(one.state)), cell(one.tries), cell(duration(took)), cell(one.id[:8], "dim"))
+    return [made]
+
+
+def _color(state: str) -> str:
+    low = state.lower()
+    return "green" if low in ("completed", "cached") else "red" if low in ("failed", "crashed") else ""
+
+
+def _attempts(attempts: Sequence[Attempt]) -> list[Any]:
+    if len(attempts) < 2:
+        return []
+    made = table([("attempt", "right"), ("status", "left"), ("started", "left"), ("took", "right"), ("error", "left")])
+    for one in attempts:
+        took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
+        error = _sentence(one.exception)
+        made.add_row(cell(one.number), status(str(one.status)), cell(moment(one.started_at)), cell(duration(took)), cell(short(error, 60)))
+    return [made]
+
+
+def _sentence(exception: Mapping[str, str]) -> str:
+    return f"{exception.get('type', 'error')}: {exception.get('message', '')}" if exception else ""
+
+
+def _errors(run: Run) -> Iterator[Any]:
+    """The whole of what ended the last attempt."""
+    from rich.text import Text
+
+    attempts = run.attempts
+    exception = attempts[-1].exception if attempts else {}
+    if exception:
+        yield Text(paragraph(exception.get("traceback") or _sentence(exception)).rstrip(), style="red")
+
+
+def _facts(facts: Mapping[str, Any], installed: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+    for key, value in flat(facts):
+        if value not in (None, "", [], {}):
+            yield key, listed(value, 20) if isinstance(value, list) else str(value)
+    if installed:
+        yield "packages", f"{count(len(installed), 'package')}; --packages lists them"

@@ -1,0 +1,162 @@
+"""Floor 6. ``prefect-ledger runs``: list, show and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from prefect_ledger.cli.columns import chosen, named
+from prefect_ledger.cli.options import Json, Which
+from prefect_ledger.cli.records import run_record, whole_record
+from prefect_ledger.cli.render import cell, console, dim, print_json, show, status, table
+from prefect_ledger.entities import Run
+from prefect_ledger.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from prefect_ledger.cli.comparison import Row
+
+app = App(name="runs", help="List, show and compare runs.")
+RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
+Lower = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of which less is better.")]
+Higher = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of which more is better.")]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    experiment: Annotated[tuple[str, ...], Parameter(name=["--experiment", "-e"], negative="", help="Of these alone; name or id.")] = (),
+    filter: Annotated[str, Parameter(name=["--filter", "-f"], help="As in search_runs: metrics.auc > 0.9.")] = "",  # noqa: A002
+    order_by: Annotated[tuple[str, ...], Parameter(name=["--order-by", "-o"], negative="", help="A key, and desc behind it.")] = (),
+    columns: Annotated[str, Parameter(name=["--columns", "-c"], help="What to show, as in params.depth,metrics.auc,tags.team.")] = "",
+    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (20).")] = 20,
+    page: Annotated[str | None, Parameter(help="What the page before named.")] = None,
+    lifecycle: Which = "active",
+    json: Json = False,
+) -> None:
+    """Runs, the latest start first, or in the order asked for.
+
+    For example:
+
+        prefect-ledger runs list
+        prefect-ledger runs list -e churn --order-by "metrics.auc desc" --limit 5
+        prefect-ledger runs list --filter "metrics.auc > 0.9 and params.model in ('xgb', 'lgbm')"
+        prefect-ledger runs list --filter "status = 'FAILED' and start_time > '2026-01-31'"
+        prefect-ledger runs list --json
+    """
+    from prefect_ledger import search_runs
+
+    wanted = named(columns) if columns else None
+    order = list(order_by)
+    found = search_runs(list(experiment) or None, filter, order, limit, page, lifecycle=lifecycle)
+    if json:
+        print_json({"runs": [run_record(run) for run in found], "next_page": found.next_page})
+        return
+    if not found:
+        dim("no runs" + (" match" if filter or experiment or page else " yet: prefect-ledger demo makes some"))
+        return
+    show(runs_table(found, wanted=wanted))
+    if found.next_page:
+        dim(f"more: add --page {found.next_page}")
+
+
+def runs_table(runs: Sequence[Run], *, title: str = "", wanted: Sequence[tuple[str, str]] | None = None) -> Table:
+    """Runs in rows. Beside id, name, status and times stand the parameters that vary and the metrics that most runs have."""
+    several = len({run.experiment for run in runs}) > 1
+    front: list[tuple[str, Any]] = [("id", "left"), ("name", "left"), *([("experiment", "left")] if several else [])]
+    front += [("status", "left"), ("started", "left"), ("took", "right")]
+    more = chosen(runs, wanted, room=console().width)
+    made = table([*front, *((column.title, column.justify) for column in more)], title=title)
+    for at, run in enumerate(runs):
+        made.add_row(*_front(run, several=several), *(cell(column.texts[at], column.style) for column in more))
+    return made
+
+
+def _front(run: Run, *, several: bool) -> list[Any]:
+    from prefect_ledger.cli.formats import duration, moment
+
+    name = cell(run.name, "strike" if run.lifecycle != "active" else "bold")
+    return [
+        cell(run.id[:8], "dim"),
+        name,
+        *([cell(run.experiment or "")] if several else []),
+        status(str(run.status)),
+        cell(moment(run.started_at)),
+        cell(duration(run.duration)),
+    ]
+
+
+@app.command(name="show")
+def show_(
+    run: RunId,
+    /,
+    *,
+    packages: Annotated[bool, Parameter(negative="", help="Also every package that was installed.")] = False,
+    json: Json = False,
+) -> None:
+    """All of a run: parameters, metrics, artifacts, task runs, attempts, surroundings, notes.
+
+    For example:
+
+        prefect-ledger runs show 8f2c51aa
+        prefect-ledger runs show 8f2c51aa --json
+    """
+    from prefect_ledger import get_run
+
+    found = get_run(run)
+    if json:
+        print_json(whole_record(found))
+        return
+    from prefect_ledger.cli.run_page import show_run
+
+    show_run(found, packages=packages)
+
+
+@app.command(name="compare")
+def compare_(
+    *runs: RunId,
+    all: Annotated[bool, Parameter(name=["--all", "-a"], negative="", help="Also what is the same.")] = False,  # noqa: A002
+    lower: Lower = (),
+    higher: Higher = (),
+    json: Json = False,
+) -> None:
+    """Two runs or more beside one another, and only what differs.
+
+    The best value of each metric is marked with a star. Which way a metric
+    gets better is guessed by its name (loss, error, rmse: lower; accuracy,
+    auc, f1: higher); --lower and --higher say it otherwise.
+
+    For example:
+
+        prefect-ledger runs compare 8f2c51aa 03b7d2e9
+        prefect-ledger runs compare 8f2c51aa 03b7d2e9 5c1f88d0 --all --lower epochs
+    """
+    from prefect_ledger import get_run
+    from prefect_ledger.cli.comparison import compare
+
+    if len(runs) < 2:
+        raise InvalidValue(f"compare takes two runs or more, not {len(runs)}: prefect-ledger runs list shows their ids")
+    found = [get_run(run) for run in runs]
+    datasets = [{dataset.name: dataset.digest for dataset in run.datasets} for run in found]
+    rows = compare(found, [run.facts for run in found], datasets, lower=lower, higher=higher)
+    rows = [row for row in rows if all or row.differs]
+    if json:
+        print_json({"runs": [run.id for run in found], "rows": [_row_record(row) for row in rows]})
+        return
+    from prefect_ledger.cli.comparison_page import show_comparison
+
+    show_comparison(found, rows, everything=all)
+
+
+def _row_record(row: Row) -> dict[str, Any]:
+    return {
+        "section": row.section,
+        "key": row.key,
+        "values": row.values,
+        "differs": row.differs,
+        "better": row.direction,
+        "best": sorted(row.best),
+    }
