@@ -174,6 +174,10 @@ def _pandas(write: Callable[[Any, bool], str | bytes]) -> Callable[[Any], str | 
     return writer
 
 
+def _polars(write: Callable[[Any], str | bytes]) -> Callable[[Any], str | bytes]:
+    return lambda value: write(value if hasattr(value, "get_columns") else value.to_frame())
+
+
 def _streamed(write: Callable[[Any, Any], Any]) -> Callable[[Any], bytes]:
     def writer(value: Any) -> bytes:
         buffer = io.BytesIO()
@@ -201,9 +205,9 @@ _WRITERS: Mapping[tuple[str, str], Callable[[Any], str | bytes]] = {
     ("pandas", ".html"): _pandas(lambda frame, index: str(frame.to_html(index=index))),
     ("pandas", ".json"): _pandas(lambda frame, _: str(frame.to_json(date_format="iso"))),
     ("pandas", ".parquet"): _pandas(lambda frame, index: bytes(frame.to_parquet(index=index or None, engine="pyarrow"))),
-    ("polars", ".csv"): lambda frame: str(frame.write_csv()),
-    ("polars", ".json"): lambda frame: str(frame.write_json()),
-    ("polars", ".parquet"): _streamed(lambda frame, buffer: frame.write_parquet(buffer)),
+    ("polars", ".csv"): _polars(lambda frame: str(frame.write_csv())),
+    ("polars", ".json"): _polars(lambda frame: str(frame.write_json())),
+    ("polars", ".parquet"): _polars(_streamed(lambda frame, buffer: frame.write_parquet(buffer))),
     ("pyarrow", ".csv"): _streamed(_arrow_csv),
     ("pyarrow", ".parquet"): _streamed(_arrow_parquet),
 }
