@@ -1,7 +1,7 @@
 """Floor 6. Wraps the function of a flow or task, whatever kind it is, so that it runs with its run entered.
 
-The wrapper is pickled by value when a task goes to another process, so it holds only functions that can be imported there: no context
-variable, no lock, nothing of a process.
+The wrapper is pickled by value when a task goes to another process, so what it holds can be imported there: no context variable, no lock,
+nothing of a process. It looks up no global name, because its globals are the user's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prefect_ledger.events import Noted
@@ -38,18 +39,24 @@ class Visit(Protocol):
 
 
 Begin = Callable[[Function], Visit | None]
+Inside = Callable[[Visit], contextlib.AbstractContextManager[None]]
+Walked = Callable[[Visit | None, Any], Any]
 
 
 def wrap(fn: Function, begin: Begin, options: Options) -> Function:
-    """``fn`` (or the function a wrapper of ours holds) as a body that is recorded; ``begin`` says at each call whether it is.
+    """``fn`` (or the function a wrapper of ours holds) as a body that is recorded; ``begin(fn)`` says at each call whether it is.
 
-    The wrapper is of the same kind as ``fn`` (plain, coroutine, generator, async generator) and shows its source and signature.
+    The wrapper is of the same kind as ``fn`` (plain, coroutine, generator, async generator), shows its source and signature, and has its
+    globals, where Prefect and pydantic look for the names in annotations.
     """
-    attributes = dict(vars(fn))
-    if ATTRIBUTE in attributes:
-        fn = attributes["__wrapped__"]
-    body = _KINDS[inspect.isasyncgenfunction(fn), inspect.iscoroutinefunction(fn), inspect.isgeneratorfunction(fn)](fn, begin)
-    vars(body).update({name: value for name, value in attributes.items() if name != "__wrapped__"})
+    attributes = {name: value for name, value in vars(fn).items() if name != "__wrapped__"} if hasattr(fn, "__dict__") else {}
+    fn = user_function(fn)
+    kind = inspect.isasyncgenfunction(fn), inspect.iscoroutinefunction(fn), inspect.isgeneratorfunction(fn)
+    make, helper = _KINDS[kind]
+    here: Any = make(fn, begin, helper)
+    body = FunctionType(here.__code__, getattr(fn, "__globals__", globals()), closure=here.__closure__)
+    functools.update_wrapper(body, fn)
+    vars(body).update(attributes)
     setattr(body, ATTRIBUTE, options)
     return body
 
@@ -65,14 +72,14 @@ def check_returns(fn: Function) -> None:
     parse_returns(fn)
 
 
-def log_returned(run: ActiveRun, body: Function, value: Any, *, is_flow: bool) -> None:
+def log_returned(run: ActiveRun, fn: Function, value: Any, *, is_flow: bool) -> None:
     """Log what the return annotation asks for. A value that does not fit it is noted on the run: hours of work are not lost for it."""
     from prefect_ledger.errors import LedgerError
     from prefect_ledger.tracking import returns
     from prefect_ledger.tracking.ledger import LedgerWarning
 
     try:
-        returns.log_returned(run, _spec(user_function(body)), value, is_flow=is_flow)
+        returns.log_returned(run, _spec(fn), value, is_flow=is_flow)
     except LedgerError as error:
         run.say(Noted(run.id, now(), f"a returned value was not logged: {error}"))
         warnings.warn(f"a returned value was not logged: {error}", LedgerWarning, stacklevel=2)
@@ -101,13 +108,12 @@ def entered(visit: Visit) -> Iterator[None]:
             raise
 
 
-def _plain(fn: Function, begin: Begin) -> Function:
-    @functools.wraps(fn)
+def _plain(fn: Function, begin: Begin, inside: Inside) -> Function:
     def body(*args: Any, **kwargs: Any) -> Any:
-        visit = begin(body)
+        visit = begin(fn)
         if visit is None:
             return fn(*args, **kwargs)
-        with entered(visit):
+        with inside(visit):
             result = fn(*args, **kwargs)
             visit.returned(result)
         return result
@@ -115,13 +121,12 @@ def _plain(fn: Function, begin: Begin) -> Function:
     return body
 
 
-def _coroutine(fn: Function, begin: Begin) -> Function:
-    @functools.wraps(fn)
+def _coroutine(fn: Function, begin: Begin, inside: Inside) -> Function:
     async def body(*args: Any, **kwargs: Any) -> Any:
-        visit = begin(body)
+        visit = begin(fn)
         if visit is None:
             return await fn(*args, **kwargs)
-        with entered(visit):
+        with inside(visit):
             result = await fn(*args, **kwargs)
             visit.returned(result)
         return result
@@ -129,30 +134,26 @@ def _coroutine(fn: Function, begin: Begin) -> Function:
     return body
 
 
-def _generator(fn: Function, begin: Begin) -> Function:
-    @functools.wraps(fn)
+def _generator(fn: Function, begin: Begin, walked: Walked) -> Function:
     def body(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        visit = begin(body)
-        steps = fn(*args, **kwargs)
-        return (yield from (steps if visit is None else walk(visit, steps)))
+        return (yield from walked(begin(fn), fn(*args, **kwargs)))
 
     return body
 
 
-def _async_generator(fn: Function, begin: Begin) -> Function:
-    @functools.wraps(fn)
+def _async_generator(fn: Function, begin: Begin, walked: Walked) -> Function:
     async def body(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        visit = begin(body)
-        steps = fn(*args, **kwargs)
-        async with contextlib.aclosing(steps if visit is None else awalk(visit, steps)) as items:
+        async with walked(begin(fn), fn(*args, **kwargs)) as items:
             async for item in items:
                 yield item
 
     return body
 
 
-def walk(visit: Visit, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+def walk(visit: Visit | None, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """The generator ``steps``; its run is entered while it works and left while it waits, for its caller shares the context."""
+    if visit is None:
+        return (yield from steps)
     go: Callable[[Any], Any] = steps.send
     given: Any = None
     while True:
@@ -168,8 +169,12 @@ def walk(visit: Visit, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, A
             given, go = error, steps.throw
 
 
-async def awalk(visit: Visit, steps: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
-    """The same for an async generator."""
+def awalk(visit: Visit | None, steps: AsyncGenerator[Any, Any]) -> contextlib.aclosing[AsyncGenerator[Any, Any]]:
+    """The same for an async generator, which has to be closed by hand."""
+    return contextlib.aclosing(steps if visit is None else _awalk(visit, steps))
+
+
+async def _awalk(visit: Visit, steps: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
     go: Callable[[Any], Any] = steps.asend
     given: Any = None
     while True:
@@ -185,9 +190,9 @@ async def awalk(visit: Visit, steps: AsyncGenerator[Any, Any]) -> AsyncGenerator
             given, go = error, steps.athrow
 
 
-_KINDS: dict[tuple[bool, bool, bool], Callable[[Function, Begin], Function]] = {
-    (False, False, False): _plain,
-    (False, True, False): _coroutine,
-    (False, False, True): _generator,
-    (True, False, False): _async_generator,
+_KINDS: dict[tuple[bool, bool, bool], tuple[Callable[[Function, Begin, Any], Function], Callable[..., Any]]] = {
+    (False, False, False): (_plain, entered),
+    (False, True, False): (_coroutine, entered),
+    (False, False, True): (_generator, walk),
+    (True, False, False): (_async_generator, awalk),
 }

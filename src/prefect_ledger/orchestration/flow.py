@@ -70,7 +70,8 @@ class TrackedFlow(Flow[P, R]):
         """A tracked flow like this one, but for what is given; what is left out stays."""
         plain = copy(self)
         plain.fn = user_function(self.fn)
-        changed = Flow.with_options(plain, **options)
+        known: Any = options
+        changed = Flow.with_options(plain, **known)
         new: TrackedFlow[P, R] = TrackedFlow.__new__(TrackedFlow)
         vars(new).update({**vars(self), **vars(changed)})  # Prefect's own forgets that the function is a class method
         ours = self._options.changed(experiment=experiment, log_params=log_params, log_returns=log_returns, capture=capture)

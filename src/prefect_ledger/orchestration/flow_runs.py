@@ -19,7 +19,7 @@ from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import RunStatusSeen
 from prefect_ledger.masking import mask_text
 from prefect_ledger.orchestration import surroundings
-from prefect_ledger.orchestration.bodies import Function, log_returned
+from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
 from prefect_ledger.orchestration.context import experiment_of, open_runs, pack, resolve, unload, working
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
@@ -44,7 +44,7 @@ class FlowVisit:
         """Log what the return annotation asks for. The run's status is Prefect's to decide."""
         _inside.pop(self.run.id, None)
         if self.options.log_returns:
-            _log_returned(self.run, self.flow.fn, value)
+            _log_returned(self.run, user_function(self.flow.fn), value)
 
     def raised(self, error: BaseException) -> None:
         """Record the error; what becomes of the run is known later, so the status is provisional."""
@@ -52,10 +52,10 @@ class FlowVisit:
         _note_error(self.run, error)
 
 
-def begin(body: Function) -> FlowVisit | None:
-    """The visit of this call of ``body``; None when it is not Prefect that calls it for a flow run, such as ``flow.fn()``."""
+def begin(fn: Function) -> FlowVisit | None:
+    """The visit of this call of ``fn``; None when it is not Prefect that calls it for a flow run, such as ``flow.fn()``."""
     context = FlowRunContext.get()
-    if context is None or context.flow_run is None or context.flow is None or context.detached or context.flow.fn is not body:
+    if context is None or context.flow_run is None or context.flow is None or context.detached or user_function(context.flow.fn) is not fn:
         return None
     flow, flow_run, options = context.flow, context.flow_run, options_of(context.flow)
     if options is None or str(flow_run.id) in _inside:
@@ -111,8 +111,8 @@ def _log_params(run: ActiveRun, parameters: dict[str, Any]) -> None:
 
 
 @quietly
-def _log_returned(run: ActiveRun, body: Function, value: Any) -> None:
-    log_returned(run, body, value, is_flow=True)
+def _log_returned(run: ActiveRun, fn: Function, value: Any) -> None:
+    log_returned(run, fn, value, is_flow=True)
 
 
 @quietly
@@ -173,7 +173,9 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
     """Say the last word on a run. Saying it again, here or elsewhere, changes nothing."""
     run_id = str(flow_run.id)
     run, error = open_runs.pop(run_id, None), _caught.pop(run_id, None) or error_of(state)
-    reason = "" if status is RunStatus.COMPLETED else state.message or state.name or ""
+    reason = state.message or state.name or ""
+    if status is RunStatus.COMPLETED:
+        error, reason = None, ""  # of an earlier attempt
     if run is None:
         _settle_stranger(flow, flow_run, status, reason, error)
     elif any(handle.id == run_id for handle in tuple(working)):
@@ -226,4 +228,5 @@ def described(error: BaseException | None) -> dict[str, str] | None:
         return None
     from prefect_ledger import capture
 
-    return capture.exception(error)
+    found: dict[str, str] = capture.exception(error)
+    return found

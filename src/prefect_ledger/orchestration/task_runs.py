@@ -31,8 +31,8 @@ CACHED = "Cached"  # the name Prefect gives the state of a task whose result it 
 class TaskVisit:
     """One try of a tracked task's body, as a step of a run."""
 
-    def __init__(self, task_run: TaskRun, body: Function, options: Options, run: ActiveRun) -> None:
-        self.task_run, self.body, self.options, self.run = task_run, body, options, run
+    def __init__(self, task_run: TaskRun, fn: Function, options: Options, run: ActiveRun) -> None:
+        self.task_run, self.fn, self.options, self.run = task_run, fn, options, run
         working.add(run)
         self.seen("Running")
 
@@ -45,7 +45,7 @@ class TaskVisit:
         """Log what the return annotation asks for. The final state is Prefect's to say."""
         working.discard(self.run)
         if self.options.log_returns:
-            _log_returned(self.run, self.body, value)
+            _log_returned(self.run, self.fn, value)
 
     def raised(self, error: BaseException) -> None:
         """Record how this try ended; Prefect may begin another."""
@@ -75,17 +75,17 @@ class TaskVisit:
             self.run.status_seen("FAILED", reason=reason, provisional=True, exception=described(error))
 
 
-def begin(body: Function) -> TaskVisit | None:
-    """The visit of this call of ``body``; None when it is not Prefect that calls it for a task run, such as ``task.fn()``."""
+def begin(fn: Function) -> TaskVisit | None:
+    """The visit of this call of ``fn``; None when it is not Prefect that calls it for a task run, such as ``task.fn()``."""
     context = TaskRunContext.get()
-    if context is None or getattr(context.task, "fn", None) is not body:
+    if context is None or user_function(context.task.fn) is not fn:
         return None
     task_run, options = context.task_run, options_of(context.task)
     here = current()
     if options is None or (here is not None and _is_for(here, task_run)):
         return None
     run = _run_for(context.task, task_run, options, parameters=context.parameters)
-    return TaskVisit(task_run, body, options, run)
+    return TaskVisit(task_run, fn, options, run)
 
 
 def _is_for(run: ActiveRun, task_run: TaskRun) -> bool:
@@ -129,8 +129,8 @@ def _observe(run: ActiveRun, function: Function) -> None:
 
 
 @quietly
-def _log_returned(run: ActiveRun, body: Function, value: Any) -> None:
-    log_returned(run, body, value, is_flow=False)
+def _log_returned(run: ActiveRun, fn: Function, value: Any) -> None:
+    log_returned(run, fn, value, is_flow=False)
 
 
 def task_run_seen(run: ActiveRun, task_run: TaskRun, state: str, error: BaseException | None = None, *, final: bool = False) -> TaskRunSeen:
