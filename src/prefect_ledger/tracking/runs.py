@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prefect_ledger.channel import Channel
 from prefect_ledger.entities import RunStatus
-from prefect_ledger.errors import InvalidValue, ParamChanged, RunFinished
+from prefect_ledger.errors import InvalidValue, LedgerError, ParamChanged, RunFinished
 from prefect_ledger.events import (
     ArtifactLogged,
     DatasetLogged,
@@ -127,11 +127,14 @@ class ActiveRun(Channel):
 
         plain: dict[str, Any] = {}
         for key, value in params.items():
-            if is_tabular(value):
-                found = describe(value, name=key)
-                self.log_dataset(found.name, found.digest, context="parameter", source=found.source, rows=found.rows, schema=found.schema)
-            else:
+            try:
+                found = describe(value, name=key) if is_tabular(value) else None
+            except LedgerError:  # an odd name, or a frame of things that have no digest: described as text like the others
+                found = None
+            if found is None:
                 plain[key] = value
+            else:
+                self.log_dataset(found.name, found.digest, context="parameter", source=found.source, rows=found.rows, schema=found.schema)
         values = flatten(plain, strict=False)
         known = self._shared.params
         self._keep_params({k: v for k, v in values.items() if known.get(k, v) == v})
