@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,36 +49,39 @@ def run_fields(tx: sa.Connection, ids: Sequence[str]) -> list[RunFields]:
     return [found[run] for run in ids if run in found]
 
 
-def params(tx: sa.Connection, attempts: dict[str, int]) -> Iterable[tuple[str, str, str]]:
-    """(run, key, value) of the parameters of each run's given attempt."""
-    return ((run, key, value) for run, attempt, key, value in _of(tx, _PARAMS, list(attempts)) if attempts[run] == attempt)
+class Sides(NamedTuple):
+    """By run: parameters, metrics (last values, NaN as NaN) and tags of the given attempt, by key."""
+
+    params: dict[str, dict[str, str]]
+    metrics: dict[str, dict[str, float]]
+    tags: dict[str, dict[str, str]]
 
 
-def metrics(tx: sa.Connection, attempts: dict[str, int]) -> Iterable[tuple[str, str, float]]:
-    """(run, key, last value) of the metrics of each run's given attempt, NaN as NaN."""
-    found = _of(tx, _METRICS, list(attempts))
-    return ((run, key, NAN if value is None else value) for run, attempt, key, value in found if attempts[run] == attempt)
-
-
-def tags(tx: sa.Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, str]]:
-    """(run, key, value) of the runs' tags."""
-    return _of(tx, _TAGS, ids)
+def sides(tx: sa.Connection, attempts: dict[str, int]) -> Sides:
+    """What runs have by key; ``attempts`` says which runs, and which attempt of each counts."""
+    ids = list(attempts)
+    params: dict[str, dict[str, str]] = {run: {} for run in ids}
+    metrics: dict[str, dict[str, float]] = {run: {} for run in ids}
+    tags: dict[str, dict[str, str]] = {run: {} for run in ids}
+    for run, attempt, key, value in _of(tx, _PARAMS, ids):
+        if attempt == attempts[run]:
+            params[run][key] = value
+    for run, attempt, key, value in _of(tx, _METRICS, ids):
+        if attempt == attempts[run]:
+            metrics[run][key] = NAN if value is None else value
+    for run, key, value in _of(tx, _TAGS, ids):
+        tags[run][key] = value
+    return Sides(params, metrics, tags)
 
 
 def runs(tx: sa.Connection, ids: Sequence[str], reader: RunReader) -> list[Run]:
     """Whole runs, in the order of ``ids``."""
     found = run_fields(tx, ids)
-    attempts = {fields.id: fields.attempt for fields in found}
-    sides: list[dict[str, dict[str, Any]]] = []
-    for side in (params(tx, attempts), metrics(tx, attempts), tags(tx, list(attempts))):
-        by_run: dict[str, dict[str, Any]] = {run: {} for run in attempts}
-        for run, key, value in side:
-            by_run[run][key] = value
-        sides.append(by_run)
-    return [_run(fields, *(MappingProxyType(side[fields.id]) for side in sides), reader=reader) for fields in found]
+    params, metrics, tags = sides(tx, {fields.id: fields.attempt for fields in found})
+    return [_run(f, params[f.id], metrics[f.id], tags[f.id], reader) for f in found]
 
 
-def _run(fields: RunFields, *sides: MappingProxyType[str, Any], reader: RunReader) -> Run:
+def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], tags: dict[str, str], reader: RunReader) -> Run:
     return Run(
         id=fields.id,
         name=fields.name,
@@ -94,9 +97,9 @@ def _run(fields: RunFields, *sides: MappingProxyType[str, Any], reader: RunReade
         ended_at=to_datetime(fields.ended),
         artifact_uri=fields.artifact_uri,
         lifecycle=fields.lifecycle,
-        params=sides[0],
-        metrics=sides[1],
-        tags=sides[2],
+        params=MappingProxyType(params),
+        metrics=MappingProxyType(metrics),
+        tags=MappingProxyType(tags),
         reader=reader,
     )
 
@@ -105,5 +108,5 @@ def _of(tx: sa.Connection, text: str, ids: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for low in range(0, len(ids), _PART):
         part = ids[low : low + _PART]
-        found += execute(tx, text.format(marks=", ".join("?" * len(part))), part)
+        found += execute(tx, text.format(marks=", ".join("?" * len(part))), part).all()
     return found

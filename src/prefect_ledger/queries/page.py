@@ -52,6 +52,11 @@ class SortKey(NamedTuple):
         order = value.plus(f" {'DESC' if self.descending else 'ASC'} NULLS LAST")
         return order if nan is None else order.plus(f", CASE WHEN {nan.text} IS NULL THEN 1 ELSE 0 END", *nan.params)
 
+    @property
+    def order_of_values(self) -> Sql:
+        """The same, where every row has a value that is not NaN."""
+        return self.column.value.plus(" DESC" if self.descending else " ASC")
+
     def equal(self, value: Any, kind: int) -> Sql:
         """Rows of the same place."""
         if kind == 0:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from prefect_ledger.database import rows
 from prefect_ledger.errors import InvalidFilter, InvalidValue
 from prefect_ledger.expressions import ATTRIBUTES, Node, Operand, Order, parse_filter, parse_order, unparse
-from prefect_ledger.queries import experiments
+from prefect_ledger.queries import experiments, plan
 from prefect_ledger.queries.columns import RunColumns
 from prefect_ledger.queries.filters import Column, Sql, condition
 from prefect_ledger.queries.page import SortKey, following, read_token, token
@@ -96,11 +96,22 @@ def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
     """
     columns = RunColumns()
     where = _where(search, columns)
-    keys = [_sort_key(key, columns, tx.dialect.name) for key in (*search.order, *_LAST)]
-    if page is not None:
-        where.append(following(keys, read_token(page, str(search), keys)))
-    statement = _select(columns, where, keys, search.limit + 1)
-    found = rows(tx, statement.text, statement.params)
+    order = (*search.order, *_LAST)
+    keys = [_sort_key(key, columns, tx.dialect.name) for key in order]
+    place = None if page is None else read_token(page, str(search), keys)
+    if place is not None:
+        where.append(following(keys, place))
+    wanted = search.limit + 1
+
+    def ask(start: plan.Start | None) -> plan.Rows:
+        statement = _select(columns, where, keys, wanted, start)
+        return rows(tx, statement.text, statement.params)
+
+    first, column = order[0], keys[0].column.value
+    walk = plan.walk(first.operand, column, descending=first.descending, experiments=search.experiments, place=place)
+    found = plan.first_rows(tx, plan.narrowing(search.filter, search.experiments), walk, ask, wanted)
+    if found is None:
+        found = ask(None)
     ids = [row[0] for row in found[: search.limit]]
     return Found(ids, token(str(search), _place(keys, found[search.limit - 1][1:])) if len(found) > search.limit else None)
 
@@ -137,15 +148,20 @@ def _sort_key(key: Order, columns: RunColumns, dialect: str) -> SortKey:
     return SortKey(column, key.descending, textual)
 
 
-def _select(columns: RunColumns, where: list[Sql], keys: Sequence[SortKey], limit: int) -> Sql:
+def _select(columns: RunColumns, where: list[Sql], keys: Sequence[SortKey], limit: int, start: plan.Start | None) -> Sql:
     values = [part for key in keys for part in (key.column.value, key.column.nan or Sql("0"))]
     order = [key.order for key in keys]
-    select, joins = _listed(values, ", "), columns.joins
+    conditions = _listed(where, " AND ")
+    if start is not None:
+        # IS TRUE says the same, and keeps the planner from beginning anywhere but at the start.
+        where = [start.condition, *([Sql(f"({conditions.text}) IS TRUE", conditions.params)] if where else [])]
+        if start.walked:
+            order[0] = keys[0].order_of_values  # as the index has it: the first rows are found without sorting all
+        conditions = _listed(where, " AND ")
+    select, joins, by = _listed(values, ", "), columns.joins, _listed(order, ", ")
     found = Sql(f"SELECT r.id, {select.text} FROM runs r{joins.text}", select.params + joins.params)
     if where:
-        conditions = _listed(where, " AND ")
         found = found.plus(f" WHERE {conditions.text}", *conditions.params)
-    by = _listed(order, ", ")
     return found.plus(f" ORDER BY {by.text} LIMIT ?", *by.params, limit)
 
 
