@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from prefect_ledger.journal import Journal, SeriesName
 
-SLOTS_A_BATCH = 1 << 16
+SLOTS_A_BATCH = 1 << 18  # beside a busy main thread each numpy call waits 5 ms: few large batches (1 M points: 0.7 s, with 1 << 16 6.7 s)
 Position = tuple[int, int]  # segment, slot
 _LAYOUT = np.dtype([("step", "<i8"), ("at", "<i8"), ("value", "<f8"), ("series", "<u4"), ("mark", "<u4")])
 
