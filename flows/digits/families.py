@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .data import CLASSES, Split
 
 Options = Mapping[str, int | float]
-BATCH = 32
+BATCH = 64
 
 
 def fitted(family: str, options: Options, data: Split, *, epochs: int, seed: int) -> tuple[Any, Iterator[dict[str, float]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from numpy.typing import NDArray
 from prefect.runtime import task_run
@@ -17,12 +17,20 @@ CANDIDATES: dict[str, tuple[str, dict[str, int | float]]] = {
     "linear-slow": ("linear", {"learning_rate": 0.001}),
     "linear": ("linear", {"learning_rate": 0.01}),
     "linear-fast": ("linear", {"learning_rate": 0.1}),
-    "network-16": ("network", {"hidden": 16, "learning_rate": 0.003}),
-    "network-32": ("network", {"hidden": 32, "learning_rate": 0.003}),
-    "network-64": ("network", {"hidden": 64, "learning_rate": 0.003}),
+    "network-16": ("network", {"hidden": 16, "learning_rate": 0.005}),
+    "network-32": ("network", {"hidden": 32, "learning_rate": 0.005}),
+    "network-64": ("network", {"hidden": 64, "learning_rate": 0.005}),
     "boosting-shallow": ("boosting", {"depth": 2, "learning_rate": 0.3}),
     "boosting-deep": ("boosting", {"depth": 4, "learning_rate": 0.3}),
 }
+
+
+class Trained(NamedTuple):
+    """A candidate's model, and its scores on the validation images."""
+
+    model: Any
+    loss: float
+    accuracy: float
 
 
 @tracked_flow(name="digits", experiment="digits")
@@ -32,20 +40,21 @@ async def digits(epochs: int = 30, seed: int = 0) -> Annotated[dict[str, float],
     trained = {}
     for candidate, (family, options) in CANDIDATES.items():
         trained[candidate] = await train_candidate(candidate, family, options, epochs, seed)
-    winner, (_, accuracy) = max(trained.items(), key=lambda item: item[1][1])
+    winner = max(trained, key=lambda name: (trained[name].accuracy, -trained[name].loss))
     set_tags({"winner": winner})
-    log_dict({candidate: found for candidate, (_, found) in trained.items()}, "candidates.json")
-    judged, _ = judge(winner, trained[winner][0], seed)
-    return {"val.accuracy": accuracy, **judged}
+    log_dict({name: {"accuracy": one.accuracy, "loss": one.loss} for name, one in trained.items()}, "candidates.json")
+    judge(winner, trained[winner].model, seed)
+    return {"val.accuracy": trained[winner].accuracy, "val.loss": trained[winner].loss}
 
 
 @tracked_flow(name="train-candidate", flow_run_name="{candidate}", experiment="digits", log_returns=False)
-async def train_candidate(candidate: str, family: str, options: dict[str, int | float], epochs: int, seed: int) -> tuple[Any, float]:
-    """Fit one candidate; gives back the model and its accuracy on the validation images."""
+async def train_candidate(candidate: str, family: str, options: dict[str, int | float], epochs: int, seed: int) -> Trained:
+    """Fit one candidate; gives back the model and its scores on the validation images."""
     set_tags({"family": family, "candidate": candidate})
     data = split(seed)
     model = fit(family, options, epochs, seed)
-    return model, look(candidate, model, data)
+    loss, accuracy = look(candidate, model, data)
+    return Trained(model, loss, accuracy)
 
 
 @tracked_task(retries=1, retry_delay_seconds=0)
@@ -69,11 +78,11 @@ def fit(family: str, options: dict[str, int | float], epochs: int, seed: int) ->
 
 
 @tracked_task
-def look(candidate: str, model: Any, data: Split) -> float:
-    """Which digits are taken for which; gives back the accuracy."""
+def look(candidate: str, model: Any, data: Split) -> tuple[float, float]:
+    """Which digits are taken for which; gives back log loss and accuracy."""
     probabilities = model.predict_proba(data.x_val)
     log_figure(confusion(data.y_val, probabilities.argmax(1), candidate), "confusion.png")
-    return scores(probabilities, data.y_val)[1]
+    return scores(probabilities, data.y_val)
 
 
 @tracked_task

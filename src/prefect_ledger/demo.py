@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "digits"
 _LOOK_SECONDS = 0.4
+_WIDE = 110  # characters that the whole leaderboard takes
+_HEAVY = ("sklearn.datasets", "sklearn.ensemble", "sklearn.linear_model", "sklearn.neural_network", "matplotlib.figure")
 # For this process alone, and only where nothing else was said: Prefect stays quiet, has time for its first start (it makes its
 # tables then) and reports home nothing.
 _QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL"}
@@ -52,7 +54,7 @@ def run_demo(*, ephemeral: bool = False, verbose: bool = False, console: Console
     _check_extra()
     _prepare(ephemeral=ephemeral, verbose=verbose)
     console = console or Console(highlight=False, markup=False)
-    console.print("Training on handwritten digits: three families of models, eight candidates, each a run of its own.\n")
+    console.print("Training on handwritten digits: three families of models, eight candidates, each a run of its own.\n", soft_wrap=True)
     began = time.monotonic()
     flow, candidates = _flow()
     with _followed(console, len(candidates)):
@@ -78,6 +80,10 @@ def _prepare(*, ephemeral: bool, verbose: bool) -> None:
 
 
 def _flow() -> tuple[Any, Sequence[str]]:
+    # Before Prefect: one of its dependencies puts a hook into Python's import that compiles every later module anew, and scikit-learn has
+    # a thousand (measured: 3.4 s instead of 0.9).
+    for module in _HEAVY:
+        importlib.import_module(module)
     # By name: flows stand above everything else in the house, and below only for whoever runs them.
     module = importlib.import_module("prefect_ledger.flows.digits")
     return module.digits, list(module.CANDIDATES)
@@ -145,33 +151,31 @@ def _doing(children: Sequence[Run]) -> str:
 # --- results ------------------------------------------------------------------------------------------------------
 
 
-def leaderboard(runs: Sequence[Run]) -> Table:
-    """Runs of the demo in a table, the best first."""
+def leaderboard(runs: Sequence[Run], *, width: int = _WIDE) -> Table:
+    """Runs of the demo in a table, the best first; narrow terminals get fewer columns."""
     from rich import box
     from rich.table import Table
 
+    wide = width >= _WIDE
     table = Table(box=box.SIMPLE_HEAD, title="leaderboard", title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("", "candidate", "family", "options"):
+    table.add_column("", justify="right", no_wrap=True)
+    for name in ("candidate", *(("family", "options") if wide else ())):
         table.add_column(name, no_wrap=True)
-    for name in ("val.accuracy", "val.loss", "best loss", "at", "took"):
+    for name in ("val.accuracy", "val.loss", "best loss", "took"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("run", style="dim", no_wrap=True)
     for place, run in enumerate(runs, 1):
-        loss = run.summaries["val.loss"]
-        table.add_row(
-            str(place),
-            run.name,
-            run.params.get("family", ""),
-            _options(run),
-            f"{run.metrics['val.accuracy']:.4f}",
-            f"{run.metrics['val.loss']:.4f}",
-            f"{loss.min:.4f}" if loss.min is not None else "",
-            f"{loss.min_step}",
-            f"{run.duration:.1f} s" if run.duration is not None else "",
-            run.id[:8],
-            style="bold green" if place == 1 else "",
-        )
+        about = (run.params.get("family", ""), _options(run)) if wide else ()
+        style = "bold green" if place == 1 else ""
+        table.add_row(str(place), run.name, *about, *_scores(run), run.id[:8], style=style)
     return table
+
+
+def _scores(run: Run) -> tuple[str, ...]:
+    loss = run.summaries["val.loss"]
+    best = f"{loss.min:.4f} @{loss.min_step}" if loss.min is not None else ""
+    took = f"{run.duration:.1f} s" if run.duration is not None else ""
+    return f"{run.metrics['val.accuracy']:.4f}", f"{run.metrics['val.loss']:.4f}", best, took
 
 
 def _options(run: Run) -> str:
@@ -183,7 +187,7 @@ def show_leaderboard(run_id: str, console: Console) -> Sequence[Run]:
     from prefect_ledger import get_run, search_runs
 
     runs = search_runs(EXPERIMENT, f"parent_run_id = '{run_id}'", order_by=["metrics.val.accuracy desc", "metrics.val.loss"])
-    console.print(leaderboard(runs))
+    console.print(leaderboard(runs, width=console.width))
     parent = get_run(run_id)
     retried = [task for task in parent.task_runs if task.tries > 1]
     console.print(
@@ -203,5 +207,5 @@ def _next(console: Console, run_id: str, runs: Sequence[Run]) -> None:
         ('prefect-ledger runs list -f "max(metrics.val.accuracy) > 0.97"', "search all your runs"),
         ("prefect-ledger doctor", "where all this is kept"),
     ):
-        console.print(f"  {command:<66}", style="cyan", end="")
-        console.print(why, style="dim")
+        console.print(f"  {command}", style="cyan", soft_wrap=True)
+        console.print(f"      {why}", style="dim", soft_wrap=True)

@@ -138,7 +138,7 @@ def _tasks(tasks: Sequence[TaskRun]) -> list[Any]:
     for one in tasks:
         took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
         state = f"{one.state} (cached)" if one.cached and one.state.lower() != "cached" else one.state
-        made.add_row(cell(one.name), cell(state, _color(one.state)), cell(one.tries), cell(duration(took)), cell(one.id[:8], "dim"))
+        made.add_row(cell(one.name), cell(state, _color(one.state)), cell(one.tries), cell(duration(took)), cell(one.id, "dim"))
     return [made]
 
 
