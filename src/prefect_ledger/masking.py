@@ -1,8 +1,7 @@
 """Floor 1. What must not be written down: finds secrets in names, texts, command lines and nested values and hides them.
 
 Promise: pure, never raises on text, time grows linearly with the text, and masking twice is masking once. It is a net
-with known meshes, not a proof: a bare password in prose ("it is hunter2") cannot be told from a word. Where a choice was
-needed between hiding too much and too little, it hides too much, but names and numbers of everyday training runs stay.
+with known meshes, not a proof: a bare password in prose ("it is hunter2") is a word like others. In doubt it hides too much.
 
 The rule for names. A name is cut into words at ``_``, ``-``, ``.``, other punctuation, digits and camelCase humps.
 
