@@ -30,7 +30,6 @@ from prefect_ledger import (
 from prefect_ledger.tracking.ledger import Ledger
 from tests.orchestration.helpers import run_async, the_run
 
-
 outside_flows = pytest.mark.filterwarnings("ignore:Logger 'prefect.task_runs' attempted to send logs:UserWarning")  # Prefect's own
 
 
@@ -50,7 +49,7 @@ def plain(number: int) -> int:
     return os.getpid()
 
 
-@tracked_flow(task_runner=ProcessPoolTaskRunner(max_workers=1))  # type: ignore[abstract]
+@tracked_flow(task_runner=ProcessPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]  # its futures are of a narrower kind
 def spread() -> list[int]:
     """Has its tasks run in processes of a pool."""
     log_metric("flow", 1)

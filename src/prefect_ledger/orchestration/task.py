@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
 from prefect.tasks import Task, TaskOptions
 
@@ -18,6 +18,7 @@ from prefect_ledger.orchestration.guard import hush
 from prefect_ledger.orchestration.options import Options, options_of
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 hush()
@@ -45,6 +46,14 @@ class TrackedTask(Task[P, R]):
     @property
     def _options(self) -> Options:
         return options_of(self) or Options()
+
+    if TYPE_CHECKING:  # how a method's first parameter goes, which Prefect's own type does not say
+
+        @overload
+        def __get__(self, instance: None, owner: Any) -> TrackedTask[P, R]: ...
+        @overload
+        def __get__(self: TrackedTask[Concatenate[Any, Q], R], instance: object, owner: Any) -> TrackedTask[Q, R]: ...
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
 
     def _add_hooks(self) -> None:
         for name, hook in task_runs.HOOKS.items():

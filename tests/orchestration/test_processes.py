@@ -1,0 +1,61 @@
+"""Flows that run in a process of their own: scripts, and deployments that a runner starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.runner import Runner
+
+from prefect_ledger import TrackedFlow, get_run
+from prefect_ledger.recovery import recover
+from prefect_ledger.tracking.ledger import Ledger
+from tests.orchestration.helpers import run_async, the_run
+
+FILE = Path(__file__).parent / "deployed.py"
+
+
+def test_a_script(ledger: Ledger) -> None:
+    """A flow that stands in a script is tracked; when the script has ended everything is in the store."""
+    subprocess.run([sys.executable, str(FILE), "4"], check=True, env=dict(os.environ), timeout=120)
+    run = the_run("deployed")
+    assert (run.status, run.params, run.metrics) == ("COMPLETED", {"limit": "4", "scale": "1.0"}, {"square": 9, "total": 14})
+    assert len(run.task_runs) == 4
+    assert run.facts["prefect"]["entrypoint"].endswith("deployed.py:deployed")
+    assert run.facts["environment"]
+
+
+def test_a_deployment(ledger: Ledger) -> None:
+    """A run that a runner starts has its validated parameters, its deployment's name, and a status; one that dies is CRASHED."""
+
+    async def drive() -> tuple[FlowRun, FlowRun]:
+        loaded = await flow.from_source(source=str(FILE.parent), entrypoint="deployed.py:deployed")  # type: ignore[misc]
+        assert isinstance(loaded, TrackedFlow)
+        deployment = await loaded.ato_deployment("nightly", work_pool_name=None)
+        async with Runner(name="test", pause_on_shutdown=False) as runner:
+            deployment_id = await runner.aadd_deployment(deployment)
+            async with get_client() as client:
+                runs = [await client.create_flow_run_from_deployment(deployment_id, parameters={"limit": limit}) for limit in (3, 101)]
+            await runner.start(run_once=True)
+        return runs[0], runs[1]
+
+    handler = signal.getsignal(signal.SIGTERM)  # the runner sets one of its own
+    try:
+        good, bad = run_async(drive())
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    run = get_run(str(good.id))
+    assert (run.experiment, run.status, run.metrics["total"]) == ("deployed", "COMPLETED", 5)
+    assert run.params == {"limit": "3", "scale": "1.0"}
+    assert run.facts["prefect"]["deployment_id"] == str(good.deployment_id)
+    recover(ledger.settings.journal_folder, ledger.database)
+    dead = get_run(str(bad.id))
+    assert dead.status == "CRASHED"
+    assert "3" in dead.status_reason
+    assert len(dead.metric("square")) == 101
