@@ -20,7 +20,7 @@ from prefect_ledger.events import RunStarted
 from prefect_ledger.orchestration.bodies import user_function
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.tracking.ledger import ledger
-from prefect_ledger.tracking.runs import ActiveRun, now
+from prefect_ledger.tracking.runs import ActiveRun
 
 
 def observe_flow_run(run: ActiveRun, flow: Flow[..., Any], flow_run: FlowRun, *, capture: bool, orphan: bool) -> None:
@@ -90,9 +90,15 @@ def _ask_api(run: ActiveRun, deployment: UUID | None, parent_task_run: UUID | No
 
 
 def started(run: ActiveRun, *, parent: str | None) -> RunStarted:
-    """The start of ``run`` said once more, with what was learnt since."""
+    """The start of ``run`` said once more, with what was learnt since and the time it had: a later one would open an ended run again."""
     return RunStarted(
-        run.id, now(), attempt=run.attempt, experiment=run.experiment, name=run.name, parent=parent, artifact_uri=run.artifact_uri
+        run.id,
+        run._shared.started,
+        attempt=run.attempt,
+        experiment=run.experiment,
+        name=run.name,
+        parent=parent,
+        artifact_uri=run.artifact_uri,
     )
 
 

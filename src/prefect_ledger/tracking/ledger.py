@@ -97,7 +97,7 @@ class Ledger:
         uri = self._artifact_uri(where, run_id, attempt)
         shared = Shared(run_id, attempt, name=name or run_id[:8], experiment=where, artifact_uri=uri, owner=owner, kind=kind)
         run = ActiveRun(self, shared)
-        at = started or now()
+        at = shared.started = started or now()
         if owner:
             run.say(
                 RunStarted(

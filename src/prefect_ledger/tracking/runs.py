@@ -48,6 +48,7 @@ class Shared:
 
     def __init__(self, run_id: str, attempt: int, *, name: str, experiment: str, artifact_uri: str, owner: bool, kind: str = "") -> None:
         self.kind = kind
+        self.started = 0  # µs since 1970
         self.run_id, self.attempt, self.name, self.experiment = run_id, attempt, name, experiment
         self.artifact_uri, self.owner = artifact_uri, owner
         self.params: dict[str, str] = {}
