@@ -25,7 +25,7 @@ def main() -> None:
         from prefect_ledger.demo import run_demo, show_leaderboard
 
         run_id = run_demo()
-        console = Console(record=True, width=112, file=StringIO(), force_terminal=True, color_system="truecolor", highlight=False)
+        console = Console(record=True, width=126, file=StringIO(), force_terminal=True, color_system="truecolor", highlight=False)
         show_leaderboard(run_id, console)
         svg = console.export_svg(title="prefect-ledger demo", theme=MONOKAI)
         configure(home=home)  # ends the ledger of the demo before its folder goes
