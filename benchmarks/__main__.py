@@ -1,0 +1,140 @@
+"""``python -m benchmarks``: measure, beside raw SQLite and PostgreSQL in the same run, and hold it against the limits.
+
+Each benchmark runs in a process of its own, which ends with this one. A missed limit is told, not an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import machine, report
+from benchmarks.measure import Absent, Result, Row, Work
+from tests.services_real.processes import clean_environment, dies_with_us, scratch
+
+SUBJECTS = ("logging", "draining", "reading", "searching", "killing", "memory")
+PATIENCE = 240.0  # seconds for one benchmark
+
+Bench = Callable[[Work], Iterator[Row | Absent]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says."""
+
+    quick: bool
+    only: list[str]
+    json: Path | None
+    markdown: Path | None
+    inside: str | None
+    list: bool
+
+
+def asked(words: Sequence[str] | None = None) -> Asked:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure prefect-ledger beside raw SQLite and PostgreSQL.")
+    parser.add_argument("--quick", action="store_true", help="less work: about two minutes instead of ten")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="benchmarks whose name begins so, such as draining; again for more"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    parser.add_argument("--list", action="store_true", help="say which there are")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    return Asked(**vars(parser.parse_args(words)))
+
+
+def benches() -> dict[str, Bench]:
+    """All of them, by name."""
+    found: dict[str, Bench] = {}
+    for subject in SUBJECTS:
+        found |= importlib.import_module(f"benchmarks.{subject}").BENCHES
+    return found
+
+
+def run_inside(name: str, work: Work, path: Path) -> None:
+    """Do one benchmark in this process and leave what it found in ``path``."""
+    result = Result(name)
+    try:
+        result.rows.extend(benches()[name](work))
+    finally:
+        report.save(path, {}, [result])
+
+
+def run_apart(name: str, *, quick: bool) -> Result:
+    """Do one benchmark in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, scratch("ledger-bench") as home:
+        path, watch, start = Path(folder) / "result.json", machine.Watch(), time.perf_counter()
+        command = [
+            *dies_with_us(),
+            sys.executable,
+            "-m",
+            "benchmarks",
+            "--inside",
+            name,
+            "--json",
+            str(path),
+            *(["--quick"] if quick else []),
+        ]
+        env = clean_environment(PREFECT_HOME=str(home / "prefect"), PREFECT_LEDGER_HOME=str(home / "ledger"), PREFECT_LOGGING_LEVEL="ERROR")
+        try:
+            code = subprocess.run(command, env=env, timeout=PATIENCE, check=False).returncode
+            trouble = f"ended with {code}" if code else ""
+        except subprocess.TimeoutExpired:
+            trouble = f"not done within {PATIENCE:.0f} s"
+        result = report.load(path)[0] if path.exists() else Result(name)
+        if trouble:
+            result.rows.append(Absent(name, trouble))
+        result.seconds, result.others = time.perf_counter() - start, watch.others()
+        result.load = (watch.load, os.getloadavg()[0])
+        return result
+
+
+def chosen(only: Sequence[str]) -> list[str]:
+    """The benchmarks whose names begin as asked.
+
+    Raises:
+        SystemExit: none does.
+    """
+    names = [name for name in benches() if not only or any(name.startswith(start) for start in only)]
+    if not names:
+        raise SystemExit(f"no benchmark is called {', '.join(only)}; there are: {', '.join(benches())}")
+    return names
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run what is asked; 1 when a benchmark did not work."""
+    wanted = asked(words)
+    if wanted.inside is not None:
+        assert wanted.json is not None
+        run_inside(wanted.inside, Work(quick=wanted.quick), wanted.json)
+        return 0
+    names = chosen(wanted.only)
+    if wanted.list:
+        print("\n".join(names))
+        return 0
+    size, results = machine.describe(), list[Result]()
+    print(report.heading(size), flush=True)
+    for name in names:
+        results.append(run_apart(name, quick=wanted.quick))
+        print(report.text(results[-1]), flush=True)
+    for name, told, factor in report.growth(results):
+        print(f"{name}: {told}; last / first {factor}")
+    print(report.summary(results))
+    if wanted.json is not None:
+        report.save(wanted.json, size, results)
+    if wanted.markdown is not None:
+        wanted.markdown.write_text(report.markdown(size, results), encoding="utf-8")
+    return int(any(isinstance(row, Absent) for result in results for row in result.rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
