@@ -26,7 +26,6 @@ _ATTRIBUTES = {
     "duration": "(CAST(r.ended - r.started AS DOUBLE PRECISION) / 1000000)",
     "artifact_uri": "r.artifact_uri",
     "experiment_id": "r.experiment_id",
-    "experiment": "e.name",
     "parent_run_id": "r.parent_id",
     "attempt": "CASE WHEN r.attempt < 1 THEN 1 ELSE r.attempt END",
 }
@@ -36,14 +35,14 @@ _TABLES = {
     "tag": "tags {a} ON {a}.run_id = r.id AND {a}.key = ?",
 }
 _DATASETS = "SELECT 1 FROM dataset_uses d WHERE d.run_id = r.id AND d.attempt = r.attempt"
-_EXPERIMENT = "experiments e ON e.id = r.experiment_id"
-_MOST_JOINS = 40  # SQLite joins 64 tables at most; what comes after is asked for one value at a time
+MOST_JOINS = 40  # SQLite joins 64 tables at most
 
 
 class RunColumns:
-    """The columns that one search has asked for so far."""
+    """The columns one search has asked for so far: the first ``most_joins`` are of joined tables, others are looked up run by run."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_joins: int = MOST_JOINS) -> None:
+        self._most_joins = most_joins
         self._joined: dict[str, tuple[str, Sql]] = {}
 
     @property
@@ -58,22 +57,21 @@ class RunColumns:
         """The column of an operand of a run."""
         if operand.kind == "attribute":
             if operand.key == "experiment":
-                self._joined.setdefault("experiment", ("e", Sql(_EXPERIMENT)))
+                return Column(self._of("experiment", "experiments {a} ON {a}.id = r.experiment_id", "name"))
             return Column(Sql(_ATTRIBUTES[operand.key]))
         if operand.kind == "dataset":
             return Column(Sql(f"d.{operand.key}"), among=Sql(_DATASETS))
+        name, table = f"{operand.kind}.{operand.key}", _TABLES[operand.kind]
         if operand.kind == "metric":
             value, nan = _METRIC[operand.aggregate]
-            return Column(self._of(operand, value), self._of(operand, nan) if nan else None)
-        return Column(self._of(operand, "value" if textual or operand.kind == "tag" else "number"))
+            return Column(self._of(name, table, value, operand.key), self._of(name, table, nan, operand.key) if nan else None)
+        return Column(self._of(name, table, "value" if textual or operand.kind == "tag" else "number", operand.key))
 
-    def _of(self, operand: Operand, column: str) -> Sql:
-        name = f"{operand.kind}.{operand.key}"
+    def _of(self, name: str, table: str, column: str, *params: str) -> Sql:
         if name not in self._joined:
-            table = _TABLES[operand.kind]
-            if len(self._joined) >= _MOST_JOINS:
+            if len(self._joined) >= self._most_joins:
                 source, _, place = table.format(a="x").partition(" ON ")
-                return Sql(f"(SELECT x.{column} FROM {source} WHERE {place})", (operand.key,))
+                return Sql(f"(SELECT x.{column} FROM {source} WHERE {place})", params)
             alias = f"j{len(self._joined)}"
-            self._joined[name] = alias, Sql(table.format(a=alias), (operand.key,))
+            self._joined[name] = alias, Sql(table.format(a=alias), params)
         return Sql(f"{self._joined[name][0]}.{column}")

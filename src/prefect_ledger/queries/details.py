@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 NAN = float("nan")
-_PART = 1_000  # ids a statement: every database takes as many parameters
 _STATUS = {status.value: status for status in RunStatus}
 
 
@@ -37,10 +37,10 @@ class RunFields(NamedTuple):
 
 
 _RUNS = """SELECT r.id, r.name, e.name, r.experiment_id, r.status, r.attempt, r.parent_id, r.kind, r.user_id, r.status_reason, r.started,
- r.ended, r.artifact_uri, r.lifecycle FROM runs r LEFT JOIN experiments e ON e.id = r.experiment_id WHERE r.id IN ({marks})"""
-_PARAMS = "SELECT run_id, attempt, key, value FROM params WHERE run_id IN ({marks})"
-_METRICS = "SELECT run_id, attempt, key, lv FROM metrics WHERE run_id IN ({marks})"
-_TAGS = "SELECT run_id, key, value FROM tags WHERE run_id IN ({marks}) AND value IS NOT NULL"
+ r.ended, r.artifact_uri, r.lifecycle FROM runs r LEFT JOIN experiments e ON e.id = r.experiment_id WHERE r.id {among}"""
+_PARAMS = "SELECT run_id, attempt, key, value FROM params WHERE run_id {among}"
+_METRICS = "SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {among}"
+_TAGS = "SELECT run_id, key, value FROM tags WHERE run_id {among} AND value IS NOT NULL"
 
 
 def run_fields(tx: sa.Connection, ids: Sequence[str]) -> list[RunFields]:
@@ -104,9 +104,8 @@ def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], t
     )
 
 
-def _of(tx: sa.Connection, text: str, ids: Sequence[str]) -> list[Any]:
-    found: list[Any] = []
-    for low in range(0, len(ids), _PART):
-        part = ids[low : low + _PART]
-        found += execute(tx, text.format(marks=", ".join("?" * len(part))), part).all()
-    return found
+def _of(tx: sa.Connection, text: str, ids: Sequence[str]) -> Sequence[Any]:
+    """The rows of these runs. All ids are one parameter, so that there may be any number of them."""
+    if tx.dialect.name == "sqlite":
+        return execute(tx, text.format(among="IN (SELECT value FROM json_each(?))"), [json.dumps(ids)]).all()
+    return execute(tx, text.format(among="= ANY(?)"), [ids]).all()

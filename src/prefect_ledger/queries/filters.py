@@ -1,7 +1,7 @@
 """Floor 3. A filter's tree as an SQL condition: keys and values become parameters, never text of the statement.
 
-What an operand is in SQL is asked of a :class:`Columns`, so that runs and experiments share one compiler. The condition has the truth that
-:func:`prefect_ledger.expressions.evaluate` finds over the same row, unknown included.
+What an operand is in SQL is asked of a :class:`Columns`, so that runs and experiments share one compiler. The condition is true where
+:func:`prefect_ledger.expressions.evaluate` says True of the same row, and nowhere else; False and unknown are not told apart.
 """
 
 from __future__ import annotations
@@ -10,8 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from prefect_ledger.expressions import And, Comparison, NaN, Node, Not, Null, Operand, Or
+from prefect_ledger.expressions import And, Comparison, NaN, Node, Not, Null, Op, Operand, Or
 
+_OPPOSITE: dict[Op, Op] = {
+    "=": "!=",
+    "<": ">=",
+    "<=": ">",
+    "LIKE": "NOT LIKE",
+    "ILIKE": "NOT ILIKE",
+    "IN": "NOT IN",
+}
+_OPPOSITE |= {there: here for here, there in _OPPOSITE.items()}
 _GROUP = 8
 
 
@@ -38,12 +47,11 @@ class Column:
     nan: Sql | None = None
     among: Sql | None = None
 
-    @property
-    def missing(self) -> Sql:
-        """A condition that is true or false, never unknown."""
+    def is_null(self, *, negated: bool) -> Sql:
+        """Whether it is missing, or is not."""
         if self.among is not None:
-            return Sql(f"NOT EXISTS ({self.among.text})", self.among.params)
-        return (self.nan or self.value).plus(" IS NULL")
+            return Sql(f"{'' if negated else 'NOT '}EXISTS ({self.among.text})", self.among.params)
+        return (self.nan or self.value).plus(" IS NOT NULL" if negated else " IS NULL")
 
 
 class Columns(Protocol):
@@ -72,14 +80,17 @@ class _Piece(NamedTuple):
 
 def _piece(node: Node, columns: Columns, *, negated: bool) -> _Piece:
     match node:
-        case Not(item):  # pushed down to the comparisons: each NOT would take a place on the stack
+        case Not(item):  # pushed down to the comparisons, which have opposites; below "and" and "or" unknown is then as good as false
             return _piece(item, columns, negated=not negated)
         case And(items) | Or(items):
             word = " AND " if isinstance(node, And) != negated else " OR "
             return _joined(word, [_piece(item, columns, negated=negated) for item in items])
-        case _:
-            found = _leaf(node, columns)
-            return _Piece(Sql(f"NOT ({found.text})", found.params) if negated else found, 8)
+        case Null(left):
+            return _leaf(columns.column(left, textual=False).is_null(negated=node.negated != negated))
+        case NaN(left):
+            return _leaf(_is_nan(columns.column(left, textual=False), negated=node.negated != negated))
+        case Comparison(left):
+            return _leaf(_compared(columns.column(left, textual=node.textual), node, negated=negated))
 
 
 def _joined(word: str, pieces: list[_Piece]) -> _Piece:
@@ -98,36 +109,34 @@ def _balanced(word: str, pieces: Sequence[Sql]) -> Sql:
     return Sql(f"({low.text}){word}({high.text})", low.params + high.params)
 
 
-def _leaf(node: Comparison | Null | NaN, columns: Columns) -> Sql:
-    column = columns.column(node.left, textual=isinstance(node, Comparison) and node.textual)
-    match node:
-        case Null(_, negated):
-            return Sql(f"NOT ({column.missing.text})", column.missing.params) if negated else column.missing
-        case NaN(_, negated):
-            if column.nan is not None:
-                return column.nan.plus(" = 0" if negated else " = 1")
-            sign = "=" if negated else "<>"  # never NaN: the same answer for every row that has a value
-            return Sql(f"{column.value.text} {sign} {column.value.text}", column.value.params * 2)
-    if column.among is None:
-        return _compared(column, node)
-    one = _compared(column, node)
-    several = column.among
-    text = f"CASE WHEN EXISTS ({several.text}) THEN EXISTS ({several.text} AND {one.text}) END"
-    return Sql(text, several.params * 2 + one.params)
+def _leaf(sql: Sql) -> _Piece:
+    return _Piece(sql, 8)
 
 
-def _compared(column: Column, node: Comparison) -> Sql:
-    value, op = column.value, node.op
+def _is_nan(column: Column, *, negated: bool) -> Sql:
+    if column.nan is not None:
+        return column.nan.plus(" = 0" if negated else " = 1")
+    return column.value.plus(" IS NOT NULL") if negated else Sql("1 = 0")  # an aggregate is never NaN
+
+
+def _compared(column: Column, node: Comparison, *, negated: bool) -> Sql:
+    if column.among is not None:
+        one, several = _beside(column.value, node.op, node), column.among
+        if not negated:
+            return Sql(f"EXISTS ({several.text} AND {one.text})", several.params + one.params)
+        return Sql(f"(EXISTS ({several.text}) AND NOT EXISTS ({several.text} AND {one.text}))", several.params * 2 + one.params)
+    found = _beside(column.value, _OPPOSITE[node.op] if negated else node.op, node)
+    if column.nan is not None and (node.op in ("!=", "NOT IN")) != negated:  # NaN is unequal to every number, and no other relation holds
+        return Sql(f"({found.text} OR {column.nan.text} = 1)", found.params + column.nan.params)
+    return found
+
+
+def _beside(value: Sql, op: Op, node: Comparison) -> Sql:
     if op in ("IN", "NOT IN"):
-        found = value.plus(f" {op} ({', '.join('?' * len(node.values))})", *node.values)
-    elif op in ("LIKE", "NOT LIKE"):
-        found = value.plus(f" {op} ? ESCAPE '\\'", node.right)
-    elif op in ("ILIKE", "NOT ILIKE"):
+        return value.plus(f" {op} ({', '.join('?' * len(node.values))})", *node.values)
+    if op in ("LIKE", "NOT LIKE"):
+        return value.plus(f" {op} ? ESCAPE '\\'", node.right)
+    if op in ("ILIKE", "NOT ILIKE"):
         like = op.replace("ILIKE", "LIKE")
-        found = Sql(f"lower({value.text}) {like} lower(CAST(? AS TEXT)) ESCAPE '\\'", (*value.params, node.right))
-    else:
-        found = value.plus(f" {op} ?", node.right)
-    if column.nan is None:
-        return found
-    beside, word = (" = 1", "OR") if op in ("!=", "NOT IN") else (" = 0", "AND")  # NaN is unequal to every number, and nothing else
-    return Sql(f"({found.text} {word} {column.nan.text}{beside})", found.params + column.nan.params)
+        return Sql(f"lower({value.text}) {like} lower(CAST(? AS TEXT)) ESCAPE '\\'", (*value.params, node.right))
+    return value.plus(f" {op} ?", node.right)

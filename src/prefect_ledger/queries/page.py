@@ -46,16 +46,18 @@ class SortKey(NamedTuple):
         return value is None and kind in (1, 2)
 
     @property
-    def order(self) -> Sql:
-        """As it stands in ORDER BY."""
-        value, nan = self.column.value, self.column.nan
-        order = value.plus(f" {'DESC' if self.descending else 'ASC'} NULLS LAST")
-        return order if nan is None else order.plus(f", CASE WHEN {nan.text} IS NULL THEN 1 ELSE 0 END", *nan.params)
+    def selected(self) -> list[Sql]:
+        """What a statement must select of it: the value, and whether it is missing where NaN could be taken for that."""
+        nan = self.column.nan
+        flag = [] if nan is None else [Sql(f"CASE WHEN {nan.text} IS NULL THEN 1 ELSE 0 END", nan.params)]
+        return [self.column.value, *flag]
 
-    @property
-    def order_of_values(self) -> Sql:
-        """The same, where every row has a value that is not NaN."""
-        return self.column.value.plus(" DESC" if self.descending else " ASC")
+    def order(self, position: int, *, all_there: bool = False) -> str:
+        """ORDER BY of what was selected from ``position`` on. ``all_there``: no value is NaN or missing, and an index may help."""
+        by = f"{position} {'DESC' if self.descending else 'ASC'}"
+        if all_there:
+            return by
+        return f"{by} NULLS LAST" if self.column.nan is None else f"{by} NULLS LAST, {position + 1}"
 
     def equal(self, value: Any, kind: int) -> Sql:
         """Rows of the same place."""
@@ -63,17 +65,28 @@ class SortKey(NamedTuple):
             return self.column.value.plus(" = ?", value)
         if kind == 1 and self.column.nan is not None:
             return self.column.nan.plus(" = 1")
-        return self.column.missing
+        return self.column.is_null(negated=False)
 
     def after(self, value: Any, kind: int) -> Sql | None:
         """Rows that come later; None where there can be none."""
         if kind == 2:
             return None
         if kind == 1:
-            return self.column.missing
+            return self.column.is_null(negated=False)
         found = self.column.value
         later = found.plus(f" {'<' if self.descending else '>'} ?", value)
         return Sql(f"({later.text} OR {found.text} IS NULL)", later.params + found.params)
+
+
+def place_of(keys: Sequence[SortKey], row: Iterable[Any]) -> Place:
+    """The place of a row, from what was selected of its sort keys."""
+    values = iter(row)
+    place: list[tuple[Any, int]] = []
+    for key in keys:
+        value = next(values)
+        missing = 1 if key.column.nan is None else next(values)
+        place.append((value, 0 if value is not None else 1 + missing))
+    return place
 
 
 def following(keys: Sequence[SortKey], place: Place) -> Sql:

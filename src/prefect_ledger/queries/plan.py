@@ -7,11 +7,12 @@ first in the order are looked at: where they fill the page, no other run can be 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from prefect_ledger.database import rows
+from prefect_ledger.database import execute, rows
 from prefect_ledger.expressions import And, Comparison, NaN, Node, Null, Operand, number_of
 from prefect_ledger.queries.filters import Sql
 from prefect_ledger.queries.page import Place
@@ -25,17 +26,30 @@ _RARE = 1_500  # so few runs are looked at without further thought
 _SOME = 5_000  # the first look
 _MANY = 40_000  # the second; beyond, the database's own plan is as good
 _MOST_COUNTED = 12
+_LOOKUPS = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "max_parallel_workers_per_gather": "0",
+}
 _TABLES = {"metric": "metrics", "param": "params", "tag": "tags"}
 _INDEXED = {"run_id": "id", "parent_run_id": "parent_id", "status": "status"}
 _RANGE = ("=", "<", "<=", ">", ">=", "IN")
 
 
+class Start(NamedTuple):
+    """What narrows a search: a query for ids; or a bound (sign and value) of what is ordered by, which an index has in that order."""
+
+    ids: Sql | None = None
+    bound: tuple[str, float] | None = None
+
+
 class Walk(NamedTuple):
-    """Runs in the order of an index over ``value``; ``column`` is that value in the search."""
+    """Runs in the order of an index over ``value``, those that have one."""
 
     value: str
     source: Sql
-    column: Sql
     descending: bool
 
     def edge(self, count: int) -> Sql:
@@ -47,15 +61,19 @@ class Walk(NamedTuple):
         """The runs before the edge; where there is none, all that have a value."""
         sign = ">" if self.descending else "<"
         if edge is None:
-            return Start(self.column.plus(f" {sign}= ?", -math.inf if self.descending else math.inf), walked=True)
-        return Start(self.column.plus(f" {sign} ?", edge), walked=True)
+            return Start(bound=(f"{sign}=", -math.inf if self.descending else math.inf))
+        return Start(bound=(sign, edge))
 
 
-class Start(NamedTuple):
-    """A condition that narrows a search; ``walked`` where it leaves only runs that have a value to order by, and an index that has them so."""
-
-    condition: Sql
-    walked: bool
+@contextlib.contextmanager
+def few_rows(tx: sa.Connection) -> Iterator[None]:
+    """Tell PostgreSQL, which cannot know, that looking runs up one by one, in the order of an index, is cheapest here."""
+    if tx.dialect.name != "postgresql":
+        yield
+        return
+    execute(tx, "; ".join(f"SET LOCAL {name} = {value}" for name, value in _LOOKUPS.items()))
+    yield  # after an error the transaction is over, and these settings with it
+    execute(tx, "; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _LOOKUPS))
 
 
 def first_rows(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, ask: Callable[[Start], Rows], wanted: int) -> Rows | None:
@@ -96,7 +114,7 @@ def _look(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, most: int,
     text = ", ".join(f"({one.text})" for one in asked)
     (*found, edge) = rows(tx, f"SELECT {text}", [value for one in asked for value in one.params])[0]
     count, part = min(zip(found, parts, strict=True), key=lambda pair: pair[0], default=(most, Sql("")))
-    return _Rarest(count, Start(Sql(f"r.id IN ({part.text})", part.params), walked=False)), edge
+    return _Rarest(count, Start(ids=part)), edge
 
 
 def narrowing(node: Node | None, experiments: Sequence[int] | None) -> list[Sql]:
@@ -108,15 +126,15 @@ def narrowing(node: Node | None, experiments: Sequence[int] | None) -> list[Sql]
     return found[:_MOST_COUNTED]
 
 
-def walk(operand: Operand, column: Sql, *, descending: bool, experiments: Sequence[int] | None, place: Place | None) -> Walk | None:
+def walk(operand: Operand, *, descending: bool, experiments: Sequence[int] | None, place: Place | None) -> Walk | None:
     """The index that has the runs after ``place`` in the order of ``operand``; None where no index has, or none of them has a value."""
     if operand.kind == "metric" and operand.aggregate == "last":
-        found = Walk("lv", Sql("metrics WHERE key = ? AND lv IS NOT NULL", (operand.key,)), column, descending)
+        found = Walk("lv", Sql("metrics WHERE key = ? AND lv IS NOT NULL", (operand.key,)), descending)
     elif operand.kind == "attribute" and operand.key == "start_time":
         source = Sql("runs WHERE started IS NOT NULL")
         if experiments is not None and len(experiments) == 1:
             source = source.plus(" AND experiment_id = ?", *experiments)
-        found = Walk("started", source, column, descending)
+        found = Walk("started", source, descending)
     else:
         return None
     if place is None:

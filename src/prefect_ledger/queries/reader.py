@@ -14,7 +14,7 @@ from prefect_ledger import names
 from prefect_ledger.database import Database, rows
 from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, RunStatus, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, RunNotFound
-from prefect_ledger.queries import details, search
+from prefect_ledger.queries import details, frames, search
 from prefect_ledger.queries.page import Page
 
 if TYPE_CHECKING:
@@ -73,11 +73,17 @@ class Reader:
         as_: str = "list",
         lifecycle: search.Lifecycle = "active",
     ) -> Any:
-        """Runs that match, in order; see :func:`prefect_ledger.search_runs`."""
+        """Runs that match, in order: a :class:`Page`, a DataFrame or an arrow table; see :func:`prefect_ledger.search_runs`."""
         asked = search.read_search(filter, order_by, lifecycle, limit)
+        if as_ != "list":
+            frames.library(as_)  # refused before the store is asked
         with self._read() as tx:
             found = search.find(tx, search.within(tx, asked, experiment), page)
-            return Page(details.runs(tx, found.ids, self), found.next_page)
+            if as_ == "list":
+                return Page(details.runs(tx, found.ids, self), found.next_page)
+            fields = details.run_fields(tx, found.ids)
+            sides = details.sides(tx, {one.id: one.attempt for one in fields})
+        return (frames.to_pandas if as_ == "pandas" else frames.to_arrow)(fields, sides, found.next_page)
 
     # --- what belongs to a run --------------------------------------------------------------------------------------
 

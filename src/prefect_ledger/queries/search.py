@@ -5,6 +5,7 @@ Only ids and sort values are sorted; what else a run has is loaded for those tha
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,9 @@ from prefect_ledger.database import rows
 from prefect_ledger.errors import InvalidFilter, InvalidValue
 from prefect_ledger.expressions import ATTRIBUTES, Node, Operand, Order, parse_filter, parse_order, unparse
 from prefect_ledger.queries import experiments, plan
-from prefect_ledger.queries.columns import RunColumns
+from prefect_ledger.queries.columns import MOST_JOINS, RunColumns
 from prefect_ledger.queries.filters import Column, Sql, condition
-from prefect_ledger.queries.page import SortKey, following, read_token, token
+from prefect_ledger.queries.page import Place, SortKey, following, place_of, read_token, token
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -94,26 +95,24 @@ def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
     Raises:
         InvalidValue: ``page`` is not a token of this search.
     """
-    columns = RunColumns()
-    where = _where(search, columns)
-    order = (*search.order, *_LAST)
-    keys = [_sort_key(key, columns, tx.dialect.name) for key in order]
+    keys = _sort_keys(search, RunColumns(), tx.dialect.name)
     place = None if page is None else read_token(page, str(search), keys)
-    if place is not None:
-        where.append(following(keys, place))
-    wanted = search.limit + 1
 
     def ask(start: plan.Start | None) -> plan.Rows:
-        statement = _select(columns, where, keys, wanted, start)
+        statement = _statement(search, place, start, tx.dialect.name)
         return rows(tx, statement.text, statement.params)
 
-    first, column = order[0], keys[0].column.value
-    walk = plan.walk(first.operand, column, descending=first.descending, experiments=search.experiments, place=place)
-    found = plan.first_rows(tx, plan.narrowing(search.filter, search.experiments), walk, ask, wanted)
+    first = (*search.order, *_LAST)[0]
+    walk = plan.walk(first.operand, descending=first.descending, experiments=search.experiments, place=place)
+    parts = plan.narrowing(search.filter, search.experiments)
+    with plan.few_rows(tx):
+        found = plan.first_rows(tx, parts, walk, ask, search.limit + 1)
     if found is None:
         found = ask(None)
     ids = [row[0] for row in found[: search.limit]]
-    return Found(ids, token(str(search), _place(keys, found[search.limit - 1][1:])) if len(found) > search.limit else None)
+    if len(found) <= search.limit:
+        return Found(ids, None)
+    return Found(ids, token(str(search), place_of(keys, found[search.limit - 1][1:])))
 
 
 def within(tx: sa.Connection, search: Search, experiment: str | int | Iterable[str | int] | None) -> Search:
@@ -139,6 +138,10 @@ def _where(search: Search, columns: RunColumns) -> list[Sql]:
     return where
 
 
+def _sort_keys(search: Search, columns: RunColumns, dialect: str) -> list[SortKey]:
+    return [_sort_key(key, columns, dialect) for key in (*search.order, *_LAST)]
+
+
 def _sort_key(key: Order, columns: RunColumns, dialect: str) -> SortKey:
     operand = key.operand
     textual = operand.kind in ("param", "tag") or (operand.kind == "attribute" and ATTRIBUTES[operand.key] in ("text", "id", "status"))
@@ -148,31 +151,31 @@ def _sort_key(key: Order, columns: RunColumns, dialect: str) -> SortKey:
     return SortKey(column, key.descending, textual)
 
 
-def _select(columns: RunColumns, where: list[Sql], keys: Sequence[SortKey], limit: int, start: plan.Start | None) -> Sql:
-    values = [part for key in keys for part in (key.column.value, key.column.nan or Sql("0"))]
-    order = [key.order for key in keys]
-    conditions = _listed(where, " AND ")
+def _statement(search: Search, place: Place | None, start: plan.Start | None, dialect: str) -> Sql:
+    """The ids of matching runs in order, each with its sort values."""
+    walked = start is not None and start.bound is not None
+    # Where few runs are looked at, nothing but what is walked is joined: a planner could begin there, or read a whole table to join it.
+    columns = RunColumns(MOST_JOINS if start is None else int(walked and search.order != () and search.order[0].operand.kind == "metric"))
+    keys = _sort_keys(search, columns, dialect)
+    where = _where(search, columns)
+    if place is not None:
+        where.append(following(keys, place))
     if start is not None:
-        # IS TRUE says the same, and keeps the planner from beginning anywhere but at the start.
-        where = [start.condition, *([Sql(f"({conditions.text}) IS TRUE", conditions.params)] if where else [])]
-        if start.walked:
-            order[0] = keys[0].order_of_values  # as the index has it: the first rows are found without sorting all
-        conditions = _listed(where, " AND ")
-    select, joins, by = _listed(values, ", "), columns.joins, _listed(order, ", ")
+        where = [_narrow(keys[0], start), *(Sql(f"({part.text}) IS TRUE", part.params) for part in where)]  # same truth, but no way in
+    positions = itertools.accumulate((len(key.selected) for key in keys), initial=2)
+    order = [key.order(at, all_there=walked and at == 2) for key, at in zip(keys, positions, strict=False)]
+    select, joins, conditions = _listed([part for key in keys for part in key.selected], ", "), columns.joins, _listed(where, " AND ")
     found = Sql(f"SELECT r.id, {select.text} FROM runs r{joins.text}", select.params + joins.params)
     if where:
         found = found.plus(f" WHERE {conditions.text}", *conditions.params)
-    return found.plus(f" ORDER BY {by.text} LIMIT ?", *by.params, limit)
+    return found.plus(f" ORDER BY {', '.join(order)} LIMIT ?", search.limit + 1)
+
+
+def _narrow(first: SortKey, start: plan.Start) -> Sql:
+    if start.bound is not None:
+        return first.column.value.plus(f" {start.bound[0]} ?", start.bound[1])
+    return Sql(f"r.id IN ({start.ids.text})", start.ids.params) if start.ids is not None else Sql("1 = 1")
 
 
 def _listed(pieces: Sequence[Sql], between: str) -> Sql:
     return Sql(between.join(piece.text for piece in pieces), tuple(value for piece in pieces for value in piece.params))
-
-
-def _place(keys: Sequence[SortKey], values: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Where a row stands, from its sort values and NaN flags."""
-    place = []
-    for key, value, nan in zip(keys, values[::2], values[1::2], strict=True):
-        kind = 0 if value is not None else 1 if key.column.nan is not None and nan else 2
-        place.append((value, kind))
-    return place
