@@ -174,15 +174,15 @@ class Journal:
         if spare is not None and spare[2] >= need:
             return spare
         full = self._segment_bytes if self.number else self._first_bytes
-        for size in (full, *(s for s in SMALL_BYTES if s < full)):
-            size = max(size, -(-need // SLOT) * SLOT)
+        least = -(-need // SLOT) * SLOT
+        for size in sorted({max(size, least) for size in (full, *SMALL_BYTES) if size <= full}, reverse=True):
             try:
                 memory, path = allocate(self.folder, size)
                 return memory, path, size
             except OSError as error:
                 trouble = error
         held = sum(s.size for s in self.segments.values() if s.path is None)
-        size = max(1 << 20, -(-need // SLOT) * SLOT)
+        size = max(1 << 20, least)
         if held + size > MEMORY_BYTES:
             return None
         self.tell(
