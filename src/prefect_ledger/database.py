@@ -19,17 +19,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError, StatementError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from prefect_ledger.errors import ForeignDatabase, InvalidSettings, MissingExtra, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from prefect_ledger.errors import ForeignDatabase, InvalidSettings, LedgerError, MissingExtra, SchemaTooNew, SchemaTooOld, StoreUnavailable
 
 SCHEMA = 1  # the schema this version writes: the number that the newest migration's name begins with
 OLDEST = 1  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
-REFUSED = (DataError, IntegrityError, ProgrammingError, StatementError)  # this statement was refused, not the connection
+_REFUSALS = ("22", "23", "54")  # classes of SQLSTATE: this value, this row, this statement too large
+_CONFLICTS = ("40001", "40P01")  # lost against another transaction
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
+_LEFT_BEHIND: list[object] = []  # a parent's connections in a forked child: never used, never closed
 
 
 class Database:
@@ -83,7 +86,7 @@ class Database:
     def version(self) -> int | None:
         """The schema's number; None for a database without one."""
         with self._translated():
-            if self.dialect == "sqlite" and not _sqlite_path(self.url).exists():
+            if self.dialect == "sqlite" and not _is_there(_sqlite_path(self.url)):
                 return None
             with self._engine.connect() as conn:
                 return _version(conn)
@@ -152,15 +155,18 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
-            raise StoreUnavailable(f"the store {_bare(self.url)} cannot be used now: {_first_line(error)}") from error
         except DBAPIError as error:
-            if error.connection_invalidated or _is_refusal(error):
-                raise StoreUnavailable(f"the store {_bare(self.url)} cannot be used now: {_first_line(error)}") from error
-            raise
+            if refuses(error):
+                raise
+            if "file is not a database" in str(error.orig):
+                raise ForeignDatabase(f"{_bare(self.url)} is not an SQLite database: name another file in store_url") from error
+            raise StoreUnavailable(f"the store {_bare(self.url)} cannot be used now: {_first_line(error)}") from error
+        except PoolTimeout as error:
+            raise StoreUnavailable(f"the store {_bare(self.url)} cannot be used now: all connections of this process are busy") from error
 
     def _forget_connections(self) -> None:
-        # In a forked child the parent's connections must be neither used nor closed: they are left behind.
+        # In a forked child the parent's connections must be neither used nor closed, not even by the collector.
+        _LEFT_BEHIND.append(self._engine.pool)
         self._engine.dispose(close=False)
         self._mutex = threading.Lock()
 
@@ -175,6 +181,25 @@ def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.Curs
 def rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of a query, as plain tuples; ``text`` as in :func:`execute`."""
     return [tuple(row) for row in execute(tx, text, params)]
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether ``error`` says no to what was asked and would do so again: not that the database is away, busy, full or not ours to write."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        if state:
+            return str(state)[:2] in _REFUSALS
+        # Without a state it is SQLite, or the driver before it asked; "database or disk is full" and "locked" are operational there.
+        trouble = isinstance(error, OperationalError) or type(error) is DatabaseError or error.connection_invalidated
+        return not trouble and (isinstance(error.orig, sqlite3.Error) or not isinstance(error, sa.exc.InterfaceError))
+    if isinstance(error, SQLAlchemyError):
+        return isinstance(error, StatementError)
+    return isinstance(error, Exception) and not isinstance(error, LedgerError | MemoryError | OSError)
+
+
+def conflicts(error: BaseException) -> bool:
+    """Whether the transaction lost against another one, and may win when it is tried again."""
+    return getattr(getattr(error.__cause__ or error, "orig", None), "sqlstate", None) in _CONFLICTS
 
 
 def _forked() -> None:
@@ -239,17 +264,21 @@ def _sqlite_path(url: str) -> Path:
     return Path(sa.engine.make_url(url).database or "")
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be searched; opening the file will say so in the database's own words
+        return True
+
+
 def _create_sqlite(path: Path) -> None:
     """The file and its folder, readable by their owner alone when they are new."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
-
-
-def _is_refusal(error: DBAPIError) -> bool:
-    """Whether the database said no to everybody, not to this statement: shutting down, read-only, no rights."""
-    state = getattr(error.orig, "sqlstate", "") or ""
-    return state[:2] in ("08", "53", "57") or state in ("25006", "42501") or (isinstance(error, ProgrammingError) and state == "3F000")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
+    except OSError as error:
+        raise StoreUnavailable(f"the store {path} cannot be made: {error.strerror or error}") from error
 
 
 def _bare(url: str) -> str:

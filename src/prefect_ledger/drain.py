@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from prefect_ledger import run_store, series_store
-from prefect_ledger.database import REFUSED
+from prefect_ledger.database import conflicts, refuses
 from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
 from prefect_ledger.journal_reader import Batch, JournalReader
@@ -20,6 +20,9 @@ from prefect_ledger.points import Points
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
+
+
+_TRIES = 8  # of a transaction that loses against others
 
 
 class Moved(Exception):
@@ -35,6 +38,7 @@ class Drain:
         self.open: set[str] = set()  # runs this journal owns and that have not ended
         self.closed = False  # the journal says that its process ended in order
         self.points = self.events = self.damaged = 0
+        self.refused: list[str] = []  # what the store will never take; each is noted on its run too
         self._known = series_store.SeriesIds()
         self._mixed: dict[str, int] = {}  # mixed chunks written for a run since its last compaction
         self._sought = False
@@ -59,37 +63,60 @@ class Drain:
         except BaseException:
             self._known.clear()  # what was learnt in the transaction that failed may not be there
             raise
+        if self.reader.live is not None and str(self.reader.live.id) != self.journal:
+            return False  # closed and opened anew while the store was waited for: the segments there now are another journal's
         self.reader.advance(batch)
         self._follow(batch)
         self._compact()
         return True
 
     def seek(self) -> None:
-        """Go on where the store says."""
-        with self.database.read() as tx:
+        """Go on where the store says; where it is behind what was read (a backup was restored), it is told."""
+        with self.database.write() as tx:
             position = run_store.journal_position(tx, self.journal)
+            if position is not None and position < self.reader.position:
+                run_store.move_journal(tx, self.journal, position, self.reader.position)
         if position is not None and position > self.reader.position:
             self.reader.seek(position)
         self._sought = True
 
     def _commit(self, batch: Batch) -> None:
+        for turn in range(_TRIES):
+            try:
+                return self._try_commit(batch)
+            except StoreUnavailable as error:
+                if not conflicts(error) or turn == _TRIES - 1:
+                    raise
+                self._known.clear()
+        return None
+
+    def _try_commit(self, batch: Batch) -> None:
         flush = self._flush(batch)
         try:
             self._write(batch, flush, careful=False)
-        except REFUSED:  # what no database takes must not hold up all that follow
+        except Exception as error:  # what no database takes, or no code of ours folds, must not hold up all that follow
+            if isinstance(error, Moved) or not refuses(error):
+                raise
             self._write(batch, flush, careful=True)
 
     def _write(self, batch: Batch, flush: series_store.Flush | None, *, careful: bool) -> None:
+        heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
+        events = sorted(batch.events, key=lambda event: event.run)  # of one run in the order they were said; between runs none matters
+        refused: list[str] = []
         with self.database.write() as tx:
             if not run_store.move_journal(tx, self.journal, batch.old, batch.new):
                 raise Moved
-            (run_store.fold_carefully if careful else run_store.fold)(tx, batch.events, self.journal)
+            if careful:
+                refused = run_store.fold_carefully(tx, events, self.journal)
+            else:
+                run_store.placeholders(tx, heard)
+                run_store.fold(tx, events, self.journal)
             if flush is not None:
-                series_store.write_flush(tx, flush, self._known)
-            heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
+                series_store.write_flush(tx, flush)
             at = time.time_ns() // 1000 if self.reader.live is not None else _last_word(batch)
             if heard and at:
                 run_store.touch(tx, heard, self.journal if self.reader.live is not None else "", at)
+        self.refused += refused
 
     def _flush(self, batch: Batch) -> series_store.Flush | None:
         if not batch.points:
@@ -133,6 +160,8 @@ class Drain:
                     series_store.compact(tx, run, final=final)
             except StoreUnavailable:
                 return
+            except Exception as error:  # noqa: BLE001  # a chunk that cannot be read stays as it is; what is new must still go in
+                self.refused.append(f"run {run} was not compacted: {type(error).__name__}: {error}")
             self._mixed.pop(run, None)
             self.ended.discard(run)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger import experiment_store
-from prefect_ledger.database import REFUSED, execute, rows
+from prefect_ledger import experiment_store, standing
+from prefect_ledger.database import execute, refuses, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
     ArtifactLogged,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 FINAL = tuple(status.value for status in RunStatus if status.final)
 _BATCH = 500
+_PACKAGES = "packages"  # among facts: the digest of what is installed
 
 
 def fold(tx: sa.Connection, events: Iterable[Event], journal: str) -> None:
@@ -46,145 +47,168 @@ def fold(tx: sa.Connection, events: Iterable[Event], journal: str) -> None:
 
 
 def fold_carefully(tx: sa.Connection, events: Iterable[Event], journal: str) -> list[str]:
-    """As :func:`fold`, but an event that the database refuses is noted on its run and left out; returns what was refused."""
+    """As :func:`fold`, but an event that cannot be stored is noted on its run and left out; returns what was refused."""
     refused = []
     for event in events:
-        try:
-            with tx.begin_nested():
-                fold(tx, [event], journal)
-        except REFUSED as error:
-            refused.append(f"{type(event).__name__} could not be stored: {str(getattr(error, 'orig', error)).splitlines()[0]}")
-            note(tx, event.run, refused[-1])
+        if (error := _refusal(tx, partial(fold, tx, [event], journal))) is not None:
+            text = f"{type(event).__name__} could not be stored: {str(getattr(error, 'orig', error)).strip()[:500]}"
+            refused.append(text)
+            _refusal(tx, partial(_noted, tx, Noted(run=event.run, at=event.at, text=text), journal))
     return refused
+
+
+def _refusal(tx: sa.Connection, deed: Callable[[], None]) -> Exception | None:
+    """Do it in a savepoint; the error when it was refused, and then nothing of it is there."""
+    try:
+        with tx.begin_nested():
+            deed()
+    except Exception as error:
+        if not refuses(error):
+            raise
+        return error
+    return None
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------
 
 
-_START = """
-INSERT INTO runs (id, experiment_id, name, kind, user_id, parent_id, artifact_uri, started, attempt, status, status_at, owner, seen)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET
- experiment_id = COALESCE(runs.experiment_id, excluded.experiment_id),
- name = CASE WHEN runs.name = '' THEN excluded.name ELSE runs.name END,
- kind = CASE WHEN runs.kind = '' THEN excluded.kind ELSE runs.kind END,
- user_id = CASE WHEN runs.user_id = '' THEN excluded.user_id ELSE runs.user_id END,
- parent_id = COALESCE(runs.parent_id, excluded.parent_id),
- artifact_uri = CASE WHEN runs.artifact_uri IS NULL OR excluded.attempt >= runs.attempt THEN excluded.artifact_uri ELSE runs.artifact_uri END,
- started = CASE WHEN runs.started IS NULL OR excluded.started < runs.started THEN excluded.started ELSE runs.started END,
- owner = CASE WHEN excluded.attempt >= runs.attempt THEN excluded.owner ELSE runs.owner END,
- status = CASE WHEN {newer} THEN excluded.status ELSE runs.status END,
- status_reason = CASE WHEN {newer} THEN '' ELSE runs.status_reason END,
- provisional = CASE WHEN {newer} THEN 0 ELSE runs.provisional END,
- ended = CASE WHEN {newer} THEN NULL ELSE runs.ended END,
- status_at = CASE WHEN {newer} THEN excluded.status_at ELSE runs.status_at END,
- attempt = CASE WHEN excluded.attempt > runs.attempt THEN excluded.attempt ELSE runs.attempt END,
- seen = CASE WHEN excluded.seen > runs.seen THEN excluded.seen ELSE runs.seen END
-""".replace("{newer}", "(excluded.attempt > runs.attempt OR (excluded.attempt = runs.attempt AND excluded.status_at > runs.status_at))")
-
-_START_ATTEMPT = """
-INSERT INTO attempts (run_id, attempt, status, status_at, started) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (run_id, attempt) DO UPDATE SET
- started = CASE WHEN attempts.started IS NULL OR excluded.started < attempts.started THEN excluded.started ELSE attempts.started END,
- status = CASE WHEN excluded.status_at > attempts.status_at THEN excluded.status ELSE attempts.status END,
- ended = CASE WHEN excluded.status_at > attempts.status_at THEN NULL ELSE attempts.ended END,
- status_at = CASE WHEN excluded.status_at > attempts.status_at THEN excluded.status_at ELSE attempts.status_at END
-"""
-
-
 def _start(tx: sa.Connection, e: RunStarted, journal: str) -> None:
-    where = experiment_store.ensure(tx, e.experiment)
-    owner = journal if e.owner else ""
-    row = [e.run, where, e.name, e.kind, e.user, e.parent, e.artifact_uri, e.at, e.attempt, e.status, e.at, owner, e.at]
-    execute(tx, _START, row)
-    execute(tx, _START_ATTEMPT, [e.run, e.attempt, e.status, e.at, e.at])
+    words = {
+        f"<started.{e.attempt}": [e.at],
+        f"said.{e.attempt}": standing.status_word(e.at, e.status),
+        "attempt": [e.attempt],
+        "<experiment": [e.at, experiment_store.ensure(tx, e.experiment)],
+    }
+    if e.owner:
+        words["owner"] = [e.attempt, e.at, journal]
+    if e.artifact_uri is not None:
+        words["uri"] = [e.attempt, e.at, e.artifact_uri]
+    words |= {f"<{name}": [e.at, value] for name in ("name", "kind", "user", "parent") if (value := getattr(e, name))}
+    _hear(tx, e.run, words)
 
 
 def _attach(tx: sa.Connection, e: RunAttached, _journal: str) -> None:
-    _placeholder(tx, e.run)
-    execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [e.attempt, e.run, e.attempt])
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
     if e.experiment is not None and rows(tx, "SELECT 1 FROM runs WHERE id = ? AND experiment_id IS NULL", [e.run]):
-        where = experiment_store.ensure(tx, e.experiment)
-        execute(tx, "UPDATE runs SET experiment_id = ? WHERE id = ? AND experiment_id IS NULL", [where, e.run])
+        _hear(tx, e.run, {"<attached": [e.at, experiment_store.ensure(tx, e.experiment)]})
 
 
 def _status(tx: sa.Connection, e: RunStatusSeen, _journal: str) -> None:
-    _placeholder(tx, e.run)
-    ended = e.at if e.status in FINAL else None
-    guess = " AND status NOT IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')" if e.provisional else ""
-    attempt = e.attempt or rows(tx, "SELECT attempt FROM runs WHERE id = ?", [e.run])[0][0] or 1
+    kind = "guess" if e.provisional else "said"
+    words = {f"{kind}.{e.attempt}": standing.status_word(e.at, e.status, e.reason)}
+    if e.exception:
+        words[f"error.{e.attempt}"] = [e.at, _json(e.exception)]
+    _hear(tx, e.run, words)
+
+
+def _hear(tx: sa.Connection, run: str, words: standing.Words) -> None:
+    """Add to what was said of a run, and bring its row and those of its attempts to what that comes to."""
+    placeholders(tx, [run])
+    lock = " FOR UPDATE" if tx.dialect.name == "postgresql" else ""
+    found = rows(tx, f"SELECT words FROM run_words WHERE run_id = ?{lock}", [run])
+    before = json.loads(found[0][0]) if found else {}
+    merged = standing.merge(before, words)
+    if merged == before:
+        return
     execute(
         tx,
-        "UPDATE runs SET status = ?, status_at = ?, status_reason = ?, provisional = ?, ended = ?, attempt = ?"
-        f" WHERE id = ? AND (provisional = 1 OR attempt < ? OR (attempt = ? AND status_at <= ?)){guess}",
-        [e.status, e.at, e.reason, int(e.provisional), ended, attempt, e.run, attempt, attempt, e.at],
+        "INSERT INTO run_words (run_id, words) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET words = excluded.words",
+        [run, json.dumps(merged, ensure_ascii=False, separators=(",", ":"))],
     )
-    execute(
-        tx,
-        """INSERT INTO attempts (run_id, attempt, status, status_at, ended, exception) VALUES (?, ?, ?, ?, ?, ?)
-           ON CONFLICT (run_id, attempt) DO UPDATE SET status = excluded.status, status_at = excluded.status_at, ended = excluded.ended,
-            exception = CASE WHEN excluded.exception = '{}' THEN attempts.exception ELSE excluded.exception END
-           WHERE excluded.status_at >= attempts.status_at""",
-        [e.run, attempt, e.status, e.at, ended, _json(e.exception)],
-    )
+    _settle(tx, run, merged)
+
+
+_COLUMNS = {"name": "<name", "kind": "<kind", "user_id": "<user", "parent_id": "<parent", "artifact_uri": "uri", "owner": "owner"}
+
+
+def _settle(tx: sa.Connection, run: str, words: standing.Words) -> None:
+    found = standing.stand(words)
+    last = found.last
+    row = {column: words[slot][-1] for column, slot in _COLUMNS.items() if slot in words}
+    if (experiment := words.get("<experiment", words.get("<attached"))) is not None:
+        row["experiment_id"] = experiment[1]
+    row |= {"status": last.status, "status_at": last.at, "status_reason": last.reason, "provisional": int(last.provisional)}
+    row |= {"attempt": last.number, "started": found.started, "ended": last.ended}
+    execute(tx, f"UPDATE runs SET {', '.join(f'{column} = ?' for column in row)} WHERE id = ?", [*row.values(), run])
+    for part in _parts(found.attempts):
+        values = [(run, a.number, a.status, a.at, a.started, a.ended, a.exception) for a in part]
+        execute(
+            tx,
+            f"""INSERT INTO attempts (run_id, attempt, status, status_at, started, ended, exception) VALUES {_values(7, len(part))}
+                ON CONFLICT (run_id, attempt) DO UPDATE SET status = excluded.status, status_at = excluded.status_at,
+                 started = excluded.started, ended = excluded.ended, exception = excluded.exception""",
+            list(itertools.chain.from_iterable(values)),
+        )
 
 
 def _describe(tx: sa.Connection, e: RunDescribed, _journal: str) -> None:
-    _placeholder(tx, e.run)
-    if e.facts:
-        before = json.loads(rows(tx, "SELECT facts FROM runs WHERE id = ?", [e.run])[0][0])
-        execute(tx, "UPDATE runs SET facts = ? WHERE id = ?", [_json({**before, **e.facts}), e.run])
+    placeholders(tx, [e.run])
+    said = dict(e.facts)
     if e.packages:
         content = _json(e.packages)
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        execute(tx, "INSERT INTO packages (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING", [digest, content])
-        execute(tx, "UPDATE runs SET packages = ? WHERE id = ?", [digest, e.run])
+        said[_PACKAGES] = hashlib.sha256(content.encode()).hexdigest()
+        execute(tx, "INSERT INTO packages (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING", [said[_PACKAGES], content])
+    found = rows(tx, "SELECT facts, packages FROM runs WHERE id = ?", [e.run])[0]
+    facts = {**json.loads(found[0]), _PACKAGES: found[1]}
+    heard = {f"fact:{key}": [e.at, hashlib.sha256(_json(value).encode()).hexdigest()[:8]] for key, value in said.items()}
+    known = _words(tx, e.run)
+    newer = {key: value for key, value in said.items() if known.get(f"fact:{key}", [-1]) < heard[f"fact:{key}"]}
+    if newer:
+        facts |= newer
+        digest = facts.pop(_PACKAGES)
+        execute(tx, "UPDATE runs SET facts = ?, packages = ? WHERE id = ?", [_json(facts), digest, e.run])
+        _hear(tx, e.run, heard)
 
 
-def _placeholder(tx: sa.Connection, run: str) -> None:
-    execute(tx, "INSERT INTO runs (id, status) VALUES (?, 'RUNNING') ON CONFLICT DO NOTHING", [run])
+def placeholders(tx: sa.Connection, runs: Iterable[str]) -> None:
+    """Have a row for each of these runs, and on PostgreSQL hold them to the end of the transaction: in order of id, so that two that
+    write of the same runs wait for each other and never in a circle."""
+    for part in _parts(sorted(set(runs))):
+        values = ", ".join(["(?, 'RUNNING')"] * len(part))
+        execute(tx, f"INSERT INTO runs (id, status) VALUES {values} ON CONFLICT DO NOTHING", part)
+        if tx.dialect.name == "postgresql":
+            execute(tx, f"SELECT id FROM runs WHERE id IN ({_marks(part)}) ORDER BY id FOR UPDATE", part)
+
+
+def reach(tx: sa.Connection, run: str, attempt: int) -> None:
+    """Something of this attempt of a run was heard, so it has come at least that far. The run has a row."""
+    if rows(tx, "SELECT 1 FROM runs WHERE id = ? AND attempt < ?", [run, attempt]):
+        _hear(tx, run, {"attempt": [attempt]})
 
 
 def touch(tx: sa.Connection, runs: Iterable[str], journal: str, at: int) -> None:
-    """These runs were heard of at ``at``; one that ``journal`` owns and that was taken for crashed lives again."""
+    """These runs were heard of at ``at``; one that the live ``journal`` owns and that was taken for lost lives again."""
     for part in _parts(sorted(runs)):
         execute(tx, f"UPDATE runs SET seen = ? WHERE id IN ({_marks(part)}) AND seen < ?", [at, *part, at])
-        execute(
-            tx,
-            "UPDATE runs SET status = 'RUNNING', provisional = 0, ended = NULL, status_reason = ''"
-            f" WHERE id IN ({_marks(part)}) AND owner = ? AND provisional = 1 AND status = 'CRASHED'",
-            [*part, journal],
-        )
+        lost = f"SELECT id FROM runs WHERE id IN ({_marks(part)}) AND owner = ? AND provisional = 1 AND status = 'CRASHED'"
+        for (run,) in rows(tx, lost, [*part, journal]) if journal else ():
+            _hear(tx, run, {f"alive.{standing.stand(_words(tx, run)).owner_attempt}": [at]})
 
 
 def crash_owned(tx: sa.Connection, journal: str, reason: str) -> list[str]:
     """The process of ``journal`` is gone: what it had running is CRASHED, until somebody who knows better says otherwise."""
-    mine = "owner = ? AND status IN ('RUNNING', 'SCHEDULED')"
-    runs = [row[0] for row in rows(tx, f"SELECT id FROM runs WHERE {mine} ORDER BY id", [journal])]
-    if not runs:
-        return runs
-    execute(
-        tx,
-        "UPDATE runs SET status = 'CRASHED', provisional = 1, status_reason = ?,"
-        f" ended = CASE WHEN seen > COALESCE(started, 0) THEN seen ELSE started END WHERE {mine}",
-        [reason, journal],
-    )
-    for part in _parts(runs):
-        execute(
-            tx,
-            f"""UPDATE attempts SET status = 'CRASHED', ended = (SELECT ended FROM runs WHERE runs.id = attempts.run_id)
-                WHERE run_id IN ({_marks(part)}) AND status IN ('RUNNING', 'SCHEDULED')""",
-            part,
-        )
-    return runs
+    mine = "SELECT id, seen, started, attempt FROM runs WHERE owner = ? AND status IN ('RUNNING', 'SCHEDULED') ORDER BY id"
+    crashed = []
+    for run, seen, started, attempt in rows(tx, mine, [journal]):
+        owned = standing.stand(_words(tx, run)).owner_attempt
+        _hear(tx, run, {f"lost.{owned}": [max(seen, started or 0), reason]})
+        if owned == attempt:
+            crashed.append(run)
+    return crashed
+
+
+def _words(tx: sa.Connection, run: str) -> dict[str, Any]:
+    found = rows(tx, "SELECT words FROM run_words WHERE run_id = ?", [run])
+    return json.loads(found[0][0]) if found else {}
 
 
 # --- what runs say ------------------------------------------------------------------------------------------------
 
 
 def _params(tx: sa.Connection, e: ParamsLogged, _journal: str) -> None:
-    _placeholder(tx, e.run)
-    execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [e.attempt, e.run, e.attempt])
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
     for part in _parts(sorted(e.values.items())):
         values = list(itertools.chain.from_iterable((e.run, key, e.attempt, value, number_of(value)) for key, value in part))
         text = f"INSERT INTO params (run_id, key, attempt, value, number) VALUES {_values(5, len(part))} ON CONFLICT DO NOTHING"
@@ -194,77 +218,94 @@ def _params(tx: sa.Connection, e: ParamsLogged, _journal: str) -> None:
         kept = dict(rows(tx, stored, [e.run, e.attempt, *(key for key, _ in part)]))
         for key, value in part:
             if kept[key] != value:
-                note(
-                    tx,
-                    e.run,
-                    f"parameter {key!r} was logged as {kept[key][:200]!r} and by another process as {value[:200]!r}; the first is kept",
-                )
+                said = f"parameter {key!r} was logged as {kept[key][:200]!r} and by another process as {value[:200]!r}; the first is kept"
+                note(tx, e.run, said, e.at)
 
 
 def _tags(tx: sa.Connection, e: TagsSet, _journal: str) -> None:
-    _placeholder(tx, e.run)
+    placeholders(tx, [e.run])
     for part in _parts(sorted(e.values.items())):
         values = list(itertools.chain.from_iterable((e.run, key, value, e.at) for key, value in part))
         execute(
             tx,
             f"INSERT INTO tags (run_id, key, value, at) VALUES {_values(4, len(part))} ON CONFLICT (run_id, key)"
-            " DO UPDATE SET value = excluded.value, at = excluded.at WHERE excluded.at >= tags.at",
+            " DO UPDATE SET value = excluded.value, at = excluded.at WHERE excluded.at > tags.at"
+            " OR (excluded.at = tags.at AND (tags.value IS NULL OR excluded.value > tags.value))",
             values,
         )
 
 
+_TASK = """
+INSERT INTO task_runs (id, run_id, attempt, name, state, state_at, tries, cached, started, ended, exception)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+ run_id = {newer} excluded.run_id ELSE task_runs.run_id END,
+ name = {newer} excluded.name ELSE task_runs.name END,
+ state = {newer} excluded.state ELSE task_runs.state END,
+ exception = {newer} excluded.exception ELSE task_runs.exception END,
+ ended = {newer} excluded.ended ELSE task_runs.ended END,
+ state_at = {newer} excluded.state_at ELSE task_runs.state_at END,
+ attempt = CASE WHEN excluded.attempt > task_runs.attempt THEN excluded.attempt ELSE task_runs.attempt END,
+ tries = CASE WHEN excluded.tries > task_runs.tries THEN excluded.tries ELSE task_runs.tries END,
+ cached = CASE WHEN excluded.cached > task_runs.cached THEN excluded.cached ELSE task_runs.cached END,
+ started = CASE WHEN task_runs.started IS NULL OR excluded.started < task_runs.started THEN excluded.started ELSE task_runs.started END
+""".replace(
+    "{newer}",
+    # Of two words at one time, the one with an end, and then any rule that is the same in both orders.
+    "CASE WHEN (excluded.state_at, COALESCE(excluded.ended, -1), excluded.state, excluded.exception, excluded.name, excluded.run_id)"
+    " > (task_runs.state_at, COALESCE(task_runs.ended, -1), task_runs.state, task_runs.exception, task_runs.name, task_runs.run_id) THEN",
+)
+
+
 def _task(tx: sa.Connection, e: TaskRunSeen, _journal: str) -> None:
-    _placeholder(tx, e.run)
-    execute(
-        tx,
-        """INSERT INTO task_runs (id, run_id, attempt, name, state, state_at, tries, cached, started, ended, exception)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
-            attempt = CASE WHEN excluded.attempt > task_runs.attempt THEN excluded.attempt ELSE task_runs.attempt END,
-            state = CASE WHEN {newer} THEN excluded.state ELSE task_runs.state END,
-            exception = CASE WHEN {newer} THEN excluded.exception ELSE task_runs.exception END,
-            ended = CASE WHEN {newer} THEN excluded.ended ELSE task_runs.ended END,
-            state_at = CASE WHEN {newer} THEN excluded.state_at ELSE task_runs.state_at END,
-            tries = CASE WHEN excluded.tries > task_runs.tries THEN excluded.tries ELSE task_runs.tries END,
-            cached = CASE WHEN excluded.cached > task_runs.cached THEN excluded.cached ELSE task_runs.cached END,
-            started = CASE WHEN task_runs.started IS NULL OR excluded.started < task_runs.started
-                      THEN excluded.started ELSE task_runs.started END""".replace("{newer}", "excluded.state_at >= task_runs.state_at"),
-        [e.id, e.run, e.attempt, e.name, e.state, e.at, e.tries, int(e.cached), e.started, e.ended, _json(e.exception)],
-    )
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
+    row = [e.id, e.run, e.attempt, e.name, e.state, e.at, e.tries, int(e.cached), e.started, e.ended, _json(e.exception)]
+    execute(tx, _TASK, row)
 
 
 def _artifact(tx: sa.Connection, e: ArtifactLogged, _journal: str) -> None:
-    _placeholder(tx, e.run)
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
     execute(
         tx,
         """INSERT INTO artifacts (run_id, path, attempt, uri, size, sha256, kind, task_run_id, at, details)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, path, attempt) DO UPDATE SET uri = excluded.uri,
             size = excluded.size, sha256 = excluded.sha256, kind = excluded.kind, task_run_id = excluded.task_run_id, at = excluded.at,
-            details = excluded.details WHERE excluded.at >= artifacts.at""",
+            details = excluded.details
+            WHERE (excluded.at, excluded.sha256, excluded.uri, excluded.size, excluded.kind, excluded.task_run_id, excluded.details)
+             > (artifacts.at, artifacts.sha256, artifacts.uri, artifacts.size, artifacts.kind, artifacts.task_run_id, artifacts.details)""",
         [e.run, e.path, e.attempt, e.uri, e.size, e.sha256, e.kind, e.task, e.at, _json(e.metadata)],
     )
 
 
 def _dataset(tx: sa.Connection, e: DatasetLogged, _journal: str) -> None:
-    _placeholder(tx, e.run)
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
+    # One name and digest is one thing, so of two descriptions the one that says more is kept, whichever came first.
     execute(
         tx,
-        "INSERT INTO datasets (name, digest, source, row_count, schema_json) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        """INSERT INTO datasets (name, digest, source, row_count, schema_json) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name, digest)
+           DO UPDATE SET source = excluded.source, row_count = excluded.row_count, schema_json = excluded.schema_json
+            WHERE (length(excluded.schema_json), COALESCE(excluded.row_count, -1), excluded.source, excluded.schema_json)
+             > (length(datasets.schema_json), COALESCE(datasets.row_count, -1), datasets.source, datasets.schema_json)""",
         [e.name, e.digest, e.source, e.rows, _json(e.schema)],
     )
     execute(
         tx,
-        "INSERT INTO dataset_uses (run_id, name, digest, context, attempt, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        """INSERT INTO dataset_uses (run_id, name, digest, context, attempt, at) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (run_id, name, digest, context, attempt) DO UPDATE SET at = excluded.at WHERE excluded.at < dataset_uses.at""",
         [e.run, e.name, e.digest, e.context, e.attempt, e.at],
     )
 
 
-def note(tx: sa.Connection, run: str, text: str) -> None:
+def note(tx: sa.Connection, run: str, text: str, at: int) -> None:
     """Record something that a person should know about a run."""
-    execute(tx, "INSERT INTO notes (run_id, at, text) VALUES (?, ?, ?)", [run, _now(), text])
+    execute(tx, "INSERT INTO notes (run_id, at, text) VALUES (?, ?, ?)", [run, at, text])
 
 
 def _noted(tx: sa.Connection, e: Noted, _journal: str) -> None:
-    note(tx, e.run, e.text)
+    placeholders(tx, [e.run])
+    note(tx, e.run, e.text, e.at)
 
 
 def _nothing(_tx: sa.Connection, _event: Event, _journal: str) -> None:
@@ -307,10 +348,6 @@ def move_journal(tx: sa.Connection, journal: str, old: tuple[int, int], new: tup
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 def _values(columns: int, count: int) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prefect_ledger import run_store
 from prefect_ledger.chunks import CHUNK, decode, decode_many, decode_mixed, encode, encode_mixed
 from prefect_ledger.database import execute
 from prefect_ledger.database import rows as select
@@ -30,15 +31,15 @@ OWN_CHUNK = 2_048  # points of one series in one flush from which it gets a chun
 MIXED_CHUNKS = 16  # mixed chunks of a run that are merged into one
 SMALL_RUN = 4_096  # points up to which a run's mixed chunk stays as it is when the run ends
 _ROWS = 1_000  # rows a statement: 22 columns each, below SQLite's 32,766 parameters
+_TRIES = """SELECT attempt, task_run_id, try_number, {} FROM series WHERE run_id = ? AND key = ? AND n > 0
+            ORDER BY attempt, task_run_id, try_number"""
 
 
 @dataclass
 class SeriesIds:
-    """The store's ids of series, remembered. ``contested``: (run, key) whose summary cannot be kept by adding up, because a task
-    was tried again and the points of its earlier try must not count."""
+    """The store's ids of series, remembered."""
 
     ids: dict[SeriesName, int] = field(default_factory=dict)
-    contested: set[tuple[str, str]] = field(default_factory=set)
 
     def missing(self, names: Iterable[SeriesName]) -> list[SeriesName]:
         """Those of ``names`` whose id is not known here, sorted so that two processes lock in one order."""
@@ -47,7 +48,6 @@ class SeriesIds:
     def clear(self) -> None:
         """Forget everything: the transaction that taught it was rolled back, or the database is another one."""
         self.ids.clear()
-        self.contested.clear()
 
 
 @dataclass(frozen=True)
@@ -72,22 +72,17 @@ class Flush:
 def ensure_series(tx: sa.Connection, known: SeriesIds, names: Sequence[SeriesName]) -> None:
     """Have a row for each series and its run, and learn the ids. Runs not heard of yet get a placeholder."""
     runs = sorted({name[0] for name in names})
-    for part in _parts(runs, _ROWS):
-        placeholders = ", ".join(["(?, 'RUNNING')"] * len(part))
-        execute(tx, f"INSERT INTO runs (id, status) VALUES {placeholders} ON CONFLICT DO NOTHING", part)
+    run_store.placeholders(tx, runs)
     for rows in _parts(names, _ROWS):
         text = f"INSERT INTO series (run_id, key, attempt, task_run_id, try_number) VALUES {_values(5, len(rows))} ON CONFLICT DO NOTHING"
         execute(tx, text, list(itertools.chain.from_iterable(rows)))
     for run in runs:
-        latest = max(name[2] for name in names if name[0] == run)
-        execute(tx, "UPDATE runs SET attempt = ? WHERE id = ? AND attempt < ?", [latest, run, latest])
+        run_store.reach(tx, run, max(name[2] for name in names if name[0] == run))
         keys = sorted({name[1] for name in names if name[0] == run})
         for part in _parts(keys, _ROWS):
             text = f"SELECT id, key, attempt, task_run_id, try_number FROM series WHERE run_id = ? AND key IN ({_marks(part)})"
             for number, key, attempt, task, turn in select(tx, text, [run, *part]):
                 known.ids[run, key, attempt, task, turn] = number
-                if turn > 1:
-                    known.contested.add((run, key))
 
 
 def prepare(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) -> Flush:
@@ -145,17 +140,26 @@ def mixed_chunks(run: str, ids: NDArray[Any], points: Points) -> Iterable[tuple[
         yield None, run, len(part.values), encode_mixed(ids[low : low + CHUNK], part)
 
 
-def write_flush(tx: sa.Connection, flush: Flush, known: SeriesIds) -> None:
-    """Write chunks, add to the summaries of the series, and bring those of (run, key) up to date."""
+def write_flush(tx: sa.Connection, flush: Flush) -> None:
+    """Write chunks, add to the summaries of the series, and bring those of (run, key) up to date. The caller holds the runs."""
     insert_chunks(tx, flush.chunks)
-    rows = sorted((i, *name, *row) for i, name, row in flush.series)  # in order of id: two recorders cannot lock each other out
+    rows = sorted((i, *name, *row) for i, name, row in flush.series)
     _upsert(tx, "series", ("id", "run_id", "key", "attempt", "task_run_id", "try_number"), ("id",), rows, _SERIES_SET)
-    settled = [
-        (run, key, attempt, *row) for (run, key), (attempt, row) in sorted(flush.metrics.items()) if (run, key) not in known.contested
-    ]
-    _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), settled, _METRIC_SET)
-    for run, key in sorted(set(flush.metrics) & known.contested):
+    metrics = [(run, key, attempt, *row) for (run, key), (attempt, row) in sorted(flush.metrics.items())]
+    _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), metrics, _METRIC_SET)
+    for run, key in _contested(tx, flush):
         resettle(tx, run, key)
+
+
+def _contested(tx: sa.Connection, flush: Flush) -> list[tuple[str, str]]:
+    """The (run, key) of which a task logged points in several tries: adding up does not do, only the last try counts. Asked of the
+    store each time, because the other try may have been logged elsewhere."""
+    by_tasks = {(name[0], name[1]) for _, name, _ in flush.series if name[3]}
+    found: set[tuple[str, str]] = set()
+    for run in sorted({run for run, _ in by_tasks}):
+        text = "SELECT DISTINCT key FROM series WHERE run_id = ? AND try_number > 1"
+        found |= {(run, row[0]) for row in select(tx, text, [run])}
+    return sorted(found & by_tasks)
 
 
 def insert_chunks(tx: sa.Connection, chunks: Sequence[tuple[int | None, str | None, int, bytes]]) -> None:
@@ -168,8 +172,7 @@ def insert_chunks(tx: sa.Connection, chunks: Sequence[tuple[int | None, str | No
 def resettle(tx: sa.Connection, run: str, key: str) -> None:
     """Make the summary of (run, key) anew from its series: last attempt, and of each task run the last try."""
     columns = ", ".join(SUMMARY_COLUMNS)
-    text = f"SELECT attempt, task_run_id, try_number, {columns} FROM series WHERE run_id = ? AND key = ? AND n > 0 ORDER BY attempt, task_run_id, try_number"
-    rows = [tuple(row) for row in select(tx, text, [run, key])]
+    rows = select(tx, _TRIES.format(columns), [run, key])
     if not rows:
         return
     last = max(row[0] for row in rows)
@@ -186,8 +189,7 @@ def resettle(tx: sa.Connection, run: str, key: str) -> None:
 
 def live_series(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> list[int]:
     """Ids of the series that make up ``key`` of a run: of the last (or the named) attempt, of each task run the last try."""
-    text = "SELECT attempt, task_run_id, try_number, id FROM series WHERE run_id = ? AND key = ? AND n > 0 ORDER BY attempt, task_run_id, try_number"
-    rows = [tuple(row) for row in select(tx, text, [run, key])]
+    rows = select(tx, _TRIES.format("id"), [run, key])
     if task_run_id is not None:
         rows = [row for row in rows if row[1] == task_run_id]
     if not rows:
@@ -198,13 +200,15 @@ def live_series(tx: sa.Connection, run: str, key: str, attempt: int | None = Non
 
 def read_points(tx: sa.Connection, run: str, series: Sequence[int]) -> Points:
     """All points of these series of one run, by step, time, arrival."""
-    marks = ", ".join("?" * len(series))
+    if not series:
+        return _join([])
+    marks = ", ".join(map(str, map(int, series)))  # in the text: a run may have more task runs than a statement has parameters
     # One statement, so that a compaction in between can neither hide nor double a chunk.
     text = f"""SELECT id, series_id, data FROM chunks WHERE series_id IN ({marks})
                UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id = ? ORDER BY 1"""
     own: list[bytes] = []
     parts: list[Points] = []
-    for _, of_one, data in select(tx, text, [*series, run]):
+    for _, of_one, data in select(tx, text, [run]):
         if of_one is not None:
             own.append(data)
             continue
@@ -221,8 +225,9 @@ def read_points(tx: sa.Connection, run: str, series: Sequence[int]) -> Points:
 
 def compact(tx: sa.Connection, run: str, *, final: bool) -> None:
     """Merge a run's mixed chunks, or cut them into chunks per series: when they are large, or the run has ended (``final``)."""
-    lock = " FOR UPDATE" if tx.dialect.name == "postgresql" else ""
-    rows = select(tx, f"SELECT id, n, data FROM chunks WHERE run_id = ? ORDER BY id{lock}", [run])
+    if tx.dialect.name == "postgresql":  # else two that compact one run both write what both have read
+        execute(tx, "SELECT id FROM runs WHERE id = ? FOR UPDATE", [run])
+    rows = select(tx, "SELECT id, n, data FROM chunks WHERE run_id = ? ORDER BY id", [run])
     total = sum(row[1] for row in rows)
     cut = total >= CHUNK or (final and total > SMALL_RUN)
     if rows and (cut or len(rows) > 1) and (final or len(rows) >= MIXED_CHUNKS):

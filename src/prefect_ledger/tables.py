@@ -68,6 +68,7 @@ class RunRow(Row, table=True):
         Index("ix_runs_parent", "parent_id"),
         Index("ix_runs_open", "status", "seen"),
         Index("ix_runs_owner", "owner"),
+        Index("ix_runs_search", "id", "attempt", "lifecycle", "experiment_id", "started"),  # all a search asks of most runs
     )
     id: str = Field(sa_column=_run_key())
     experiment_id: int | None = Field(default=None, sa_column=_big())
@@ -100,6 +101,14 @@ class AttemptRow(Row, table=True):
     started: int | None = Field(default=None, sa_column=_big())
     ended: int | None = Field(default=None, sa_column=_big())
     exception: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+
+
+class WordsRow(Row, table=True):
+    """What was said of a run, as JSON (see ``standing``): the row of the run and those of its attempts are what it comes to."""
+
+    __tablename__ = "run_words"
+    run_id: str = Field(sa_column=_run_key())
+    words: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class PackagesRow(Row, table=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import context
+
 from prefect_ledger.database import VERSION_TABLE
 from prefect_ledger.tables import METADATA
 

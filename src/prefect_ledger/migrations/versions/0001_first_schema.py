@@ -150,6 +150,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_params_key_number", "params", ["key", "number", "run_id"], unique=False)
     op.create_table(
+        "run_words",
+        sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run_words")),
+    )
+    op.create_table(
         "runs",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("experiment_id", sa.BigInteger(), nullable=True),
@@ -177,6 +183,7 @@ def upgrade() -> None:
     op.create_index("ix_runs_open", "runs", ["status", "seen"], unique=False)
     op.create_index("ix_runs_owner", "runs", ["owner"], unique=False)
     op.create_index("ix_runs_parent", "runs", ["parent_id"], unique=False)
+    op.create_index("ix_runs_search", "runs", ["id", "attempt", "lifecycle", "experiment_id", "started"], unique=False)
     op.create_index("ix_runs_started", "runs", ["started", "id"], unique=False)
     op.create_table(
         "series",
