@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "digits"
 _LOOK_SECONDS = 0.4
-_WIDE = 110  # characters that the whole leaderboard takes
+_WIDE = 126  # characters that the whole leaderboard takes
 _HEAVY = ("sklearn.datasets", "sklearn.ensemble", "sklearn.linear_model", "sklearn.neural_network", "matplotlib.figure")
 # For this process alone, and only where nothing else was said: Prefect stays quiet, has time for its first start (it makes its
 # tables then) and reports home nothing.

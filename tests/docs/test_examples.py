@@ -39,7 +39,7 @@ def test_python_blocks_of_a_page_run_in_order(page: Path, home: Path, prefect_se
     script = tmp_path / f"{page.stem.lower().replace('-', '_')}_md.py"
     script.write_text(program(page), encoding="utf-8")
     env = {**os.environ, "PREFECT_LEDGER_HOME": str(home), "PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"}
-    command = [sys.executable, "-W", "error::UserWarning", script]
+    command = [sys.executable, "-W", "error::UserWarning", str(script)]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{page.name}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 

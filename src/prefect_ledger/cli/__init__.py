@@ -29,15 +29,15 @@ def _version() -> str:
 
 
 app = App(name="prefect-ledger", help=_HELP, version=_version, help_format="plaintext", default_parameter=Parameter(show_default=False))
-for _name, _path, _about in (
-    ("demo", "demo:demo", "Train a few models under Prefect, tracked, and compare them."),
-    ("runs", "runs:app", "List, show and compare runs."),
-    ("experiments", "experiments:app", "List, show, make, rename, delete and restore experiments."),
-    ("recover", "store:recover", "Bring in what processes left behind that were killed."),
-    ("db", "store:app", "The database: its schema and its state."),
-    ("doctor", "doctor:doctor", "Check settings, database, journals, artifacts, Prefect and packages."),
+for _noun, _about in (
+    ("runs", "List, show and compare runs."),
+    ("experiments", "List, show, make, rename, delete and restore experiments."),
 ):
-    app.command(f"prefect_ledger.cli.{_path}", name=_name, help=_about)
+    app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)
+app.command("prefect_ledger.cli.store:app", name="db", help="The database: its schema and its state.")
+# A verb's help is its docstring, which a help given here would replace.
+for _verb, _module in (("demo", "demo"), ("recover", "store"), ("doctor", "doctor")):
+    app.command(f"prefect_ledger.cli.{_module}:{_verb}", name=_verb)
 app.register_install_completion_command(help="Have your shell complete commands and options.")
 
 

@@ -1,0 +1,39 @@
+"""The demo, as a new user meets it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import command, document, process
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="the extra 'demo' is not installed")
+
+
+def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
+    """On an empty machine, without a Prefect API: eight child runs of three families, curves, plots, data, a retried task, a winner."""
+    home = tmp_path / "ledger"
+    (tmp_path / "home").mkdir()
+    done = process("demo", home=home, HOME=str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "leaderboard" in done.stdout
+    assert "prefect-ledger runs compare" in done.stdout
+    runs = document(command("runs", "list", "-e", "digits", "--json", home=home))["runs"]
+    [parent] = [run for run in runs if run["parent_id"] is None]
+    children = [run for run in runs if run["parent_id"] == parent["id"]]
+    assert {run["status"] for run in runs} == {"COMPLETED"}
+    assert len(children) == 8
+    assert len({run["params"]["family"] for run in children}) == 3
+    whole = document(command("runs", "show", parent["id"], "--json", home=home))
+    assert {task["tries"] for task in whole["task_runs"]} == {1, 2}
+    assert {one["path"] for one in whole["artifacts"]} == {"candidates.json", "report.md", "roc.png"}
+    assert {one["name"] for one in whole["datasets"]} == {"digits-train", "digits-test"}
+    best = max(children, key=lambda run: (run["metrics"]["val.accuracy"], -run["metrics"]["val.loss"]))
+    assert parent["tags"]["winner"] == best["name"]
+    winner = document(command("runs", "show", best["id"], "--json", home=home))
+    assert winner["summaries"]["val.loss"]["count"] == 30
+    assert {one["path"] for one in winner["artifacts"]} == {"confusion.png", "digits/model.pkl"}
+    assert winner["facts"]["packages"]["scikit-learn"]
