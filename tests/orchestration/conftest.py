@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prefect_ledger.orchestration import surroundings
 from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.ledger import Ledger
 
@@ -18,4 +19,5 @@ def ledger(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     mine = module.ledger()
     assert mine.settings.home == home
     yield mine
+    surroundings.finish()
     mine.close()

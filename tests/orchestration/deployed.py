@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from prefect.flow_runs import suspend_flow_run
+
 from prefect_ledger import log_metric, tracked_flow, tracked_task
 
 
@@ -23,6 +25,14 @@ def deployed(limit: int, scale: float = 1.0) -> float:
         os._exit(3)
     log_metric("total", total)
     return total
+
+
+@tracked_flow(experiment="suspended")
+def suspended() -> None:
+    """Waits for a person, without a process."""
+    log_metric("before", 1)
+    suspend_flow_run(timeout=600)
+    log_metric("after", 1)
 
 
 if __name__ == "__main__":

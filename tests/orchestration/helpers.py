@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import threading
 import warnings
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -18,13 +17,6 @@ def the_run(experiment: str) -> Run:
     """The one run of this experiment."""
     (run,) = search_runs(experiment)
     return run
-
-
-def join_capture() -> None:
-    """Wait for the threads that look around beside the runs."""
-    for thread in threading.enumerate():
-        if thread.name == "prefect-ledger-capture":
-            thread.join()
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

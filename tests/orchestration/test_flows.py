@@ -29,8 +29,9 @@ from prefect_ledger import (
     tracked_flow,
 )
 from prefect_ledger.errors import InvalidName, InvalidValue, NoActiveRun
+from prefect_ledger.orchestration import surroundings
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
-from tests.orchestration.helpers import join_capture, run_async, the_run
+from tests.orchestration.helpers import run_async, the_run
 
 # --- kinds of functions -------------------------------------------------------------------------------------------------
 
@@ -406,7 +407,7 @@ def test_surroundings(ledger: Ledger) -> None:
 
     with tags("nightly", "risk"):
         placed()
-    join_capture()
+    surroundings.finish()
     run = the_run("placed")
     assert run.tags["prefect.tags"] == "nightly, risk"
     assert run.facts["prefect"]["flow"] == "placed"

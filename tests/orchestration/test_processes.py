@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from prefect import flow
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.runner import Runner
@@ -31,31 +32,35 @@ def test_a_script(ledger: Ledger) -> None:
     assert run.facts["environment"]
 
 
-def test_a_deployment(ledger: Ledger) -> None:
-    """A run that a runner starts has its validated parameters, its deployment's name, and a status; one that dies is CRASHED."""
+async def deploy_and_run(*wanted: tuple[str, dict[str, Any]]) -> list[FlowRun]:
+    """Runs of flows of :data:`FILE` by a runner, each in a process of its own."""
+    async with Runner(name="test", pause_on_shutdown=False) as runner, get_client() as client:
+        runs = []
+        for number, (name, parameters) in enumerate(wanted):
+            loaded: Flow[..., Any] = await Flow.afrom_source(source=str(FILE.parent), entrypoint=f"{FILE.name}:{name}")
+            assert isinstance(loaded, TrackedFlow)
+            deployment_id = await runner.aadd_deployment(await loaded.ato_deployment(f"nightly-{number}"))
+            runs.append(await client.create_flow_run_from_deployment(deployment_id, parameters=parameters))
+        await runner.start(run_once=True)
+    return runs
 
-    async def drive() -> tuple[FlowRun, FlowRun]:
-        loaded = await flow.from_source(source=str(FILE.parent), entrypoint="deployed.py:deployed")  # type: ignore[misc]
-        assert isinstance(loaded, TrackedFlow)
-        deployment = await loaded.ato_deployment("nightly", work_pool_name=None)
-        async with Runner(name="test", pause_on_shutdown=False) as runner:
-            deployment_id = await runner.aadd_deployment(deployment)
-            async with get_client() as client:
-                runs = [await client.create_flow_run_from_deployment(deployment_id, parameters={"limit": limit}) for limit in (3, 101)]
-            await runner.start(run_once=True)
-        return runs[0], runs[1]
 
+def test_deployments(ledger: Ledger) -> None:
+    """A run that a runner starts has validated parameters, its deployment's name and a status: also when suspended, also when it dies."""
     handler = signal.getsignal(signal.SIGTERM)  # the runner sets one of its own
     try:
-        good, bad = run_async(drive())
+        good, bad, waiting = run_async(deploy_and_run(("deployed", {"limit": 3}), ("deployed", {"limit": 101}), ("suspended", {})))
     finally:
         signal.signal(signal.SIGTERM, handler)
     run = get_run(str(good.id))
     assert (run.experiment, run.status, run.metrics["total"]) == ("deployed", "COMPLETED", 5)
     assert run.params == {"limit": "3", "scale": "1.0"}
     assert run.facts["prefect"]["deployment_id"] == str(good.deployment_id)
+    assert "nightly-0" in (run.facts["prefect"].get("deployment"), run.facts.get("deployment"))
+    paused = get_run(str(waiting.id))
+    assert (paused.status, paused.metrics) == ("PAUSED", {"before": 1})
     recover(ledger.settings.journal_folder, ledger.database)
     dead = get_run(str(bad.id))
     assert dead.status == "CRASHED"
-    assert "3" in dead.status_reason
+    assert "status code: 3" in dead.status_reason
     assert len(dead.metric("square")) == 101

@@ -10,6 +10,7 @@ import os
 import threading
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
@@ -22,10 +23,12 @@ from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.runs import ActiveRun
 
 _LUGGAGE = "_prefect_ledger_luggage"
+_REMEMBERED = 1_000
 _WITH_FLOW = ("store_url", "artifact_root")
 
 open_runs: dict[str, ActiveRun] = {}  # runs whose body began in this process and that have no final state yet
 working: set[ActiveRun] = set()  # handles of tracked task bodies that run now
+_tasks: dict[UUID, ActiveRun] = {}
 _mutex = threading.Lock()
 
 
@@ -41,11 +44,25 @@ def resolve() -> ActiveRun | None:
     """The run that Prefect is running here, if it is tracked: asked when no run was entered in this context."""
     task = TaskRunContext.get()
     if task is not None:
-        return run_of_task(task.task_run)
+        return _known_task(task.task_run)
     flow = FlowRunContext.get()
     if flow is not None and flow.flow_run is not None:
         return run_of_flow(flow.flow_run, flow.flow)
     return open_runs.get(os.environ.get("PREFECT__FLOW_RUN_ID", ""))
+
+
+def _known_task(task_run: TaskRun) -> ActiveRun | None:
+    """As :func:`run_of_task`, remembered: a loop that logs in a task which is not tracked asks at every point."""
+    known = _tasks.get(task_run.id)
+    place = (task_run.flow_run_run_count, task_run.run_count)
+    if known is not None and (known.attempt, known.try_number) == place and not known.finished:
+        return known
+    run = run_of_task(task_run)
+    if run is not None:
+        if len(_tasks) >= _REMEMBERED:
+            _tasks.clear()
+        _tasks[task_run.id] = run
+    return run
 
 
 def run_of_task(task_run: TaskRun) -> ActiveRun | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import contextvars
+import functools
 import inspect
 import os
+import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,21 +27,64 @@ from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.runs import ActiveRun
 
+EXIT_SECONDS = 5.0
+HEAD_START = 0.02  # seconds that the flow goes ahead
+
+
+class Beside:
+    """One thread that works things off in the background; handing it something does not wait for the thread to be there."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._pid = name, 0
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def do(self, work: Callable[..., None], *args: Any) -> None:
+        """Have ``work(*args)`` done, with this context's settings."""
+        if self._pid != os.getpid():  # a forked child has the object and not the thread
+            self._pid, self._jobs = os.getpid(), queue.SimpleQueue()
+            atexit.register(self.finish)  # runs before the ledger is closed: that was registered when the run began
+            threading.Thread(target=self._run, args=(self._jobs,), name=self._name, daemon=True).start()
+        self._jobs.put(functools.partial(contextvars.copy_context().run, work, *args))
+
+    def finish(self, seconds: float = EXIT_SECONDS) -> None:
+        """Wait until everything handed over so far is done."""
+        if self._pid == os.getpid():
+            done = threading.Event()
+            self._jobs.put(done.set)
+            done.wait(seconds)
+
+    @staticmethod
+    def _run(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
+        while True:
+            job = jobs.get()
+            if jobs.empty():
+                time.sleep(HEAD_START)  # else this thread would keep the interpreter while the flow waits to begin
+            with contextlib.suppress(Exception):  # said already, as a warning; where warnings are errors, the next job wants its turn
+                job()
+
+
+_looking, _asking = Beside("prefect-ledger-capture"), Beside("prefect-ledger-api")
+
+
+def finish() -> None:
+    """Wait until the surroundings of all runs that began here are recorded."""
+    _looking.finish()
+
 
 def observe_flow_run(run: ActiveRun, flow: Flow[..., Any], flow_run: FlowRun, *, capture: bool, orphan: bool) -> None:
     """Record the surroundings in the background. ``orphan``: Prefect knows a parent of this run and we do not yet."""
     if flow_run.tags:
         run.set_tags({"prefect.tags": ", ".join(sorted(flow_run.tags))})
     if capture:
-        _beside(_describe, run, user_function(flow.fn), prefect_facts(flow, flow_run), waited_for=True)
+        _looking.do(_describe, run, user_function(flow.fn), prefect_facts(flow, flow_run))
     unnamed = capture and flow_run.deployment_id is not None and "PREFECT__DEPLOYMENT_NAME" not in os.environ
     if unnamed or orphan:
-        _beside(_ask_api, run, flow_run.deployment_id if unnamed else None, flow_run.parent_task_run_id if orphan else None)
+        _asking.do(_ask_api, run, flow_run.deployment_id if unnamed else None, flow_run.parent_task_run_id if orphan else None)
 
 
 def observe_task_run(run: ActiveRun, function: Callable[..., Any]) -> None:
     """The same for a task run that is a run of its own."""
-    _beside(_describe, run, function, {}, waited_for=True)
+    _looking.do(_describe, run, function, {})
 
 
 def prefect_facts(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
@@ -56,12 +104,6 @@ def prefect_facts(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
         "created_by": flow_run.created_by.display_value if flow_run.created_by is not None else None,
     }
     return {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items() if value not in (None, [])}
-
-
-def _beside(work: Callable[..., None], *args: Any, waited_for: bool = False) -> None:
-    """Do ``work`` in a thread with this context's settings; the process does not end before it when it is ``waited_for``."""
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work, *args), name="prefect-ledger-capture", daemon=not waited_for).start()
 
 
 @quietly
