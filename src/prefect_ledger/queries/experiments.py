@@ -11,7 +11,7 @@ from prefect_ledger.entities import Experiment, to_datetime
 from prefect_ledger.errors import ExperimentNotFound, InvalidFilter, InvalidValue
 from prefect_ledger.expressions import Operand, parse_filter
 from prefect_ledger.names import DEFAULT_EXPERIMENT
-from prefect_ledger.queries.filters import Column, Sql, condition
+from prefect_ledger.queries.filters import Column, Sql, condition, know_letters
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -55,6 +55,7 @@ def search(tx: sa.Connection, filter: str = "", *, lifecycle: str = "active", li
     Raises:
         InvalidFilter: it does not parse, or asks for something an experiment does not have.
     """
+    know_letters(tx)
     where = [] if lifecycle == "all" else [Sql("e.lifecycle = ?", (lifecycle,))]
     if (node := parse_filter(filter)) is not None:
         where.append(condition(node, _Columns(filter)))

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prefect_ledger.expressions import And, Comparison, NaN, Node, Not, Null, Op, Operand, Or
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _OPPOSITE: dict[Op, Op] = {
     "=": "!=",
@@ -71,6 +74,14 @@ def condition(node: Node, columns: Columns) -> Sql:
     return _piece(node, columns, negated=False).sql
 
 
+def know_letters(tx: sa.Connection) -> None:
+    """Give SQLite's connection a lower() that knows more than ASCII, once, so that ILIKE is what it is in memory."""
+    if tx.dialect.name == "sqlite" and not tx.info.get("ledger_letters"):
+        driver: Any = tx.connection.driver_connection
+        driver.create_function("lower", 1, lambda text: text if text is None else str(text).lower(), deterministic=True)
+        tx.info["ledger_letters"] = True
+
+
 class _Piece(NamedTuple):
     """A condition and how many places it takes on the stack of SQLite's parser, which has 100 (up to 3.45)."""
 
@@ -86,7 +97,7 @@ def _piece(node: Node, columns: Columns, *, negated: bool) -> _Piece:
             word = " AND " if isinstance(node, And) != negated else " OR "
             return _joined(word, [_piece(item, columns, negated=negated) for item in items])
         case Null(left):
-            return _leaf(columns.column(left, textual=False).is_null(negated=node.negated != negated))
+            return _leaf(columns.column(left, textual=True).is_null(negated=node.negated != negated))
         case NaN(left):
             return _leaf(_is_nan(columns.column(left, textual=False), negated=node.negated != negated))
         case Comparison(left):

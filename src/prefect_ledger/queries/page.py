@@ -90,16 +90,15 @@ def place_of(keys: Sequence[SortKey], row: Iterable[Any]) -> Place:
 
 
 def following(keys: Sequence[SortKey], place: Place) -> Sql:
-    """The condition of all rows after ``place``."""
-    found: Sql | None = None
-    for key, (value, kind) in reversed(list(zip(keys, place, strict=True))):
-        later, same = key.after(value, kind), key.equal(value, kind)
-        if found is not None:
-            tied = Sql(f"{same.text} AND {found.text}", same.params + found.params)
-            found = tied if later is None else Sql(f"({later.text} OR ({tied.text}))", later.params + tied.params)
-        else:
-            found = later or Sql("1 = 0")
-    return found or Sql("1 = 1")
+    """The condition of all rows after ``place``: later by the first key, or tied there and later by the second, and so on."""
+    later: list[Sql] = []
+    tied = Sql("")
+    for key, (value, kind) in zip(keys, place, strict=True):
+        if (after := key.after(value, kind)) is not None:
+            later.append(Sql(f"({tied.text}{after.text})", tied.params + after.params))
+        same = key.equal(value, kind)
+        tied = tied.plus(f"{same.text} AND ", *same.params)
+    return Sql(f"({' OR '.join(part.text for part in later)})", tuple(value for part in later for value in part.params))
 
 
 def token(search: str, place: Place) -> str:

@@ -22,9 +22,17 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
-_RARE = 1_500  # so few runs are looked at without further thought
-_SOME = 5_000  # the first look
-_MANY = 40_000  # the second; beyond, the database's own plan is as good
+
+class Bounds(NamedTuple):
+    """So many runs are looked at without further thought; at the first look (or so many for each row of the page); at the second."""
+
+    rare: int = 1_500
+    some: int = 5_000
+    each: int = 4
+    many: int = 40_000  # beyond, the database's own plan is as good
+
+
+BOUNDS = Bounds()
 _MOST_COUNTED = 12
 _LOOKUPS = {
     "enable_hashjoin": "off",
@@ -81,9 +89,10 @@ def first_rows(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, ask: 
 
     ``parts`` are queries for ids, each of which has every match; ``wanted`` is how many rows fill the page.
     """
-    window = max(_SOME, 4 * wanted)
-    rarest, edge = _look(tx, parts, walk, _SOME, window)
-    if rarest.runs < _RARE:
+    bounds = BOUNDS
+    window = max(bounds.some, bounds.each * wanted)
+    rarest, edge = _look(tx, parts, walk, bounds.some, window)
+    if rarest.runs < bounds.rare:
         return ask(rarest.start)
     needed = math.inf
     if walk is not None:
@@ -92,14 +101,14 @@ def first_rows(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, ask: 
             return found
         if edge is not None and found:
             needed = 1.5 * window * wanted / len(found)
-    if rarest.runs < _SOME:
+    if rarest.runs < bounds.some:
         return ask(rarest.start)
-    rarest, edge = _look(tx, parts, walk if needed < _MANY else None, _MANY, int(min(needed, _MANY)))
+    rarest, edge = _look(tx, parts, walk if needed < bounds.many else None, bounds.many, int(min(needed, bounds.many)))
     if walk is not None and edge is not None and needed < rarest.runs:
         found = ask(walk.before(edge))
         if len(found) >= wanted:
             return found
-    return ask(rarest.start) if rarest.runs < _MANY else None
+    return ask(rarest.start) if rarest.runs < bounds.many else None
 
 
 class _Rarest(NamedTuple):

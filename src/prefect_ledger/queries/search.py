@@ -16,7 +16,7 @@ from prefect_ledger.errors import InvalidFilter, InvalidValue
 from prefect_ledger.expressions import ATTRIBUTES, Node, Operand, Order, parse_filter, parse_order, unparse
 from prefect_ledger.queries import experiments, plan
 from prefect_ledger.queries.columns import MOST_JOINS, RunColumns
-from prefect_ledger.queries.filters import Column, Sql, condition
+from prefect_ledger.queries.filters import Column, Sql, condition, know_letters
 from prefect_ledger.queries.page import Place, SortKey, following, place_of, read_token, token
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Search:
     experiments: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
-        order = ", ".join(f"{key.operand}{' desc' if key.descending else ''}" for key in self.order)
+        """What a page token belongs to: everything but the limit."""
+        order = [(key.operand.kind, key.operand.key, key.operand.aggregate, key.descending) for key in self.order]
         return repr((self.experiments, self.filter and unparse(self.filter), order, self.lifecycle))
 
 
@@ -95,6 +96,9 @@ def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
     Raises:
         InvalidValue: ``page`` is not a token of this search.
     """
+    if search.experiments == ():
+        return Found([], None)
+    know_letters(tx)
     keys = _sort_keys(search, RunColumns(), tx.dialect.name)
     place = None if page is None else read_token(page, str(search), keys)
 
