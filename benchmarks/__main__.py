@@ -20,7 +20,7 @@ from benchmarks import machine, report
 from benchmarks.measure import Absent, Result, Row, Work
 from tests.services_real.processes import clean_environment, dies_with_us, scratch
 
-SUBJECTS = ("logging", "draining", "reading", "searching", "killing", "memory")
+SUBJECTS = ("logging", "draining", "reading", "searching", "killing", "startup", "flows", "memory")
 PATIENCE = 240.0  # seconds for one benchmark
 
 Bench = Callable[[Work], Iterator[Row | Absent]]
@@ -36,6 +36,7 @@ class Asked:
     markdown: Path | None
     inside: str | None
     list: bool
+    calm: float
 
 
 def asked(words: Sequence[str] | None = None) -> Asked:
@@ -47,6 +48,9 @@ def asked(words: Sequence[str] | None = None) -> Asked:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    parser.add_argument(
+        "--calm", type=float, default=0.0, metavar="SECONDS", help="before each, wait so long for others to let the machine be"
+    )
     parser.add_argument("--list", action="store_true", help="say which there are")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     return Asked(**vars(parser.parse_args(words)))
@@ -124,6 +128,7 @@ def main(words: Sequence[str] | None = None) -> int:
     size, results = machine.describe(), list[Result]()
     print(report.heading(size), flush=True)
     for name in names:
+        machine.wait_for_calm(wanted.calm)
         results.append(run_apart(name, quick=wanted.quick))
         print(report.text(results[-1]), flush=True)
     for name, told, factor in report.growth(results):

@@ -61,6 +61,16 @@ class Watch:
         return max(0.0, busy - ours) / max(wall, 1e-9)
 
 
+def wait_for_calm(seconds: float, *, enough: float = 0.15) -> None:
+    """Wait until others use less than ``enough`` cores for two seconds, ``seconds`` at most."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        watch = Watch()
+        time.sleep(2.0)
+        if watch.others() < enough:
+            return
+
+
 def _busy() -> float:
     """Seconds that all cores worked, or had the machine's owner work for somebody else."""
     fields = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]

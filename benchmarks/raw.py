@@ -27,6 +27,11 @@ class RawSqlite:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connection = connect(path)
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin with an empty table."""
+        self.connection.execute("DROP TABLE IF EXISTS points")
         self.connection.execute(_TABLE)
 
     def insert_one(self, point: Point) -> None:
@@ -53,6 +58,10 @@ class RawPostgres:
 
     def __init__(self, dsn: str) -> None:
         self.connection = psycopg.connect(dsn, autocommit=True)
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin with an empty table."""
         self.connection.execute("DROP TABLE IF EXISTS points")
         self.connection.execute(_TABLE.encode())
 

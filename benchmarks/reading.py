@@ -38,13 +38,14 @@ def postgresql(work: Work) -> Iterator[Row]:
 
 
 def _read(work: Work, kind: str) -> Iterator[Row]:
-    amounts = [work.size(amount) for amount in (20_000, 200_000, 1_000_000) + (() if work.quick or kind != "SQLite" else (10_000_000,))]
+    growing = (20_000, 200_000, 1_000_000) if work.quick or kind != "SQLite" else (20_000, 200_000, 1_000_000, 10_000_000)
+    amounts = [work.size(amount) for amount in growing]
     with stores.folder() as folder, stores.store(kind, folder) as (url, dsn):
-        runs = _fill(folder, url, amounts)
+        runs = _fill(folder, url, amounts, calls=not work.quick)
         theirs: raw.RawSqlite | raw.RawPostgres = raw.RawSqlite(folder / "raw.db") if kind == "SQLite" else raw.RawPostgres(dsn)
         for number, amount in enumerate(amounts):
             values = _measured(amount)[0].tolist()
-            theirs.connection.execute("DELETE FROM points")
+            theirs.clear()
             points = raw.points(amount, 1, values, run=number)
             theirs.insert(points) if isinstance(theirs, raw.RawSqlite) else theirs.copy(points)
             where = dsn or str(folder / "raw.db")
@@ -54,14 +55,14 @@ def _read(work: Work, kind: str) -> Iterator[Row]:
             yield Row(
                 f"run.metric of {amount:,} points from {kind}, fresh process", ours, "ms", theirs_ms, "SELECT of rows", limit, grows=grows
             )
-        for name, run in (("logged by single calls", "calls"), ("the same, the run still open", "open")):
+        for name, run in () if work.quick else (("logged by single calls", "calls"), ("the same, the run still open", "open")):
             amount = work.size(200_000)
             ours, _ = _in_fresh_processes(work.times(7, 5), url, runs[run], "loss3", amount, "", 0)
             limit = READ_LIMIT[200_000]
             yield Row(f"run.metric of {amount:,} of 10 series {name}, {kind}", ours, "ms", limit=limit if amount == 200_000 else None)
 
 
-def _fill(folder: Path, url: str, amounts: list[int]) -> dict[int | str, str]:
+def _fill(folder: Path, url: str, amounts: list[int], *, calls: bool) -> dict[int | str, str]:
     """One finished run for each amount, and one of ten series logged by single calls, finished and not; returns their ids."""
     found: dict[int | str, str] = {}
     with stores.ledger(folder, url) as ledger:
@@ -71,7 +72,7 @@ def _fill(folder: Path, url: str, amounts: list[int]) -> dict[int | str, str]:
             run.log_series("loss", values, timestamps=times)
             stores.end(run, ledger)
             found[amount] = run.id
-        for name in ("calls", "open"):
+        for name in ("calls", "open") if calls else ():
             run = stores.new_run(ledger)
             log_all(run, ledger, 10 * max(1, amounts[1]), 10)
             if name == "calls":
