@@ -185,7 +185,8 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
         run.finish(status, reason=reason, exception=described(error))
     _parents.pop(run_id, None)
     unload(flow, run_id)
-    if run is None or (flow_run.deployment_id is not None and flow_run.parent_task_run_id is None):
+    told_by_runner = run is None and status in (RunStatus.CRASHED, RunStatus.CANCELLED)
+    if told_by_runner or (flow_run.deployment_id is not None and flow_run.parent_task_run_id is None):
         ledger().flush(DRAIN_SECONDS)  # such processes are ended without ceremony
 
 

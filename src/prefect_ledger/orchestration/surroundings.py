@@ -75,9 +75,12 @@ def observe_flow_run(run: ActiveRun, flow: Flow[..., Any], flow_run: FlowRun, *,
     """Record the surroundings in the background. ``orphan``: Prefect knows a parent of this run and we do not yet."""
     if flow_run.tags:
         run.set_tags({"prefect.tags": ", ".join(sorted(flow_run.tags))})
+    deployed = capture and flow_run.deployment_id is not None
+    name = os.environ.get("PREFECT__DEPLOYMENT_NAME") if deployed else None
     if capture:
-        _looking.do(_describe, run, user_function(flow.fn), prefect_facts(flow, flow_run))
-    unnamed = capture and flow_run.deployment_id is not None and "PREFECT__DEPLOYMENT_NAME" not in os.environ
+        facts = {"prefect": prefect_facts(flow, flow_run), "deployment": name}
+        _looking.do(_describe, run, user_function(flow.fn), {key: value for key, value in facts.items() if value})
+    unnamed = deployed and name is None
     if unnamed or orphan:
         _asking.do(_ask_api, run, flow_run.deployment_id if unnamed else None, flow_run.parent_task_run_id if orphan else None)
 
@@ -96,7 +99,6 @@ def prefect_facts(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
         "tags": sorted(flow_run.tags),
         "entrypoint": flow._entrypoint,
         "deployment_id": flow_run.deployment_id,
-        "deployment": os.environ.get("PREFECT__DEPLOYMENT_NAME") if flow_run.deployment_id else None,
         "deployment_version": flow_run.deployment_version,
         "work_pool": flow_run.work_pool_name,
         "work_queue": flow_run.work_queue_name,
@@ -111,9 +113,7 @@ def _describe(run: ActiveRun, function: Callable[..., Any], facts: dict[str, Any
     from prefect_ledger import capture
 
     settings = ledger().settings
-    found: dict[str, Any] = {"environment": capture.environment()}
-    if facts:
-        found["prefect"] = facts
+    found: dict[str, Any] = {**facts, "environment": capture.environment()}
     if settings.capture_git and (state := capture.git(_folder(function))) is not None:
         found["git"] = asdict(state)
     run.describe(found, capture.packages() if settings.capture_packages else None)

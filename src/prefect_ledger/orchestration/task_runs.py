@@ -27,6 +27,9 @@ from prefect_ledger.tracking.runs import ActiveRun, now
 
 CACHED = "Cached"  # the name Prefect gives the state of a task whose result it already had
 
+IMPATIENCE = 0.1  # seconds for a store that did not answer last time
+_patience = DRAIN_SECONDS
+
 
 class TaskVisit:
     """One try of a tracked task's body, as a step of a run."""
@@ -186,4 +189,10 @@ def _settle(task: Task[..., Any], task_run: TaskRun, state: State[Any], status: 
         run.say(task_run_seen(run, task_run, state.name or state.type.value.title(), error, final=True))
     flow = FlowRunContext.get()
     if flow is not None and flow.detached:
-        ledger().flush(DRAIN_SECONDS)  # a pool's process may be ended without a word
+        _drain()
+
+
+def _drain() -> None:
+    """Have the store take what was said here: a pool's process may be ended without a word. While the store is away, hardly wait."""
+    global _patience
+    _patience = DRAIN_SECONDS if ledger().flush(_patience) == 0 else IMPATIENCE
