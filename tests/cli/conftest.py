@@ -78,13 +78,13 @@ def command(*args: str, home: Path, **more: str) -> subprocess.CompletedProcess[
 def process(*args: str, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """``prefect-ledger`` with ``args``, in a process of its own."""
     program = [str(Path(sys.executable).with_name("prefect-ledger")), *args]
-    return subprocess.run(program, env=environment(home, **more), cwd=home.parent, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(program, env=environment(home, **more), cwd=home.parent, capture_output=True, text=True, timeout=300, check=False)
 
 
 def python(script: str, home: Path) -> subprocess.CompletedProcess[str]:
     """A program that logs into the ledger in ``home``."""
     program = [sys.executable, "-c", script]
-    return subprocess.run(program, env=environment(home), cwd=home.parent, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(program, env=environment(home), cwd=home.parent, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture

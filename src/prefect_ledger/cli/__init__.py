@@ -10,10 +10,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
+from prefect_ledger.cli.options import Json
 from prefect_ledger.errors import LedgerError
 
 _HELP = """Experiments and runs of Prefect flows, kept in one database and one artifact root.
@@ -35,10 +36,64 @@ for _noun, _about in (
 ):
     app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)
 app.command("prefect_ledger.cli.store:app", name="db", help="The database: its schema and its state.")
-# A verb's help is its docstring, which a help given here would replace.
-for _verb, _module in (("demo", "demo"), ("recover", "store"), ("doctor", "doctor")):
-    app.command(f"prefect_ledger.cli.{_module}:{_verb}", name=_verb)
 app.register_install_completion_command(help="Have your shell complete commands and options.")
+
+
+@app.command
+def demo(
+    *,
+    ephemeral: Annotated[bool, Parameter(negative="", help="Leave a configured Prefect API alone and start a small server.")] = False,
+    verbose: Annotated[bool, Parameter(negative="", help="Show Prefect's own log too.")] = False,
+) -> None:
+    """Train a few models under Prefect, tracked, and compare them.
+
+    The data are scikit-learn's digits. Takes about half a minute and no
+    network. What it logs goes where your runs go, into the experiment
+    "digits"; run it as often as you like.
+
+    For example:
+
+        prefect-ledger demo
+    """
+    from prefect_ledger.demo import run_demo
+
+    run_demo(ephemeral=ephemeral, verbose=verbose)
+
+
+@app.command
+def recover(*, json: Json = False) -> int:
+    """Bring in what killed processes logged, and end their runs as CRASHED.
+
+    Journals of processes that live are left alone. It may be run at any time,
+    twice, and by several at once; the next process that logs does the same by
+    itself. Exits with 1 when a journal cannot be read.
+
+    For example:
+
+        prefect-ledger recover
+        prefect-ledger recover --json
+    """
+    from prefect_ledger.cli.recovery import recover_all
+
+    return recover_all(json=json)
+
+
+@app.command
+def doctor(*, json: Json = False) -> int:
+    """Check settings, database, journals, artifacts, Prefect and packages.
+
+    Says which settings won and where they came from, what waits in the
+    journals and whose it is. Changes nothing. Exits with 1 when something is
+    wrong.
+
+    For example:
+
+        prefect-ledger doctor
+        prefect-ledger doctor --json
+    """
+    from prefect_ledger.cli.doctor import examine
+
+    return examine(json=json)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

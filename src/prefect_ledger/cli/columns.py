@@ -13,7 +13,6 @@ from prefect_ledger.errors import InvalidValue
 
 _PREFIXES = ("params", "metrics", "tags")
 _ATTRIBUTES = ("user", "kind", "attempt", "parent_id", "experiment", "lifecycle", "status_reason", "artifact_uri", "id")
-_FRONT_WIDTH = 76  # what id, name, status, start and duration take, roughly
 _WIDEST = 24
 _MOST_PARAMS, _MOST_METRICS = 4, 4
 
@@ -24,13 +23,13 @@ class Column:
 
     title: str
     texts: tuple[str, ...]
-    justify: Literal["left", "right"]
+    kind: Literal["text", "number"]
     style: str = ""
 
     @property
     def width(self) -> int:
         """Characters it takes, with the space before it."""
-        return 2 + max(len(self.title), *(len(text) for text in self.texts))
+        return 3 + max(len(self.title), *(len(text) for text in self.texts))
 
 
 def named(text: str) -> list[tuple[str, str]]:
@@ -55,23 +54,25 @@ def chosen(runs: Sequence[Run], wanted: Sequence[tuple[str, str]] | None, *, roo
     """The columns ``wanted``; where nobody says, as many telling ones as a line of ``room`` characters takes."""
     if wanted is not None:
         return [_column(runs, where, key) for where, key in wanted]
-    left = room - _FRONT_WIDTH
+    left = room
     kept: list[Column] = []
     for where, key in [("metrics", key) for key in _telling_metrics(runs)] + [("params", key) for key in _telling_params(runs)]:
         column = _column(runs, where, key)
         if column.width <= left:
             kept.append(column)
             left -= column.width
-    return sorted(kept, key=lambda column: column.justify == "right" and not column.style)  # parameters before metrics
+    return sorted(kept, key=lambda column: column.kind == "number" and not column.style)  # parameters before metrics
 
 
 def _telling_params(runs: Sequence[Run]) -> list[str]:
     varied = {key for key in _keys(run.params for run in runs) if len({run.params.get(key) for run in runs}) > 1}
-    return [key for key in _keys(run.params for run in runs) if key in varied][:_MOST_PARAMS]
+    known = {key for key in varied if all(run.params.get(key) == run.name for run in runs)}
+    return [key for key in _keys(run.params for run in runs) if key in varied - known][:_MOST_PARAMS]
 
 
 def _telling_metrics(runs: Sequence[Run]) -> list[str]:
-    return _keys(run.metrics for run in runs if run.metrics)[:_MOST_METRICS]
+    keys = _keys(run.metrics for run in runs)
+    return sorted(keys, key=lambda key: "train" in key.lower())[:_MOST_METRICS]  # how well it was learnt by heart comes last
 
 
 def _keys(mappings: Any) -> list[str]:
@@ -83,14 +84,14 @@ def _keys(mappings: Any) -> list[str]:
 def _column(runs: Sequence[Run], where: str, key: str) -> Column:
     title = short(key, _WIDEST)
     if where == "metrics":
-        return Column(title, tuple(numbers(run.metrics.get(key) for run in runs)), "right")
+        return Column(title, tuple(numbers(run.metrics.get(key) for run in runs)), "number")
     held: list[Mapping[str, Any]] = [
         run.params if where == "params" else run.tags if where == "tags" else {key: getattr(run, key)} for run in runs
     ]
     values = [found.get(key) for found in held]
     texts = tuple("" if value is None else short(value, _WIDEST) for value in values)
     number = all(_reads_as_number(value) for value in values if value is not None)
-    return Column(title, texts, "right" if number else "left", "cyan")
+    return Column(title, texts, "number" if number else "text", "cyan")
 
 
 def _reads_as_number(value: object) -> bool:

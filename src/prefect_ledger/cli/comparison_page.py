@@ -20,7 +20,7 @@ def show_comparison(runs: Sequence[Run], rows: Sequence[Row], *, everything: boo
     if not rows:
         dim("these runs do not differ in anything the ledger knows; --all shows what they share")
         return
-    made = table([("", "left"), *((run.id[:8], "right") for run in runs)])
+    made = table([("", "text"), *((run.id[:8], "value") for run in runs)])
     for section in SECTIONS:
         found = [row for row in rows if row.section == section]
         if found:
@@ -58,6 +58,6 @@ def _text(row: Row, value: Any) -> str:
         return moment(value)
     if row.section == "run" and row.key == "duration":
         return duration(value)
-    if row.section == "datasets" or (row.section == "run" and row.key == "parent"):
+    if row.section == "datasets" or (row.section, row.key) in (("run", "parent"), ("git", "commit")):
         return short(value, 13)
     return short(value, _WIDEST)

@@ -8,25 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from prefect_ledger.cli.checks import Check, checks
 from prefect_ledger.cli.formats import count
-from prefect_ledger.cli.options import Json
 from prefect_ledger.cli.render import cell, console, heading, print_json, say, show, warn
 from prefect_ledger.settings import Settings
 
 _MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "wrong": ("✗", "bold red")}
 
 
-def doctor(*, json: Json = False) -> int:
-    """Check settings, database, journals, artifacts, Prefect and packages.
-
-    Says which settings won and where they came from, what waits in the
-    journals and whose it is. Changes nothing. Exits with 1 when something is
-    wrong.
-
-    For example:
-
-        prefect-ledger doctor
-        prefect-ledger doctor --json
-    """
+def examine(*, json: bool) -> int:
+    """Make every check and write what was found; returns 1 when something is wrong, else 0."""
     with _patience():
         found = list(checks(Settings.resolve()))
     wrong = [check for check in found if check.verdict == "wrong"]

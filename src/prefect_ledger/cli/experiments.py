@@ -45,7 +45,7 @@ def list_(
 
 
 def _table(found: list[Experiment]) -> object:
-    columns = table([("id", "right"), ("name", "left"), ("state", "left"), ("created", "left"), ("tags", "left")])
+    columns = table([("id", "number"), ("name", "text"), ("state", "text"), ("created", "text"), ("tags", "text")])
     for one in found:
         tags = ", ".join(f"{key}={value}" for key, value in sorted(one.tags.items()))
         state = cell(one.lifecycle, "" if one.lifecycle == "active" else "yellow")

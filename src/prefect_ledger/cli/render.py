@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-Justify = Literal["left", "right"]
+Kind = Literal["text", "number", "value"]  # left; right and never cut; right
 _PIPE_WIDTH = 10_000  # nothing is cut for a program that reads along
 _STYLES = {
     "COMPLETED": "green",
@@ -59,16 +59,17 @@ def dim(line: str) -> None:
     console("err").print(line, style="dim", soft_wrap=True)
 
 
-def table(columns: Sequence[tuple[str, Justify]], *, title: str = "") -> Table:
-    """An empty table whose cells never wrap in the middle of a number."""
+def table(columns: Sequence[tuple[str, Kind]], *, title: str = "") -> Table:
+    """An empty table. Where the terminal is too narrow, texts and values lose their ends, numbers never do."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", title_style="bold", pad_edge=False)
-    for name, justify in columns:
-        # Numbers stay whole when the terminal is narrow; texts are cut first.
-        made.add_column(Text(clean(name)), justify=justify, no_wrap=True, overflow="ellipsis", min_width=4 if justify == "left" else None)
+    for name, kind in columns:
+        head = Text(clean(name), no_wrap=True, overflow="ellipsis")
+        # To Rich, columns that may wrap are the ones to make narrower first; their cells do not wrap all the same.
+        made.add_column(head, justify="left" if kind == "text" else "right", no_wrap=kind == "number", overflow="ellipsis")
     return made
 
 
@@ -76,7 +77,7 @@ def cell(value: object, style: str = "") -> Text:
     """Text as it is, on one line, without markup or control characters."""
     from rich.text import Text
 
-    return Text(clean(value), style=style, no_wrap=True)
+    return Text(clean(value), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def status(value: str) -> Text:

@@ -7,13 +7,13 @@ from typing import Any
 
 from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
-from prefect_ledger.cli.render import cell, heading, pairs, show, status, table
+from prefect_ledger.cli.render import cell, console, heading, pairs, show, status, table
 from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
 
 _BARS = "▁▂▃▄▅▆▇█"
-_CURVE = 24  # characters
-_MOST_CURVES = 60  # so that a run with a thousand metrics is shown at once too
+_WIDE = 110  # characters, below which first and mean are left out
+_MOSTwidthS = 60  # so that a run with a thousand metrics is shown at once too
 
 
 def show_run(run: Run, *, packages: bool = False) -> None:
@@ -61,31 +61,24 @@ def _metrics(run: Run) -> list[Any]:
     summaries = run.summaries
     if not summaries:
         return []
-    names = ("last", "first", "min", "at", "max", "at", "mean", "points")
-    made = table([("metric", "left"), *((name, "right") for name in names), ("", "left")])
+    wide = console().width >= _WIDE
+    names = ("last", *(("first",) if wide else ()), "min", "at", "max", "at", *(("mean",) if wide else ()), "points")
+    made = table([("metric", "text"), *((name, "number") for name in names), ("", "text")])
     for at, (key, one) in enumerate(sorted(summaries.items())):
-        curve = _curve(run, one) if at < _MOST_CURVES else ""
-        made.add_row(cell(key), *(cell(text) for text in _numbers(one)), cell(curve, "cyan"))
+        curve = _curve(run, one, 24 if wide else 14) if at < _MOSTwidthS else ""
+        made.add_row(cell(key), *(cell(text) for text in _numbers(one, wide=wide)), cell(curve, "cyan"))
     return [made]
 
 
-def _numbers(one: Summary) -> tuple[str, ...]:
+def _numbers(one: Summary, *, wide: bool) -> list[str]:
     points = f"{one.count:,}" + (f" ({one.nan:,} NaN)" if one.nan else "")
-    steps = ["" if step is None else f"{step:,}" for step in (one.min_step, one.max_step)]
-    return (
-        number(one.last),
-        number(one.first),
-        number(one.min),
-        steps[0],
-        number(one.max),
-        steps[1],
-        number(one.mean),
-        points,
-    )
+    low, high = ("" if step is None else f"{step:,}" for step in (one.min_step, one.max_step))
+    first, mean = ([number(one.first)], [number(one.mean)]) if wide else ([], [])
+    return [number(one.last), *first, number(one.min), low, number(one.max), high, *mean, points]
 
 
-def _curve(run: Run, one: Summary) -> str:
-    """The series in a line of bars; nothing for a single point."""
+def _curve(run: Run, one: Summary, width: int) -> str:
+    """The series in a line of at most ``width`` bars; nothing for a single point."""
     if one.count < 2 or one.min is None or one.max is None:
         return ""
     import numpy as np
@@ -97,7 +90,7 @@ def _curve(run: Run, one: Summary) -> str:
     values = values[np.isfinite(values)]
     if len(values) < 2 or values.min() == values.max():
         return ""
-    parts = np.array_split(values, min(_CURVE, len(values)))
+    parts = np.array_split(values, min(width, len(values)))
     means = np.array([part.mean() for part in parts])
     low, high = means.min(), means.max()
     heights = np.rint((means - low) / ((high - low) or 1.0) * (len(_BARS) - 1)).astype(int)
@@ -107,7 +100,7 @@ def _curve(run: Run, one: Summary) -> str:
 def _datasets(datasets: Sequence[Dataset]) -> list[Any]:
     if not datasets:
         return []
-    made = table([("dataset", "left"), ("digest", "left"), ("rows", "right"), ("context", "left"), ("source", "left")])
+    made = table([("dataset", "text"), ("digest", "text"), ("rows", "number"), ("context", "text"), ("source", "text")])
     for one in datasets:
         rows = MISSING if one.rows is None else f"{one.rows:,}"
         made.add_row(cell(one.name), cell(one.digest[:12], "dim"), cell(rows), cell(one.context), cell(one.source))
@@ -117,7 +110,7 @@ def _datasets(datasets: Sequence[Dataset]) -> list[Any]:
 def _artifacts(artifacts: Sequence[Artifact]) -> list[Any]:
     if not artifacts:
         return []
-    made = table([("artifact", "left"), ("size", "right"), ("kind", "left"), ("sha256", "left"), ("logged", "left")])
+    made = table([("artifact", "text"), ("size", "number"), ("kind", "text"), ("sha256", "text"), ("logged", "text")])
     for one in artifacts:
         made.add_row(cell(one.path), cell(size(one.size)), cell(one.kind), cell(one.sha256[:12], "dim"), cell(moment(one.logged_at)))
     return [made]
@@ -134,7 +127,7 @@ def _children(children: Sequence[Run]) -> list[Any]:
 def _tasks(tasks: Sequence[TaskRun]) -> list[Any]:
     if not tasks:
         return []
-    made = table([("task run", "left"), ("state", "left"), ("tries", "right"), ("took", "right"), ("id", "left")])
+    made = table([("task run", "text"), ("state", "text"), ("tries", "number"), ("took", "number"), ("id", "text")])
     for one in tasks:
         took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
         state = f"{one.state} (cached)" if one.cached and one.state.lower() != "cached" else one.state
@@ -150,7 +143,7 @@ def _color(state: str) -> str:
 def _attempts(attempts: Sequence[Attempt]) -> list[Any]:
     if len(attempts) < 2:
         return []
-    made = table([("attempt", "right"), ("status", "left"), ("started", "left"), ("took", "right"), ("error", "left")])
+    made = table([("attempt", "number"), ("status", "text"), ("started", "text"), ("took", "number"), ("error", "text")])
     for one in attempts:
         took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
         error = _sentence(one.exception)

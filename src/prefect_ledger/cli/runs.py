@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.columns import chosen, named
+from prefect_ledger.cli.formats import duration, moment
 from prefect_ledger.cli.options import Json, Which
 from prefect_ledger.cli.records import run_record, whole_record
-from prefect_ledger.cli.render import cell, console, dim, print_json, show, status, table
+from prefect_ledger.cli.render import Kind, cell, console, dim, print_json, show, status, table
 from prefect_ledger.entities import Run
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from prefect_ledger.cli.comparison import Row
 
 app = App(name="runs", help="List, show and compare runs.")
+_NARROW = 100  # characters, below which a start has no year and no seconds
 RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
 Lower = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of which less is better.")]
 Higher = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of which more is better.")]
@@ -66,25 +69,27 @@ def list_(
 def runs_table(runs: Sequence[Run], *, title: str = "", wanted: Sequence[tuple[str, str]] | None = None) -> Table:
     """Runs in rows. Beside id, name, status and times stand the parameters that vary and the metrics that most runs have."""
     several = len({run.experiment for run in runs}) > 1
-    front: list[tuple[str, Any]] = [("id", "left"), ("name", "left"), *([("experiment", "left")] if several else [])]
-    front += [("status", "left"), ("started", "left"), ("took", "right")]
-    more = chosen(runs, wanted, room=console().width)
-    made = table([*front, *((column.title, column.justify) for column in more)], title=title)
-    for at, run in enumerate(runs):
-        made.add_row(*_front(run, several=several), *(cell(column.texts[at], column.style) for column in more))
+    narrow = console().width < _NARROW
+    names = ["id", "name", *(["experiment"] if several else []), "status", "started", "took"]
+    front = [_front(run, several=several, narrow=narrow) for run in runs]
+    taken = sum(3 + max(len(head), *(len(row[at]) for row in front)) for at, head in enumerate(names))
+    more = chosen(runs, wanted, room=console().width - taken)
+    kinds: list[tuple[str, Kind]] = [(name, "number" if name == "took" else "text") for name in names]
+    made = table([*kinds, *((column.title, column.kind) for column in more)], title=title)
+    for at, cells in enumerate(front):
+        made.add_row(*cells, *(cell(column.texts[at], column.style) for column in more))
     return made
 
 
-def _front(run: Run, *, several: bool) -> list[Any]:
-    from prefect_ledger.cli.formats import duration, moment
-
-    name = cell(run.name, "strike" if run.lifecycle != "active" else "bold")
+def _front(run: Run, *, several: bool, narrow: bool) -> list[Text]:
+    name = cell(run.name, "bold" if run.lifecycle == "active" else "strike")
+    started = moment(run.started_at)
     return [
         cell(run.id[:8], "dim"),
         name,
         *([cell(run.experiment or "")] if several else []),
         status(str(run.status)),
-        cell(moment(run.started_at)),
+        cell(started[5:-3] if narrow else started),
         cell(duration(run.duration)),
     ]
 
