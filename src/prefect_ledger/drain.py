@@ -113,7 +113,9 @@ class Drain:
                 run_store.fold(tx, events, self.journal)
             if flush is not None:
                 series_store.write_flush(tx, flush)
-            at = time.time_ns() // 1000 if self.reader.live is not None else _last_word(batch)
+            at = time.time_ns() // 1000
+            if self.reader.live is None:
+                at = min(at, _last_word(batch))  # times that users gave may lie in the future, or be no times at all
             if heard and at:
                 run_store.touch(tx, heard, self.journal if self.reader.live is not None else "", at)
         self.refused += refused

@@ -42,7 +42,7 @@ class AttemptStanding:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a run stands: the last attempt, which speaks for the run, and every one that something was said of."""
+    """Where a run stands: the last attempt, which speaks for the run, and every one that something was said of by its number."""
 
     last: AttemptStanding
     attempts: tuple[AttemptStanding, ...]
@@ -75,7 +75,7 @@ def stand(words: Words) -> Standing:
     last = max([*numbers, *words.get("attempt", ())], default=len(spoken))  # a run of which only its end is known has had one attempt
     attempts = {number: _attempt(words, number, last, sorted(numbers)) for number in numbers | {last}}
     starts = [words[slot][0] for slot in words if slot.startswith("<started.")]
-    told = tuple(attempts[number] for number in sorted(attempts) if number in numbers or attempts[number].at)
+    told = tuple(attempts[number] for number in sorted(numbers))
     return Standing(attempts[last], told, min(starts, default=None), words.get("owner", [0])[0])
 
 
