@@ -6,6 +6,7 @@ happens before the slot is reserved, so that a signal handler that logs in betwe
 
 from __future__ import annotations
 
+import numbers
 import operator
 import struct
 import time
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PIECE = 65_536  # points in one array record
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+_REAL: set[type] = {int}  # types whose every value is one number
 _pack = POINT.pack_into
 _now = time.time_ns
 
@@ -204,12 +206,19 @@ def number(key: object, value: object) -> float:
     Raises:
         InvalidValue: text, a bool, None, or anything that is not one number.
     """
-    if isinstance(value, bool | str | bytes | bytearray) or type(value).__name__ in ("bool_", "bool"):
-        raise InvalidValue(f"metric {key!r} takes a number, not {value!r} ({type(value).__name__})")
     try:
-        return float(value)  # type: ignore[arg-type]
+        if value.__class__ in _REAL:
+            return float(value)  # type: ignore[arg-type]
+        if isinstance(value, bool | str | bytes | bytearray) or type(value).__name__ in ("bool_", "bool"):
+            raise InvalidValue(f"metric {key!r} takes a number, not {value!r} ({type(value).__name__})")
+        got = float(value)  # type: ignore[arg-type]
+        if isinstance(value, numbers.Real):  # numpy's scalars too: known from here on, at a quarter of the price
+            _REAL.add(type(value))
+        return got
     except OverflowError:
         raise InvalidValue(f"metric {key!r}: the number is too large for a float64") from None
+    except InvalidValue:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidValue(f"metric {key!r} takes one number, not {type(value).__name__}: {error}") from None
 
