@@ -39,11 +39,16 @@ class SortKey(NamedTuple):
     descending: bool
     textual: bool
 
-    def fits(self, value: Any, kind: Any) -> bool:
+    def fits(self, place: Any) -> bool:
         """Whether a token can have this as its place in the column."""
-        if kind == 0:
-            return isinstance(value, str) if self.textual else isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
-        return value is None and kind in (1, 2)
+        match place:
+            case [str(), 0]:
+                return self.textual
+            case [float() | int() as value, 0]:
+                return not self.textual and (isinstance(value, float) or (not isinstance(value, bool) and abs(value) < 2**63))
+            case [None, 1 | 2]:
+                return True
+        return False
 
     @property
     def selected(self) -> list[Sql]:
@@ -127,8 +132,8 @@ def read_token(text: object, search: str, keys: Sequence[SortKey]) -> Place:
             "page= is the token of another search: repeat it with the same experiment, filter, order_by and lifecycle,"
             " or begin with page=None"
         )
-    place: Place = [(value, kind) for value, kind in json.loads(content)]
-    if len(place) != len(keys) or not all(key.fits(*found) for key, found in zip(keys, place, strict=True)):
+    place = json.loads(content)
+    if not isinstance(place, list) or len(place) != len(keys) or not all(key.fits(found) for key, found in zip(keys, place, strict=True)):
         raise InvalidValue("page= is a token of another version of prefect-ledger: begin again with page=None")
     return place
 

@@ -127,7 +127,7 @@ def within(tx: sa.Connection, search: Search, experiment: str | int | Iterable[s
     """
     if experiment is None:
         return search
-    wanted = [experiment] if isinstance(experiment, str | int) else list(experiment)
+    wanted = [experiment] if isinstance(experiment, str | int) or not isinstance(experiment, Iterable) else list(experiment)
     return replace(search, experiments=tuple(sorted({experiments.find(tx, one) for one in wanted})))
 
 
