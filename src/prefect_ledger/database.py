@@ -23,6 +23,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlche
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from prefect_ledger.errors import ForeignDatabase, InvalidSettings, LedgerError, MissingExtra, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from prefect_ledger.settings import shown_url
 
 SCHEMA = 1  # the schema this version writes: the number that the newest migration's name begins with
 OLDEST = 1  # the oldest one it can read without an upgrade
@@ -159,10 +160,12 @@ class Database:
             if refuses(error):
                 raise
             if "file is not a database" in str(error.orig):
-                raise ForeignDatabase(f"{_bare(self.url)} is not an SQLite database: name another file in store_url") from error
-            raise StoreUnavailable(f"the store {_bare(self.url)} cannot be used now: {_first_line(error)}") from error
+                raise ForeignDatabase(f"{shown_url(self.url)} is not an SQLite database: name another file in store_url") from error
+            raise StoreUnavailable(f"the store {shown_url(self.url)} cannot be used now: {_first_line(error)}") from error
         except PoolTimeout as error:
-            raise StoreUnavailable(f"the store {_bare(self.url)} cannot be used now: all connections of this process are busy") from error
+            raise StoreUnavailable(
+                f"the store {shown_url(self.url)} cannot be used now: all connections of this process are busy"
+            ) from error
 
     def _forget_connections(self) -> None:
         # In a forked child the parent's connections must be neither used nor closed, not even by the collector.
@@ -214,15 +217,19 @@ if hasattr(os, "register_at_fork"):
 def _engine(url: str, pool_size: int) -> sa.Engine:
     try:
         if url.startswith("sqlite"):
-            engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}, pool_size=pool_size)
+            place = sa.URL.create("sqlite", database=str(_sqlite_path(url)))  # SQLAlchemy 2.1 would read '%20' in it as a space
+            engine = sa.create_engine(place, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}, pool_size=pool_size)
             event.listen(engine, "connect", _on_sqlite_connect)
             event.listen(engine, "begin", _on_sqlite_begin)
             return engine
         return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 10})
     except ModuleNotFoundError as error:
         raise MissingExtra("psycopg", "postgres", need="a PostgreSQL store") from error
-    except sa.exc.ArgumentError as error:
-        raise InvalidSettings(f"store_url is not a database URL: {error}") from error
+    except (sa.exc.ArgumentError, ValueError):  # whose message may quote a part of the password
+        raise InvalidSettings(
+            f"store_url {shown_url(url)} is no database URL: write postgresql://user:password@host:port/database, and in the password"
+            " %40 for '@', %2F for '/', %3A for ':'"
+        ) from None
 
 
 def _on_sqlite_connect(dbapi: Any, _record: object) -> None:
@@ -261,7 +268,7 @@ def _refuse_foreign(conn: sa.Connection) -> None:
 
 
 def _sqlite_path(url: str) -> Path:
-    return Path(sa.engine.make_url(url).database or "")
+    return Path(url.partition(":///")[2])
 
 
 def _is_there(path: Path) -> bool:
@@ -279,10 +286,6 @@ def _create_sqlite(path: Path) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
     except OSError as error:
         raise StoreUnavailable(f"the store {path} cannot be made: {error.strerror or error}") from error
-
-
-def _bare(url: str) -> str:
-    return sa.engine.make_url(url).render_as_string(hide_password=True)
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -7,11 +7,13 @@ arrive before its parent's. ``unpack(pack(e)) == e``; fields a newer writer adde
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 Json = Mapping[str, Any]
+_BEYOND = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,10 @@ def _clean(value: Any) -> Any:
         return {clean(str(k)): _clean(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(v) for v in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)  # JSON has no word for it
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no word for it
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, int) and not -_BEYOND <= value < _BEYOND:
+        return hex(value)  # no database has such integers, and Python writes long ones in decimal no more
     return value if value is None or isinstance(value, bool | int | float) else clean(str(value))
 
 
@@ -222,11 +226,28 @@ def pack(event: Event) -> bytes:
 
 
 def unpack(data: bytes) -> Event | None:
-    """The event of ``data``; None when its kind is one that this version does not know."""
-    got = json.loads(data)
-    kind = _KINDS.get(got.pop("t", ""))
-    if kind is None:
+    """The event of ``data``; None when its kind is one that this version does not know, or when it is no such event at all."""
+    try:
+        got = json.loads(data)
+        kind = _KINDS.get(got.pop("t", ""))
+        if kind is None:
+            return None
+        types = _TYPES[kind]
+        known = {name: value for name, value in got.items() if name in types}
+        if any(type(value) not in types[name] for name, value in known.items()):
+            return None
+        event: Event = kind(**known)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    known = {f.name for f in fields(kind)}
-    event: Event = kind(**{k: v for k, v in got.items() if k in known})
     return event
+
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "Json": (dict,),
+    "str | None": (str, type(None)),
+    "int | None": (int, type(None)),
+}
+_TYPES = {kind: {f.name: _JSON_TYPES[str(f.type)] for f in fields(kind)} for kind in _KINDS.values()}

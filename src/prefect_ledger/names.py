@@ -7,6 +7,7 @@ too: letters, digits, ``_ / . - space :``, at most 250 characters, and unchanged
 from __future__ import annotations
 
 import hashlib
+import itertools
 import posixpath
 import re
 import uuid
@@ -66,8 +67,9 @@ def check_path(path: object) -> str:
     """
     if not isinstance(path, str):
         raise InvalidName(f"an artifact path is text, not {type(path).__name__}: {path!r}")
-    if not path or len(path) > PATH_LIMIT:
-        raise InvalidName(f"an artifact path has 1 to {PATH_LIMIT} characters, this one has {len(path)}")
+    size = len(path.encode("utf-8", "replace"))
+    if not path or size > PATH_LIMIT:  # bytes: it is part of an index's entry, whose size is bounded
+        raise InvalidName(f"an artifact path has 1 to {PATH_LIMIT:,} bytes, this one has {size:,}: {path[:60]!r}")
     if "\\" in path or path.startswith(("/", "~")) or _DRIVE.match(path) or "://" in path:
         raise InvalidName(f"artifact path {path!r}: give a relative path with forward slashes, such as 'plots/roc.png'")
     if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
@@ -87,10 +89,9 @@ def run_id(text: object) -> str:
     """
     if isinstance(text, uuid.UUID):
         return str(text)
-    try:
-        return str(uuid.UUID(text)) if isinstance(text, str) and len(text) in (32, 36) else str(uuid.UUID(int=-1))
-    except ValueError:
-        raise InvalidName(f"not a run id: {text!r}; give 36 characters such as '{uuid.uuid4()}'") from None
+    if not isinstance(text, str) or len(text) not in (32, 36) or not _HEX32.fullmatch(text.replace("-", "").lower()):
+        raise InvalidName(f"not a run id: {text!r}; give 36 characters such as '{uuid.uuid4()}'")
+    return str(uuid.UUID(text))
 
 
 def run_id_prefix(text: object) -> str:
@@ -108,7 +109,7 @@ def run_id_prefix(text: object) -> str:
         raise InvalidName(f"not a run id: {text!r}; give the whole id or at least its first 8 characters")
     bare = low.replace("-", "")
     cuts = (0, 8, 12, 16, 20, 32)
-    return "-".join(part for a, b in zip(cuts, cuts[1:], strict=False) if (part := bare[a:b]))
+    return "-".join(part for a, b in itertools.pairwise(cuts) if (part := bare[a:b]))
 
 
 def experiment_id(name: str) -> int:

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from prefect_ledger.errors import InvalidSettings
 
 PREFIX = "PREFECT_LEDGER_"
 _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("tool", "prefect", "integrations", "ledger")))
+_SELECTS = ("host", "hostaddr", "port", "dbname", "service", "options")  # of a PostgreSQL URL's query: which database is meant
+_SECRET = re.compile(r"(?i)([?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)[^&]*")
+_PORT = re.compile(r":(\d*)$")
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -56,14 +59,13 @@ class Settings:
         got = _collect(env, Path(folder) if folder is not None else Path.cwd(), given)
         origin = {name: source for name, (_, source) in got.items()}
         values = {name: value for name, (value, _) in got.items()}
-        home = _folder(values.get("home") or _default_home(env))
+        home = _folder(values.get("home") or _default_home(env), "home", origin)
         store = _store_url(str(values.get("store_url") or f"sqlite:///{home.as_posix()}/ledger.db"), origin.get("store_url", "default"))
-        root = str(values.get("artifact_root") or home / "artifacts")
-        journals = _folder(values.get("journal_root") or home / "journals")
+        journals = _folder(values.get("journal_root") or home / "journals", "journal_root", origin)
         flags = {n: _flag(values.get(n, True), n, origin.get(n, "")) for n in ("capture_git", "capture_packages")}
         return cls(
             store_url=store,
-            artifact_root=_artifact_root(root),
+            artifact_root=_artifact_root(values.get("artifact_root") or home / "artifacts", origin),
             home=home,
             journal_root=journals,
             origin=MappingProxyType({f.name: origin.get(f.name, "default") for f in fields(cls) if f.name != "origin"}),
@@ -73,14 +75,40 @@ class Settings:
     @property
     def shown_store_url(self) -> str:
         """The store's URL without its password, for people and logs."""
-        return re.sub(r"(://[^/@]*:)[^/@]*@", r"\1********@", self.store_url)
+        return shown_url(self.store_url)
 
     @property
     def journal_folder(self) -> Path:
         """Journals of this store alone: a ledger never drains what was meant for another one."""
-        parts = urlsplit(self.store_url)
-        bare = f"{parts.scheme.split('+')[0]}://{parts.netloc.rpartition('@')[2]}{parts.path}?{parts.query}"
-        return self.journal_root / hashlib.sha256(bare.encode()).hexdigest()[:12]
+        return self.journal_root / hashlib.sha256(_which(self.store_url).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def shown_url(url: str) -> str:
+    """A database URL without its passwords, for people and logs.
+
+    Example:
+        >>> shown_url("postgresql+psycopg://ann:s3cret@db/ledger?sslpassword=x")
+        'postgresql+psycopg://ann:********@db/ledger?sslpassword=********'
+    """
+    scheme, colon, rest = url.partition("://")
+    if scheme.startswith("sqlite"):
+        return url
+    who, at, where = rest.rpartition("@")
+    user, colon_too, _ = who.partition(":")
+    hidden = f"{user}:********@" if colon_too else f"{who}{at}"
+    return _SECRET.sub(r"\1********", f"{scheme}{colon}{hidden}{where}")
+
+
+def _which(url: str) -> str:
+    """What of a store's URL says which store it is: not who comes, nor how."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        return url
+    place, _, query = rest.partition("?")
+    authority, _, name = place.partition("/")
+    host, _, port = _PORT.sub(r" \1", authority.rpartition("@")[2].lower()).partition(" ")
+    chosen = sorted((key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key in _SELECTS)
+    return f"postgresql://{host}:{port or 5432}/{unquote(name)}?{urlencode(chosen)}"
 
 
 def _collect(env: Mapping[str, str], folder: Path, given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -91,20 +119,27 @@ def _collect(env: Mapping[str, str], folder: Path, given: Mapping[str, Any]) -> 
     for source, table in _tables(folder):
         for name in names:
             if name in table:
-                got.setdefault(name, (table[name], source))
+                got.setdefault(name, (_checked(name, table[name], source), source))
     for name in names:
         if value := env.get(PREFIX + name.upper(), ""):
             got[name] = (value, f"environment {PREFIX}{name.upper()}")
         if given.get(name) is not None:
-            got[name] = (given[name], "argument")
+            got[name] = (_checked(name, given[name], "argument"), "argument")
     return got
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    kinds = bool | str if name.startswith("capture_") else str | os.PathLike
+    if not isinstance(value, kinds):
+        raise InvalidSettings(f"{name} (from {source}) is a {type(value).__name__}: write it as text")
+    return value
 
 
 def _tables(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, path in _FILES:
         try:
             table: Any = tomllib.loads((folder / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except OSError:  # no such file, a folder of this name, no right to read it
             continue
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidSettings(f"{folder / name} does not parse: {error}") from error
@@ -116,17 +151,27 @@ def _tables(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _default_home(env: Mapping[str, str]) -> Path:
     prefect = env.get("PREFECT_HOME", "")
-    return (Path(prefect).expanduser() if prefect else Path.home() / ".prefect") / "ledger"
+    try:
+        return (Path(prefect).expanduser() if prefect else Path.home() / ".prefect") / "ledger"
+    except RuntimeError:  # a user without a home, as in many containers
+        raise InvalidSettings(f"this user has no home folder: set {PREFIX}HOME to a folder that can be written") from None
 
 
-def _folder(value: Any) -> Path:
-    return Path(os.path.abspath(Path(str(value)).expanduser()))
+def _folder(value: Any, name: str, origin: Mapping[str, str]) -> Path:
+    text = os.fspath(value)
+    if "\0" in text:
+        raise InvalidSettings(f"{name} (from {origin.get(name, 'default')}) has a NUL in it: {text!r}")
+    try:
+        return Path(os.path.abspath(Path(text).expanduser()))
+    except RuntimeError as error:
+        raise InvalidSettings(f"{name} (from {origin.get(name, 'default')}) is {text!r}: {error}") from None
 
 
-def _artifact_root(value: str) -> str:
-    if "://" in value:
-        return value.rstrip("/")
-    return str(_folder(value))
+def _artifact_root(value: Any, origin: Mapping[str, str]) -> str:
+    text: str = os.fspath(value)
+    if "://" in text:
+        return text.rstrip("/")
+    return str(_folder(text, "artifact_root", origin))
 
 
 def _flag(value: Any, name: str, source: str) -> bool:
@@ -140,12 +185,22 @@ def _store_url(url: str, source: str) -> str:
     scheme, colon, rest = url.partition("://")
     name, _, driver = scheme.partition("+")
     if not colon or name not in ("sqlite", "postgresql", "postgres") or driver not in ("", "pysqlite", "psycopg"):
+        begins = re.match(r"[A-Za-z0-9+]{0,20}", url)  # no more of it: what does not parse may hold a password anywhere
         raise InvalidSettings(
-            f"store_url (from {source}) begins with {scheme[:40]!r}: give sqlite:////path/to/ledger.db or postgresql://user@host/database"
+            f"store_url (from {source}) begins with {begins.group() if begins else ''!r}:"
+            " give sqlite:////path/to/ledger.db or postgresql://user@host/database"
         )
     if name == "sqlite":
-        path = rest.partition("?")[0].lstrip("/") if os.name == "nt" else rest.partition("?")[0][1:]
-        if not path or path == ":memory:":
-            raise InvalidSettings(f"store_url (from {source}): an SQLite ledger is a file, as in sqlite:////path/to/ledger.db")
-        return f"sqlite:///{_folder(path).as_posix()}"
+        return _sqlite_url(rest, source)
+    if rest.count("@") > 1 or "@" in rest.partition("?")[2]:
+        raise InvalidSettings(f"store_url (from {source}): write '@' as %40 and '?' as %3F, but for the '@' before the host")
     return f"postgresql+psycopg://{rest}"
+
+
+def _sqlite_url(rest: str, source: str) -> str:
+    if "?" in rest:
+        raise InvalidSettings(f"store_url (from {source}): an SQLite ledger takes no options, and its path has no '?': {rest!r}")
+    path = rest.lstrip("/") if os.name == "nt" else rest[1:]
+    if not path or path == ":memory:":
+        raise InvalidSettings(f"store_url (from {source}): an SQLite ledger is a file, as in sqlite:////path/to/ledger.db")
+    return f"sqlite:///{_folder(path, 'store_url', {'store_url': source}).as_posix()}"

@@ -254,7 +254,7 @@ def test_workers_heard_first_leave_a_placeholder(database: Database) -> None:
 
 
 def test_a_worker_of_the_next_attempt_opens_the_run_again(database: Database) -> None:
-    """Something of attempt 2 heard before its start: the run is RUNNING in attempt 2, however attempt 1 ended and whenever that is heard."""
+    """Something of attempt 2 heard before its start: the run is RUNNING in attempt 2, however attempt 1 ended and whenever heard."""
     first: list[Event] = [started(10), RunStatusSeen(run=A, at=20, status="FAILED", attempt=1)]
     second: list[Event] = [ParamsLogged(run=A, at=30, attempt=2, values={"depth": "7"})]
     for said in (first + second, second + first):
