@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 
 
 @tracked_flow(name="digits", experiment="digits")
-async def digits(epochs: int = 30, seed: int = 0) -> Annotated[dict[str, float], Metrics]:
+async def digits(epochs: int = 20, seed: int = 0) -> Annotated[dict[str, float], Metrics]:
     """Train every candidate as a child run, then judge the one with the best validation accuracy on the test images."""
     fetch(seed)
     trained = {}

@@ -163,7 +163,7 @@ def leaderboard(runs: Sequence[Run], *, width: int = _WIDE) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("val.accuracy", "val.loss", "best loss", "took"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("run", style="dim", no_wrap=True)
+    table.add_column("run", style="dim", no_wrap=True, min_width=8)
     for place, run in enumerate(runs, 1):
         about = (run.params.get("family", ""), _options(run)) if wide else ()
         style = "bold green" if place == 1 else ""
@@ -174,7 +174,7 @@ def leaderboard(runs: Sequence[Run], *, width: int = _WIDE) -> Table:
 def _scores(run: Run) -> tuple[str, ...]:
     loss = run.summaries["val.loss"]
     best = f"{loss.min:.4f} @{loss.min_step}" if loss.min is not None else ""
-    took = f"{run.duration:.1f} s" if run.duration is not None else ""
+    took = "" if run.duration is None else f"{run.duration:.1f} s" if run.duration < 10 else f"{run.duration:.0f} s"
     return f"{run.metrics['val.accuracy']:.4f}", f"{run.metrics['val.loss']:.4f}", best, took
 
 

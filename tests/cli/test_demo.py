@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import command, document, process
-
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="the extra 'demo' is not installed")
+from tests.cli.conftest import command, document, process, python
 
 
+@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="the extra 'demo' is not installed")
 def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
     """On an empty machine, without a Prefect API: eight child runs of three families, curves, plots, data, a retried task, a winner."""
     home = tmp_path / "ledger"
@@ -34,6 +33,22 @@ def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
     best = max(children, key=lambda run: (run["metrics"]["val.accuracy"], -run["metrics"]["val.loss"]))
     assert parent["tags"]["winner"] == best["name"]
     winner = document(command("runs", "show", best["id"], "--json", home=home))
-    assert winner["summaries"]["val.loss"]["count"] == 30
+    assert winner["summaries"]["val.loss"]["count"] == 20
     assert {one["path"] for one in winner["artifacts"]} == {"confusion.png", "digits/model.pkl"}
     assert winner["facts"]["packages"]["scikit-learn"]
+
+
+def test_a_missing_extra_is_named_before_anything_starts(tmp_path: Path) -> None:
+    """Without scikit-learn the demo says what to install, and neither Prefect nor a ledger was touched."""
+    script = """
+import sys
+sys.modules["sklearn"] = None  # as if it were not installed
+from prefect_ledger.cli import main
+code = main(["demo"])
+assert "prefect" not in sys.modules
+sys.exit(code)
+"""
+    done = python(script, tmp_path / "ledger")
+    assert done.returncode == 1
+    assert "pip install 'prefect-ledger[demo]'" in done.stderr
+    assert not (tmp_path / "ledger").exists()

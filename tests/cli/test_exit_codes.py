@@ -122,3 +122,11 @@ def test_the_version_is_printed(cli: Cli) -> None:
     import prefect_ledger
 
     assert cli("--version").stdout.strip() == prefect_ledger.__version__
+
+
+def test_completion_is_installed_where_the_shell_looks(tmp_path: Path) -> None:
+    """``--install-completion`` writes a script that knows the commands."""
+    done = process("--install-completion", "--shell", "bash", home=tmp_path / "ledger", HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    [script] = tmp_path.glob(".local/share/bash-completion/completions/prefect-ledger")
+    assert {"recover", "experiments", "--order-by"} <= set(script.read_text().replace('"', " ").replace("'", " ").split())
