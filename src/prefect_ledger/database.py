@@ -33,6 +33,7 @@ _BUSY_SECONDS = 30.0
 _REFUSALS = ("22", "23", "54")  # classes of SQLSTATE: this value, this row, this statement too large
 _CONFLICTS = ("40001", "40P01")  # lost against another transaction
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
+_MIGRATING = threading.Lock()  # alembic's context is one for the whole process
 _LEFT_BEHIND: list[object] = []  # a parent's connections in a forked child: never used, never closed
 
 
@@ -116,8 +117,10 @@ class Database:
 
         if self.dialect == "sqlite":
             _create_sqlite(_sqlite_path(self.url))
+            with self._engine.connect() as conn:
+                _refuse_foreign(conn)  # before anything in the file is changed
             self._use_wal()
-        with self._writer() as conn, conn.begin():
+        with _MIGRATING, self._writer() as conn, conn.begin():
             if self.dialect == "postgresql":  # DDL "IF NOT EXISTS" races between processes; this does not
                 conn.execute(sa.text("select pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
             if _version(conn) != SCHEMA:
@@ -206,6 +209,8 @@ def conflicts(error: BaseException) -> bool:
 
 
 def _forked() -> None:
+    global _MIGRATING
+    _MIGRATING = threading.Lock()
     for database in list(_LIVE):
         database._forget_connections()
 
@@ -251,8 +256,10 @@ def _on_sqlite_begin(conn: sa.Connection) -> None:
 def _version(conn: sa.Connection) -> int | None:
     if not sa.inspect(conn).has_table(VERSION_TABLE):
         return None
-    text = conn.execute(sa.text(f"select version_num from {VERSION_TABLE}")).scalar()
-    return int(str(text)[:4]) if text else None
+    text = str(conn.execute(sa.text(f"select version_num from {VERSION_TABLE}")).scalar() or "")
+    if text and not text[:4].isdigit():
+        raise ForeignDatabase(f"the database has a table {VERSION_TABLE} that is not prefect-ledger's: it says {text[:40]!r}")
+    return int(text[:4]) if text else None
 
 
 def _refuse_foreign(conn: sa.Connection) -> None:
