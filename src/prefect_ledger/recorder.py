@@ -95,7 +95,7 @@ class Recorder:
                 self._stay_alive()
             except StoreUnavailable as error:
                 self._trouble(error, f"{error}; what is logged waits in {self.journal.folder}")
-            except Exception as error:  # the thread is the only one who drains: it must outlive whatever one batch does to it
+            except Exception as error:  # noqa: BLE001  # the only one who drains must outlive whatever one batch does to it
                 self._trouble(error, f"what is logged cannot be brought into the store: {type(error).__name__}: {error}")
             if not self.journal.prepared:
                 self.journal.prepare()
@@ -159,9 +159,7 @@ _held: list[Recorder] = []
 
 def _before_fork() -> None:
     """Never fork while a recorder is inside the database's driver: a lock copied in its locked state hangs the child."""
-    for recorder in list(_LIVE):
-        if recorder.pid == os.getpid() and recorder._mutex.acquire(timeout=2.0):
-            _held.append(recorder)
+    _held.extend(recorder for recorder in list(_LIVE) if recorder.pid == os.getpid() and recorder._mutex.acquire(timeout=2.0))
 
 
 def _after_fork_in_parent() -> None:

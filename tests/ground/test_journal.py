@@ -265,7 +265,7 @@ def test_a_signal_handler_that_raises_leaves_the_journal_whole(tmp_path: Path) -
 
 def test_a_forked_child_writes_a_journal_of_its_own(tmp_path: Path) -> None:
     """A child forked in the middle of logging, with a handle taken before, loses and doubles nothing, and leaves the parent's lock."""
-    journal, channel, _ = journal_in(tmp_path / "j")
+    _, channel, _ = journal_in(tmp_path / "j")
     stop = threading.Event()
     logged = 0
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import atexit
 import functools
 import getpass
+import os
 import sys
 import threading
+import time
 import uuid
 import warnings
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from prefect_ledger.recorder import Recorder
 
 EXIT_SECONDS = 30.0
+_CAPTURE_SECONDS = 5.0  # at exit, for git and packages to be found out
 
 
 class LedgerWarning(UserWarning):
@@ -42,6 +46,8 @@ class Ledger:
         self.recorder: Recorder | None = None
         self._entered: dict[tuple[str, int], ActiveRun] = {}
         self._mutex = threading.RLock()
+        self._capturing: list[threading.Thread] = []
+        _LIVE.add(self)
 
     @functools.cached_property
     def database(self) -> Database:
@@ -165,7 +171,7 @@ class Ledger:
         """Record the surroundings, beside the run: the caller does not wait for it."""
         thread = threading.Thread(target=describe, args=(run, Path.cwd(), self.settings), name="prefect-ledger-capture", daemon=True)
         thread.start()
-        self._capturing = thread
+        self._capturing = [*(one for one in self._capturing if one.is_alive()), thread]
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -173,10 +179,9 @@ class Ledger:
         """A journal was opened in this process: give it a recorder, and an end at exit."""
         from prefect_ledger.recorder import Recorder
 
-        self._entered = dict(self._entered)
         self.recorder = Recorder(journal, lambda: self.database)
         self.recorder.start()
-        _at_exit(self)
+        _end_at_exit()
 
     def flush(self, timeout: float = EXIT_SECONDS) -> int:
         """Bring what was logged until now into the store; returns how many records are still held (0: all is in)."""
@@ -184,9 +189,9 @@ class Ledger:
 
     def close(self, timeout: float = EXIT_SECONDS) -> None:
         """End what this process started and left open, drain, and stop. What the store does not take waits in the journal."""
-        thread = getattr(self, "_capturing", None)
-        if thread is not None:
-            thread.join(2.0)
+        deadline = time.monotonic() + _CAPTURE_SECONDS
+        for thread in self._capturing:
+            thread.join(max(0.0, deadline - time.monotonic()))
         failed = getattr(sys, "last_value", None)
         for run in list(self._entered.values()):
             if run._shared.owner and not run.finished and run._shared.kind == "script":
@@ -195,7 +200,8 @@ class Ledger:
             held = self.recorder.finish(timeout)
             if held:
                 _warn(
-                    f"{held} records are not in the store {self.settings.shown_store_url} yet; they wait in {self.journal.folder}: prefect-ledger recover brings them in"
+                    f"{held} records are not in the store {self.settings.shown_store_url} yet; they wait in {self.journal.folder}:"
+                    " prefect-ledger recover brings them in"
                 )
             self.recorder = None
         if "database" in self.__dict__:
@@ -215,6 +221,7 @@ def describe(run: ActiveRun, folder: Path, settings: Settings) -> None:
 
 
 _ledger: Ledger | None = None
+_LIVE: weakref.WeakSet[Ledger] = weakref.WeakSet()
 _registered: set[int] = set()
 _mutex = threading.Lock()
 
@@ -267,10 +274,8 @@ def open_run(run_id: str) -> ActiveRun:
     return ledger().attach(run_id)
 
 
-def _at_exit(one: Ledger) -> None:
-    """Close ``one`` when this process ends, however it was started: forked workers do not run ``atexit``, only ``Finalize``."""
-    import os
-
+def _end_at_exit() -> None:
+    """Have every ledger closed when this process ends, however it was started: forked workers run no ``atexit``, only ``Finalize``."""
     if os.getpid() in _registered:
         return
     _registered.add(os.getpid())
@@ -281,11 +286,24 @@ def _at_exit(one: Ledger) -> None:
 
 
 def _close_all() -> None:
-    if _ledger is not None:
+    for one in list(_LIVE):
         try:
-            _ledger.close()
+            one.close()
         except LedgerError as error:  # the process is ending: say it, do not stand in its way
             _warn(str(error))
+
+
+def _after_fork() -> None:
+    """In the child: locks that another thread held at the fork would never be free."""
+    for one in list(_LIVE):
+        one._mutex = threading.RLock()
+        one._capturing = []
+        for run in one._entered.values():
+            run._shared.mutex = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @functools.cache
