@@ -57,7 +57,8 @@ def settings(home: Path, url: str) -> Settings:
 def new_run(one: Ledger) -> ActiveRun:
     """A run whose surroundings are recorded already, so that this does not fall into what is timed."""
     run = one.start(experiment="bench")
-    one._capturing.join()
+    for thread in one._capturing:
+        thread.join()
     return run
 
 
