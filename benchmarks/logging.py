@@ -23,7 +23,7 @@ Call = Callable[[int], object]
 
 def calls(work: Work) -> Iterator[Row]:
     """One call, timed by itself, ours and a committed row in turns, the recorder draining meanwhile as it does."""
-    count = work.size(200_000, 100_000)
+    count = work.size(200_000, 50_000)
     with stores.folder() as folder, stores.ledger(folder, f"sqlite:///{folder}/ledger.db") as ledger:
         run, rows = stores.new_run(ledger), raw.RawSqlite(folder / "raw.db")
         one, small, single = run.log_metric, dict.fromkeys(raw.key_names(10), 0.5), np.float32(0.5)
@@ -70,7 +70,7 @@ def keys(work: Work) -> Iterator[Row]:
             run, names = stores.new_run(ledger), raw.key_names(amount)
             for i, name in enumerate(names):
                 run.log_metric(name, 0.5, i)
-            count = work.size(300_000, 200_000)
+            count = work.size(300_000, 100_000)
             (sample,) = in_turns(work.times(5), lambda run=run, names=names, count=count: _mean(run, names, count))  # type: ignore[misc]
             yield Row(
                 f"log_metric, {amount:,} keys: mean", sample, "µs", limit=HARD_LIMIT, grows=("log_metric, mean, by keys of the run", amount)
@@ -88,7 +88,7 @@ def _mean(run: ActiveRun, names: list[str], count: int) -> float:
 def threads(work: Work) -> Iterator[Row]:
     """Four threads, fifty keys: the time until all are done, by the number of calls."""
     with stores.folder() as folder, stores.ledger(folder, f"sqlite:///{folder}/ledger.db") as ledger:
-        run, count = stores.new_run(ledger), work.size(400_000, 200_000)
+        run, count = stores.new_run(ledger), work.size(400_000, 100_000)
         plain, numpy = in_turns(work.times(7, 5), lambda: from_threads(run, count, 0.5), lambda: from_threads(run, count, np.float32(0.5)))
         yield Row("log_metric from 4 threads, 50 keys: a call", plain, "µs", limit=HARD_LIMIT, note="wall time / calls")
         yield Row("the same with np.float32: a call", numpy, "µs", limit=HARD_LIMIT, note="wall time / calls")

@@ -102,8 +102,7 @@ class Result:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Seconds that ``work`` takes, garbage collected beforehand."""
-    gc.collect()
+    """Seconds that ``work`` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -112,6 +111,7 @@ def timed(work: Callable[[], Any]) -> float:
 def in_turns(times: int, *things: Timed) -> list[Sample]:
     """Do the things in turns, A B A B, each as often as ``times``; each says its own seconds (or whatever it measures)."""
     found: list[list[float]] = [[] for _ in things]
+    gc.collect()
     for _ in range(times):
         for kept, thing in zip(found, things, strict=True):
             kept.append(thing())

@@ -24,10 +24,11 @@ _SELECT = "SELECT step, at, value FROM points WHERE run = ? AND key = ? ORDER BY
 class RawSqlite:
     """One connection with the settings of our store: WAL, synchronous=normal."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = True) -> None:
         self.path = path
         self.connection = connect(path)
-        self.clear()
+        if new:
+            self.clear()
 
     def clear(self) -> None:
         """Begin with an empty table."""
@@ -56,9 +57,10 @@ class RawSqlite:
 class RawPostgres:
     """One connection to a table of its own."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, new: bool = True) -> None:
         self.connection = psycopg.connect(dsn, autocommit=True)
-        self.clear()
+        if new:
+            self.clear()
 
     def clear(self) -> None:
         """Begin with an empty table."""

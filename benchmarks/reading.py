@@ -20,6 +20,7 @@ from prefect_ledger.database import Database, rows
 
 READ_LIMIT = {200_000: 5.0, 1_000_000: 30.0}  # ms
 BYTES_LIMIT = 10.0
+_MOST_ROWS = 1_000_000  # more of them take a minute to select
 
 Floats = NDArray[np.float64]
 
@@ -38,28 +39,34 @@ def postgresql(work: Work) -> Iterator[Row]:
 
 
 def _read(work: Work, kind: str) -> Iterator[Row]:
-    growing = (20_000, 200_000, 1_000_000) if work.quick or kind != "SQLite" else (20_000, 200_000, 1_000_000, 10_000_000)
-    amounts = [work.size(amount) for amount in growing]
     with stores.folder() as folder, stores.store(kind, folder) as (url, dsn):
+        amounts = [work.size(amount) for amount in _amounts(work, kind)]
         runs = _fill(folder, url, amounts, calls=not work.quick)
         theirs: raw.RawSqlite | raw.RawPostgres = raw.RawSqlite(folder / "raw.db") if kind == "SQLite" else raw.RawPostgres(dsn)
         for number, amount in enumerate(amounts):
-            values = _measured(amount)[0].tolist()
-            theirs.clear()
-            points = raw.points(amount, 1, values, run=number)
-            theirs.insert(points) if isinstance(theirs, raw.RawSqlite) else theirs.copy(points)
-            where = dsn or str(folder / "raw.db")
-            ours, theirs_ms = _in_fresh_processes(work.times(7, 5), url, runs[amount], "loss", amount, where, number)
-            limit = READ_LIMIT.get(amount)
+            where = (dsn or str(folder / "raw.db")) if amount <= _MOST_ROWS else ""
+            if where:
+                _fill_raw(theirs, number, amount)
+            ours, rows_ms = _in_fresh_processes(work.times(7, 5), url, runs[amount], "loss", amount, where, number)
+            what = f"run.metric of {amount:,} points from {kind}, fresh process"
             grows = (f"run.metric from {kind}, by points of the series", amount)
-            yield Row(
-                f"run.metric of {amount:,} points from {kind}, fresh process", ours, "ms", theirs_ms, "SELECT of rows", limit, grows=grows
-            )
+            yield Row(what, ours, "ms", rows_ms, where and "SELECT of rows", READ_LIMIT.get(amount), grows=grows)
         for name, run in () if work.quick else (("logged by single calls", "calls"), ("the same, the run still open", "open")):
             amount = work.size(200_000)
-            ours, _ = _in_fresh_processes(work.times(7, 5), url, runs[run], "loss3", amount, "", 0)
-            limit = READ_LIMIT[200_000]
-            yield Row(f"run.metric of {amount:,} of 10 series {name}, {kind}", ours, "ms", limit=limit if amount == 200_000 else None)
+            ours, _ = _in_fresh_processes(work.times(7), url, runs[run], "loss3", amount, "", 0)
+            yield Row(f"run.metric of {amount:,} of 10 series {name}, {kind}", ours, "ms", limit=READ_LIMIT.get(amount))
+
+
+def _amounts(work: Work, kind: str) -> tuple[int, ...]:
+    if work.quick:
+        return (20_000, 200_000, 1_000_000) if kind == "SQLite" else (200_000, 1_000_000)
+    return (20_000, 200_000, 1_000_000, 10_000_000) if kind == "SQLite" else (20_000, 200_000, 1_000_000)
+
+
+def _fill_raw(theirs: raw.RawSqlite | raw.RawPostgres, number: int, amount: int) -> None:
+    theirs.clear()
+    points = raw.points(amount, 1, _measured(amount)[0].tolist(), run=number)
+    theirs.insert(points) if isinstance(theirs, raw.RawSqlite) else theirs.copy(points)
 
 
 def _fill(folder: Path, url: str, amounts: list[int], *, calls: bool) -> dict[int | str, str]:
@@ -115,15 +122,7 @@ def child() -> None:
 
 def _read_raw(where: str, number: int) -> float:
     """Seconds of a SELECT of all points of a run and key into arrays."""
-    one: raw.RawSqlite | raw.RawPostgres
-    if where.startswith("postgresql"):
-        import psycopg
-
-        one = raw.RawPostgres.__new__(raw.RawPostgres)
-        one.connection = psycopg.connect(where, autocommit=True)
-    else:
-        one = raw.RawSqlite.__new__(raw.RawSqlite)
-        one.connection = raw.connect(Path(where))
+    one = raw.RawPostgres(where, new=False) if where.startswith("postgresql") else raw.RawSqlite(Path(where), new=False)
     start = time.perf_counter()
     one.read(number, raw.key_names(1)[0])
     return time.perf_counter() - start

@@ -84,7 +84,7 @@ def sqlite(work: Work) -> Iterator[Row | Absent]:
 
 def postgresql(work: Work) -> Iterator[Row | Absent]:
     """The same in PostgreSQL, its statistics taken as autovacuum would have by then."""
-    for count in (1_000, 10_000) if work.quick else (10_000, 100_000):
+    for count in (10_000,) if work.quick else (10_000, 100_000):
         with stores.folder() as folder, stores.store("PostgreSQL", folder) as (url, dsn):
             _fill(Database(url), work.size(count))
             with psycopg.connect(dsn, autocommit=True) as connection:
@@ -105,7 +105,7 @@ def _searches(work: Work, kind: str, url: str, count: int, ask: Ask) -> Iterator
     for question in QUESTIONS:
         reader.search_runs(None, question.filter, question.order, 100)  # once before: plans and pages are then as warm for both
         assert _same(reader, question, ask)
-        ours, theirs = in_turns(work.times(21, 11), lambda q=question: _ours(reader, q), lambda q=question: timed(lambda: _raw(ask, q)))  # type: ignore[misc]
+        ours, theirs = in_turns(work.times(15, 9), lambda q=question: _ours(reader, q), lambda q=question: timed(lambda: _raw(ask, q)))  # type: ignore[misc]
         yield Row(
             f"top 100 of {count:,} runs, {kind}: {question.name}",
             ours.each(lambda s: s * 1000),
@@ -154,7 +154,7 @@ def _frame(work: Work, kind: str, reader: Reader, count: int, ask: Ask) -> Row |
     if not isinstance(found, pd.DataFrame):
         return Absent(what, "search_runs(as_='pandas') is not there yet")
     ours, theirs = in_turns(
-        work.times(11, 7),
+        work.times(9, 7),
         lambda: timed(lambda: reader.search_runs(None, limit=1_000, as_="pandas")),
         lambda: timed(lambda: _raw_frame(ask)),
     )

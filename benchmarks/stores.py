@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,8 +58,9 @@ def settings(home: Path, url: str) -> Settings:
 def new_run(one: Ledger) -> ActiveRun:
     """A run whose surroundings are recorded already, so that this does not fall into what is timed."""
     run = one.start(experiment="bench")
-    for thread in one._capturing:
-        thread.join()
+    for thread in threading.enumerate():
+        if thread.name == "prefect-ledger-capture":
+            thread.join()
     return run
 
 
