@@ -124,7 +124,7 @@ class Drain:
         if not batch.points:
             return None
         numbers = np.concatenate(batch.series)
-        present = np.flatnonzero(np.bincount(numbers)).tolist()
+        present = np.flatnonzero(np.bincount(numbers)).tolist()  # all of them announced: the reader saw to it
         names = {number: batch.names[number] for number in present}
         if missing := self._known.missing(names.values()):
             with self.database.write() as tx:

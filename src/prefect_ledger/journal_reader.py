@@ -42,7 +42,7 @@ class Batch:
     times: list[NDArray[Any]] = field(default_factory=list)
     values: list[NDArray[Any]] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)  # segments that are read whole
-    damaged: int = 0  # records whose checksum is wrong: skipped
+    damaged: int = 0  # slots that could not be read: skipped
 
     @property
     def points(self) -> int:
@@ -59,6 +59,8 @@ class JournalReader:
         self.names: dict[int, SeriesName] = {}
         self._named: int = 0  # the segment whose names are known up to the position
         self._open: dict[int, Segment] = {}
+        self._announced = np.empty(0, np.int64)  # the numbers of ``names``, sorted
+        self.damaged = False  # something could not be read: no segment is removed from here on
 
     def read(self, limit: int = SLOTS_A_BATCH) -> Batch | None:
         """The next records, about ``limit`` slots of them; None when there is nothing new. Does not move the position."""
@@ -91,6 +93,7 @@ class JournalReader:
     def advance(self, batch: Batch) -> None:
         """Go on behind ``batch``: the store has it."""
         self.position = batch.new
+        self.damaged |= batch.damaged > 0
         for number in batch.passed:
             self._forget(number)
         if batch.passed:
@@ -116,6 +119,7 @@ class JournalReader:
             if segment is None:
                 return None
             self._open[number] = segment
+            self.damaged |= not segment.whole
         return self._open[number]
 
     def _forget(self, number: int) -> None:
@@ -125,7 +129,8 @@ class JournalReader:
         segment = self._open.pop(number, None)
         if segment is not None:
             segment.memory.close()
-        self._path(number).unlink(missing_ok=True)
+        if not self.damaged:
+            self._path(number).unlink(missing_ok=True)
 
     def _learn(self, segment: Segment, slot: int) -> None:
         """Names announced before the position, when the reader begins in the middle of a segment."""
@@ -135,12 +140,29 @@ class JournalReader:
                 self._walk(segment, 0, slot, Batch((0, 0), (0, 0), self.names))
 
     def _name_all(self, batch: Batch, number: int) -> None:
-        """A name may stand behind its points when a signal handler came between them; then the whole segment is asked."""
-        numbers = {int(s) for part in batch.series for s in (part[:1] if len(part) == 1 else np.unique(part))} if batch.series else set()
-        if numbers - self.names.keys() and (segment := self._segment(number)) is not None:
+        """See that each point's series has a name; one that was never announced is damage, and its points are left out.
+
+        A name may stand behind its points when a signal handler came between them; then the whole segment is asked.
+        """
+        if all(self._known(part).all() for part in batch.series):
+            return
+        if (segment := self._segment(number)) is not None:
             self._walk(segment, 0, (segment.size - HEADER_BYTES) // SLOT, Batch((0, 0), (0, 0), self.names))
-        for unknown in numbers - self.names.keys():
-            self.names[unknown] = ("", f"unknown.{unknown}", 1, "", 1)
+        for index, part in enumerate(batch.series):
+            known = self._known(part)
+            batch.damaged += int((~known).sum())
+            for columns in (batch.series, batch.steps, batch.times, batch.values):
+                columns[index] = columns[index][known]
+
+    def _known(self, series: NDArray[Any]) -> NDArray[Any]:
+        """Whether each number of a series was announced."""
+        if len(self._announced) != len(self.names):
+            self._announced = np.array(sorted(self.names), np.int64)
+        if not len(self._announced):
+            return np.zeros(len(series), bool)
+        place = np.searchsorted(self._announced, series)
+        found: NDArray[Any] = self._announced[np.minimum(place, len(self._announced) - 1)] == series
+        return found
 
     def _walk(self, segment: Segment, start: int, end: int, batch: Batch) -> int:
         """Read slots ``start`` to ``end``; returns the slot behind the last whole record (it may pass ``end``)."""
@@ -160,11 +182,32 @@ class JournalReader:
                     break
                 length = self._take_record(segment, at, len(slots) - at, batch)
                 if not length:
-                    break
+                    further = self._resume(segment, slots, at) if self.live is None else 0
+                    if not further:
+                        break
+                    batch.damaged += further - at
+                    length = further - at
                 at += length
             return at
         finally:
             del slots  # a view that lives on keeps the segment mapped
+
+    def _resume(self, segment: Segment, slots: NDArray[Any], slot: int) -> int:
+        """The next slot behind ``slot`` where a whole record stands; 0 when none does, as at the end of what was written.
+
+        A dead process leaves at most one record half written, the last. Anything whole behind an unreadable slot means damage.
+        """
+        behind = slots["mark"][slot + 1 :]
+        points = np.flatnonzero(behind == POINT_MARK) + slot + 1
+        points = points[self._known(slots["series"][points].astype(np.int64))] if len(points) else points
+        best = int(points[0]) if len(points) else 0
+        for at in (np.flatnonzero(behind == RECORD_MARK) + slot + 1).tolist():
+            if best and at > best:
+                break
+            scratch = Batch((0, 0), (0, 0), dict(self.names))
+            if self._take_record(segment, at, len(slots) - at, scratch) and not scratch.damaged:
+                return int(at)
+        return best
 
     def _take_record(self, segment: Segment, slot: int, room: int, batch: Batch) -> int:
         """Read one record; returns the slots it takes, 0 when none stands here."""

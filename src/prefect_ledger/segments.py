@@ -49,6 +49,7 @@ class Segment:
     memory: mmap.mmap
     size: int
     path: Path | None
+    whole: bool = True  # False: the file is shorter than it was made
 
 
 def slots_for(payload: int) -> int:
@@ -118,8 +119,8 @@ def open_segment(path: Path, number: int) -> Segment | None:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         return None
-    magic, _, found, _, _ = HEADER.unpack_from(memory, 0)
+    magic, _, found, _, made = HEADER.unpack_from(memory, 0)
     if magic != MAGIC or found != number:
         memory.close()
         raise JournalCorrupt(f"{path} is not segment {number} of a journal that this version reads")
-    return Segment(number, memory, size, path)
+    return Segment(number, memory, size, path, whole=size >= made)
