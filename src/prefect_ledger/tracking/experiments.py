@@ -29,7 +29,7 @@ def create_experiment(name: str, *, tags: Mapping[str, Any] | None = None) -> Ex
     from prefect_ledger.queries import experiments
 
     check_name(name)
-    texts = {check_key(key, "tag"): _tag_text(key, value) for key, value in (tags or {}).items()}
+    texts = _tag_texts({} if tags is None else tags)
     with _store() as tx:
         return experiments.get(tx, store.create(tx, name, texts))
 
@@ -127,6 +127,12 @@ def _store(*, write: bool = True) -> Iterator[Any]:
     one.flush()
     with one.database.write() if write else one.database.read() as tx:
         yield tx
+
+
+def _tag_texts(tags: Mapping[str, Any]) -> dict[str, str | None]:
+    if not isinstance(tags, Mapping):
+        raise InvalidValue(f"tags are a mapping of names to values, not {type(tags).__name__}")
+    return {check_key(key, "tag"): _tag_text(key, value) for key, value in tags.items()}
 
 
 def _tag_text(key: str, value: Any) -> str | None:
