@@ -42,7 +42,8 @@ class Channel:
         self._ids: dict[str, int] = {}
         self._steps: dict[str, int] = {}
         self._closed = False
-        journal.channels.add(self)
+        with journal._lock:  # a roll in another thread walks over them
+            journal.channels.add(self)
 
     def log_metric(self, key: str, value: SupportsFloat, step: SupportsIndex | None = None) -> None:
         """Log one point of the metric ``key``: kept once this returned, also when the process is killed next.
@@ -136,8 +137,9 @@ class Channel:
 
     def close(self) -> None:
         """Refuse what is logged from here on."""
-        self._closed = True
-        self._ids.clear()
+        with self._journal._lock:  # else a call in another thread finds its key, and then not its number
+            self._closed = True
+            self._ids.clear()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -10,6 +10,8 @@ raises, loses nothing. A forked child never writes into its parent's journal: th
 from __future__ import annotations
 
 import contextlib
+import getpass
+import hashlib
 import itertools
 import json
 import mmap
@@ -210,7 +212,7 @@ class Journal:
         with contextlib.suppress(BufferError):
             segment.memory.close()
         if segment.path is not None:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # gone already, or on a disk that became read-only: the store has it all the same
                 segment.path.unlink()
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -232,19 +234,23 @@ class Journal:
             self._on_open(self)
 
     def _claim_somewhere(self, identity: uuid.UUID) -> tuple[Path, lockfile.Lock | None]:
-        for root in (self.root, None):
+        trouble: OSError | None = None
+        for root in (self.root, spare_root(self.root)):
             try:
-                return self._claim(root, identity)
+                found = self._claim(root, identity)
             except OSError as error:
-                where = "a private temporary folder" if root else "memory"
-                self.tell(
-                    "folder", f"the journal folder {root or 'in the temporary folder'} cannot be used ({error}): {where} is used instead"
-                )
+                trouble = trouble or error
+                continue
+            if trouble is not None:
+                self.tell("folder", f"the journal folder {self.root} cannot be used ({trouble}): {root} is used instead")
+            return found
+        self.tell("folder", f"the journal folder {self.root} cannot be used ({trouble}), nor a temporary one: memory is used instead")
         return self.root / str(identity), None
 
-    def _claim(self, root: Path | None, identity: uuid.UUID) -> tuple[Path, lockfile.Lock]:
-        root = Path(tempfile.mkdtemp(prefix="prefect-ledger-")) if root is None else private_folder(root)
-        hidden = root / f".{identity}"
+    def _claim(self, root: Path, identity: uuid.UUID) -> tuple[Path, lockfile.Lock]:
+        if root != self.root:
+            private_folder(root.parent)
+        hidden = private_folder(root) / f".{identity}"
         hidden.mkdir(mode=0o700)
         lease = lockfile.acquire(hidden / "lock")
         if lease is None:
@@ -252,10 +258,16 @@ class Journal:
         (hidden / "owner.json").write_text(json.dumps(lockfile.identity() | {"store": self.store}), encoding="utf-8")
         return hidden.rename(root / str(identity)), lease
 
-    def close(self, *, drained: bool) -> None:
-        """End in order. ``drained``: the store has everything, so the folder goes; otherwise it waits for recovery."""
-        if self.pid != os.getpid() or self.closed:
-            return
+    def close(self, *, reached: tuple[int, int]) -> None:
+        """End in order. ``reached``: up to where the store has everything; when that is all, the folder goes, else it waits for recovery.
+
+        Other threads may be logging: what they say from here on goes into a new journal.
+        """
+        with self._lock:
+            if self.pid == os.getpid() and not self.closed:
+                self._close(drained=reached >= self.position())
+
+    def _close(self, *, drained: bool) -> None:
         if not drained:
             self.say(JournalClosed(at=time.time_ns() // 1000))
         self.closed = True
@@ -285,6 +297,12 @@ class Journal:
         self._lock, self.wake = threading.RLock(), threading.Event()
         self.segments, self._spare, self._lease, self._memory = {}, None, None, None
         self.pid, self._offset, self._last, self._size, self._told = 0, 1, 0, 0, set()
+
+
+def spare_root(root: Path) -> Path:
+    """Where journals go that cannot be below ``root``: a folder of this user's in the temporary folder, where recovery looks too."""
+    user = os.geteuid() if hasattr(os, "geteuid") else getpass.getuser()
+    return Path(tempfile.gettempdir()) / f"prefect-ledger-{user}" / hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
 
 
 def private_folder(path: Path) -> Path:

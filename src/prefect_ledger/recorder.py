@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.5  # seconds between drains
 LEASE = 30.0  # seconds between signs of life of open runs that say nothing
 _PATIENCE = 5.0  # seconds between tries while the store is away
+_LAST_ADOPTION = 5.0  # seconds at most, at the end, for journals of others
 _LIVE: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
@@ -38,25 +39,36 @@ class Recorder:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prefect-ledger-recorder", daemon=True)
         self._lease = time.monotonic()
+        self._adoptions_wanted, self._adoptions_done, self._adopted_at = 1, 0, 0.0
+        self._loading = True  # the first step imports numpy, SQLAlchemy and perhaps alembic
         _LIVE.add(self)
 
     def start(self) -> None:
-        """Begin to drain in the background."""
-        self._thread.start()
+        """Begin to drain in the background; where no thread can be started any more, what is logged waits for recovery."""
+        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
+            self._thread.start()
 
     def flush(self, timeout: float) -> int:
-        """Wait until all that is in the journal now is in the store, ``timeout`` seconds at most; returns the records still held."""
+        """Wait until all that is in the journal now is in the store, and what processes that have ended left in theirs beside it:
+        ``timeout`` seconds at most. Returns the records of this journal that are still held.
+
+        Raises:
+            LedgerError: why the store takes nothing now, StoreUnavailable most of all.
+        """
         if self.pid != os.getpid():
             return 0
         target = self.journal.position()
         deadline = time.monotonic() + timeout
         self.last_error = None
+        self._adoptions_wanted = wanted = self._adoptions_wanted + 1
         with self._moved:
-            while self._reached() < target and time.monotonic() < deadline and self._thread.is_alive():
+            while self._reached() < target or self._adoptions_done < wanted:
+                if (error := self._trouble_seen()) is not None or time.monotonic() >= deadline or not self._thread.is_alive():
+                    if isinstance(error, LedgerError):
+                        raise error
+                    break
                 self.journal.wake.set()
                 self._moved.wait(min(0.1, max(0.0, deadline - time.monotonic())))
-                if isinstance(self.last_error, LedgerError):
-                    raise self.last_error
         return _distance(self._reached(), target, self.journal)
 
     def finish(self, timeout: float) -> int:
@@ -66,32 +78,39 @@ class Recorder:
         """
         if self.pid != os.getpid():
             return 0
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = began + timeout
         self._stop.set()
         self.journal.wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         target = self.journal.position()
         if not self._thread.is_alive():
-            with contextlib.suppress(LedgerError):
+            try:
                 while self._reached() < target and time.monotonic() < deadline and self._step():
                     pass
-        held = _distance(self._reached(), target, self.journal)
-        self.journal.close(drained=not held)
+                self._adopt(lambda: time.monotonic() < min(deadline, began + _LAST_ADOPTION))
+            except Exception as error:  # noqa: BLE001  # the process is ending: what is not in the store is counted below, and stays
+                self.last_error = error
+        with self.journal._lock:  # what other threads say meanwhile is held too
+            reached = self._reached()
+            held = _distance(reached, self.journal.position(), self.journal)
+            self.journal.close(reached=reached)
         return held
+
+    def _trouble_seen(self) -> Exception | None:
+        return self.last_error
 
     def _reached(self) -> Position:
         return self._drain.reader.position if self._drain is not None else (0, 0)
 
     def _run(self) -> None:
-        adopted = False
         while not self._stop.is_set():
             more = False
             try:
                 more = self._step()
-                if not more and not adopted:
-                    adopted = True
-                    self._adopt()
+                if not more and (self._adoptions_done < self._adoptions_wanted or time.monotonic() - self._adopted_at >= LEASE):
+                    self._adopt(self._breathe)
                 self._stay_alive()
             except StoreUnavailable as error:
                 self._trouble(error, f"{error}; what is logged waits in {self.journal.folder}")
@@ -118,15 +137,32 @@ class Recorder:
                 self._drain = Drain(self._database(), reader, str(self.journal.id))
             more = self._drain.step()
             self.last_error = None
-        with self._moved:
-            self._moved.notify_all()
+            self._loading = False
+        self._notify()
         return more
 
-    def _adopt(self) -> None:
+    def _adopt(self, between: Callable[[], bool]) -> None:
+        """Bring in journals that dead processes left beside this one; ``between`` their batches it is asked whether to go on."""
         from prefect_ledger.recovery import recover
 
+        wanted = self._adoptions_wanted
         with self._mutex, contextlib.suppress(OSError):
-            recover(self.journal.root, self._database())
+            recover(self.journal.root, self._database(), between=between)
+        self._adoptions_done, self._adopted_at = wanted, time.monotonic()
+        self._notify()
+
+    def _breathe(self) -> bool:
+        """Between two batches of somebody else's journal: let a fork through, and drain this process's own."""
+        self._mutex.release()
+        try:
+            self._step()
+        finally:
+            self._mutex.acquire()
+        return not self._stop.is_set()
+
+    def _notify(self) -> None:
+        with self._moved:
+            self._moved.notify_all()
 
     def _stay_alive(self) -> None:
         """A sign of life for runs that are open and silent."""
@@ -138,8 +174,7 @@ class Recorder:
     def _trouble(self, error: Exception, sentence: str) -> None:
         self.last_error = error
         self.journal.tell("store", sentence)
-        with self._moved:
-            self._moved.notify_all()
+        self._notify()
 
 
 def _distance(reached: Position, target: Position, journal: Journal) -> int:
@@ -159,7 +194,10 @@ _held: list[Recorder] = []
 
 def _before_fork() -> None:
     """Never fork while a recorder is inside the database's driver: a lock copied in its locked state hangs the child."""
-    _held.extend(recorder for recorder in list(_LIVE) if recorder.pid == os.getpid() and recorder._mutex.acquire(timeout=2.0))
+    for recorder in list(_LIVE):
+        # Not without end: a store may be waited for longer than a fork can be. Imports do end, and a lock of theirs would hang the child.
+        if recorder.pid == os.getpid() and recorder._mutex.acquire(timeout=30.0 if recorder._loading else 2.0):
+            _held.append(recorder)  # noqa: PERF401  # each as soon as it is held: an interrupt may come in between
 
 
 def _after_fork_in_parent() -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import lockfile, run_store
 from prefect_ledger.drain import Drain
-from prefect_ledger.errors import JournalCorrupt
+from prefect_ledger.errors import JournalCorrupt, LedgerError
+from prefect_ledger.journal import spare_root
 from prefect_ledger.journal_reader import JournalReader, left_behind
 
 if TYPE_CHECKING:
@@ -30,45 +31,57 @@ class Recovered:
     broken: list[str] = field(default_factory=list)
 
 
-def recover(folder: Path, database: Database, *, progress: Callable[[str], Any] | None = None) -> Recovered:
-    """Adopt the journals below ``folder`` whose process is gone: drain them, end their runs as CRASHED, remove them.
+def recover(
+    folder: Path, database: Database, *, progress: Callable[[str], Any] | None = None, between: Callable[[], bool] | None = None
+) -> Recovered:
+    """Adopt the journals of ``folder`` whose process is gone: drain them, end their runs as CRASHED, remove them.
 
-    Safe to run twice, by several processes at once, and to be killed at any moment.
+    Safe to run twice, by several processes at once, and to be killed at any moment. ``progress`` hears the name of each journal;
+    ``between`` is called between batches, and what it answers says whether to go on. A journal that cannot be read, or whose records
+    cannot be brought in, is named in ``broken`` and does not hold up the others.
 
     Raises:
         StoreUnavailable: the store does not take them now; they stay.
     """
     found = Recovered()
-    for path in left_behind(folder):
-        lock = _try_lock(path)
-        if lock is None:
-            found.alive += path.exists()
-            continue
-        try:
-            if progress is not None:
-                progress(path.name)
-            _adopt(path, database, found)
-        finally:
-            lock.release()
-    _sweep(folder)
+    for place in (folder, spare_root(folder)):
+        for path in left_behind(place):
+            if between is not None and not between():
+                return found
+            lock = _try_lock(path)
+            if lock is None:
+                found.alive += path.exists()
+                continue
+            try:
+                if progress is not None:
+                    progress(path.name)
+                _adopt(path, database, found, between)
+            finally:
+                lock.release()
+        _sweep(place)
     return found
 
 
 def _try_lock(path: Path) -> lockfile.Lock | None:
     try:
-        return lockfile.acquire(path / "lock") if (path / "lock").exists() else None
+        return lockfile.acquire(path / "lock")  # made when it is missing: a journal is never seen before it is locked
     except OSError:
         return None  # removed by another recovery between the look and the lock
 
 
-def _adopt(path: Path, database: Database, found: Recovered) -> None:
+def _adopt(path: Path, database: Database, found: Recovered, between: Callable[[], bool] | None) -> None:
     drain = Drain(database, JournalReader(path), path.name)
+    broken = ""
     try:
         while drain.step():
-            pass
+            if between is not None and not between():
+                return  # the rest of it another time
     except JournalCorrupt as error:
-        found.broken.append(str(error))
-        path.rename(path.with_name(f".broken-{path.name}"))
+        broken = str(error)
+    except LedgerError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with one journal, those of other processes are brought in
+        found.broken.append(f"{path} is left as it is: {type(error).__name__}: {error}")
         return
     finally:
         drain.reader.close()
@@ -78,6 +91,12 @@ def _adopt(path: Path, database: Database, found: Recovered) -> None:
     found.journals += 1
     found.points += drain.points
     found.events += drain.events
+    if drain.reader.damaged:
+        broken = broken or f"{path}: {drain.damaged} places could not be read; all else is in the store"
+    if broken:  # kept for a person to look at, and not looked at again
+        kept = path.rename(path.with_name(f".broken-{path.name}"))
+        found.broken.append(f"{broken} (kept as {kept.name})")
+        return
     trash = path.with_name(f".gone-{path.name}")
     path.rename(trash)
     shutil.rmtree(trash, ignore_errors=True)

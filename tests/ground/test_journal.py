@@ -105,7 +105,7 @@ def test_any_mixture_comes_back_in_order(tmp_path_factory: pytest.TempPathFactor
         points, events = read_all(journal)
         assert points == {key: values for key, values in expected.items() if values}
         assert len(events) == texts
-        journal.close(drained=True)
+        journal.close(reached=journal.position())
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_a_folder_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:
         assert read_all(journal)[0] == {"a": [(0, 1.0)]}
         assert not journal.folder.is_relative_to(tmp_path)
         assert len(told) == 1
-        journal.close(drained=True)
+        journal.close(reached=journal.position())
         journal.folder.parent.rmdir()
 
 
@@ -382,8 +382,68 @@ def test_closing_drained_leaves_nothing(tmp_path: Path) -> None:
     journal, channel, _ = journal_in(tmp_path / "j")
     channel.log_metric("a", 1.0)
     first = journal.folder
-    journal.close(drained=True)
+    journal.close(reached=journal.position())
     assert not first.exists()
     channel.log_metric("a", 2.0)
     assert journal.folder != first
     assert read_all(journal)[0] == {"a": [(1, 2.0)]}
+
+
+def _damaged(folder: Path, change: Any) -> tuple[int, int, bool]:
+    """Points read, slots given up, and whether the segment is kept, of a journal whose first segment was changed on the disk."""
+    journal, channel, _ = journal_in(folder)
+    for i in range(1000):
+        channel.log_metric("a", float(i), step=i)
+    path = journal.folder / "00000001.seg"
+    data = bytearray(path.read_bytes())
+    change(data)
+    path.write_bytes(data)
+    reader = JournalReader(journal.folder)
+    points = damaged = 0
+    while (batch := reader.read()) is not None:
+        points, damaged = points + batch.points, damaged + batch.damaged
+        reader.advance(batch)
+    reader.close()
+    return points, damaged, reader.damaged
+
+
+def _offset(slot: int) -> int:
+    return HEADER_BYTES + slot * SLOT
+
+
+def test_a_lost_mark_costs_one_point(tmp_path: Path) -> None:
+    """One flipped bit of one point's mark loses that point alone, and is counted."""
+
+    def change(data: bytearray) -> None:
+        data[_offset(100) + SLOT - 2] ^= 0x40
+
+    assert _damaged(tmp_path / "j", change) == (999, 1, True)
+
+
+def test_a_series_that_was_never_announced_is_damage(tmp_path: Path) -> None:
+    """A point with a series number nobody announced is left out and counted, however great the number is."""
+
+    def change(data: bytearray) -> None:
+        data[_offset(100) + SLOT - 5] ^= 0x80
+
+    assert _damaged(tmp_path / "j", change) == (999, 1, True)
+
+
+def test_a_region_of_noise_costs_what_stood_there(tmp_path: Path) -> None:
+    """Random bytes over fifty slots lose fifty points; what follows is read."""
+
+    def change(data: bytearray) -> None:
+        data[_offset(200) : _offset(250)] = np.random.default_rng(5).bytes(50 * SLOT)
+
+    points, damaged, kept = _damaged(tmp_path / "j", change)
+    assert (points, kept) == (950, True)
+    assert damaged == 50
+
+
+def test_a_truncated_segment_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """A segment cut off in the middle gives what stands in it, and is kept."""
+
+    def change(data: bytearray) -> None:
+        del data[_offset(143) :]
+
+    assert _damaged(tmp_path / "j", change) == (140, 0, True)

@@ -12,16 +12,18 @@ import time
 import uuid
 import warnings
 import weakref
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.errors import LedgerError, RunNotFound
-from prefect_ledger.events import RunAttached, RunStarted
+from prefect_ledger.errors import RunNotFound, StoreUnavailable
+from prefect_ledger.events import RunAttached, RunStarted, TagsSet
 from prefect_ledger.journal import Journal
-from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id
+from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
+from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
     from prefect_ledger.artifact_store import ArtifactStore
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from prefect_ledger.recorder import Recorder
 
 EXIT_SECONDS = 30.0
+_WHOLE = 36  # characters of a run id
 _CAPTURE_SECONDS = 5.0  # at exit, for git and packages to be found out
 
 
@@ -133,6 +136,7 @@ class Ledger:
         run_id = str(uuid.uuid4())
         if name is not None:
             check_name(name, "run")
+        texts = tag_texts({} if tags is None else tags)  # before the run is said to have started
         run = self.enter(
             run_id,
             experiment=experiment,
@@ -140,26 +144,35 @@ class Ledger:
             kind="script",
             parent=None if parent is None else whole_id(parent),
         )
-        if tags:
-            run.set_tags(tags)
+        if texts:
+            run.say(TagsSet(run=run_id, at=now(), values=texts))
         self._describe(run)
         return run
 
     def attach(self, run_id: str) -> ActiveRun:
         """A handle of a run that exists: one open in this process, else one of the store. ``run_id`` may be a prefix.
 
+        A whole id is always taken: the run's start may sit in another process's journal, and the store may be away.
+
         Raises:
-            RunNotFound: the store has no such run. InvalidName: not a run id.
+            RunNotFound: no run begins with this prefix, or several do. InvalidName: not a run id.
+            StoreUnavailable: a prefix, and no store to ask.
         """
-        for (known, _), run in sorted(self._entered.items(), reverse=True):
-            if known.startswith(run_id) and not run.finished and len(run_id) >= 8:
-                return run
+        prefix = run_id_prefix(run_id)
+        with self._mutex:
+            known = [run for (its_id, _), run in sorted(self._entered.items(), key=itemgetter(0)) if its_id.startswith(prefix)]
+        if here := [run for run in known if not run.finished]:
+            return here[-1]
         try:
-            found = self.reader.run(run_id)
-        except RunNotFound:
-            whole = whole_id(run_id)  # not heard of yet: its start may sit in another process's journal
-            return self.enter(whole, owner=False)
-        return self.enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, owner=False)
+            found = self.reader.run(prefix)
+        except (RunNotFound, StoreUnavailable):
+            if len(prefix) < _WHOLE:
+                raise
+            return self.enter(prefix, owner=False)
+        run = self.enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, owner=False)
+        if found.artifact_uri:  # its experiment may have had another name when the run was given its place
+            run._shared.artifact_uri = found.artifact_uri
+        return run
 
     def ended(self, run: ActiveRun) -> None:
         """A run of this process was finished: forget its handle, have the recorder look."""
@@ -192,10 +205,11 @@ class Ledger:
         deadline = time.monotonic() + _CAPTURE_SECONDS
         for thread in self._capturing:
             thread.join(max(0.0, deadline - time.monotonic()))
-        failed = getattr(sys, "last_value", None)
+        # What ended the program, if something did; at a prompt it is only the last thing that went wrong there.
+        error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
         for run in list(self._entered.values()):
-            if run._shared.owner and not run.finished and run._shared.kind == "script":
-                run.finish("FAILED" if failed else "COMPLETED", reason=str(failed or ""))
+            if run.owned and not run.finished and run.kind == "script":
+                run.end(error)
         if self.recorder is not None:
             held = self.recorder.finish(timeout)
             if held:
@@ -289,8 +303,8 @@ def _close_all() -> None:
     for one in list(_LIVE):
         try:
             one.close()
-        except LedgerError as error:  # the process is ending: say it, do not stand in its way
-            _warn(str(error))
+        except Exception as error:  # noqa: BLE001  # the process is ending: say it, do not stand in its way
+            _warn(f"{type(error).__name__}: {error}")
 
 
 def _after_fork() -> None:
@@ -298,8 +312,6 @@ def _after_fork() -> None:
     for one in list(_LIVE):
         one._mutex = threading.RLock()
         one._capturing = []
-        for run in one._entered.values():
-            run._shared.mutex = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -315,4 +327,7 @@ def _user() -> str:
 
 
 def _warn(sentence: str) -> None:
-    warnings.warn(sentence, LedgerWarning, stacklevel=2)
+    try:
+        warnings.warn(sentence, LedgerWarning, stacklevel=2)
+    except LedgerWarning:  # warnings are errors here; but logging never ends the run, nor the thread that drains
+        sys.stderr.write(f"LedgerWarning: {sentence}\n")

@@ -6,11 +6,13 @@ A verb checks what can be checked here, puts one record into the journal and ret
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mimetypes
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -27,8 +29,9 @@ from prefect_ledger.events import (
     RunStatusSeen,
     TagsSet,
 )
-from prefect_ledger.masking import MASK, is_secret_name, mask_text
-from prefect_ledger.names import TAG_VALUE_LIMIT, check_key, check_path
+from prefect_ledger.masking import mask_text
+from prefect_ledger.names import check_key, check_path
+from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -38,9 +41,16 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.ledger import Ledger
 
 
+_ENDS = tuple(status.value for status in RunStatus if status.final)
+_last = 0
+_LIVE: weakref.WeakSet[Shared] = weakref.WeakSet()
+
+
 def now() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
+    """Microseconds since 1970, more than at any call before in this process, also when the clock was set back in between."""
+    global _last
+    _last = at = max(time.time_ns() // 1000, _last + 1)
+    return at
 
 
 class Shared:
@@ -55,6 +65,9 @@ class Shared:
         self.handles: dict[tuple[str, int], ActiveRun] = {}
         self.mutex = threading.Lock()
         self.finished = False
+        self.pid = os.getpid()
+        self.entered: list[tuple[int, Token[ActiveRun | None]]] = []  # thread, and what was the run there before
+        _LIVE.add(self)
 
 
 class ActiveRun(Channel):
@@ -72,7 +85,6 @@ class ActiveRun(Channel):
     def __init__(self, ledger: Ledger, shared: Shared, *, task_run_id: str = "", try_number: int = 1) -> None:
         super().__init__(ledger.journal, shared.run_id, attempt=shared.attempt, task_run_id=task_run_id, try_number=try_number)
         self._ledger, self._shared = ledger, shared
-        self._tokens: list[Token[ActiveRun | None]] = []
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.id[:8]} {self.name!r} in {self.experiment!r}>"
@@ -96,6 +108,16 @@ class ActiveRun(Channel):
     def artifact_uri(self) -> str:
         """Where this attempt's artifacts are put."""
         return self._shared.artifact_uri
+
+    @property
+    def kind(self) -> str:
+        """What began the run: "flow", "task" or "script"; empty where it was only attached to."""
+        return self._shared.kind
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process began the run, so that its end is the run's. A forked child owns nothing of its parent's."""
+        return self._shared.owner and self._shared.pid == os.getpid()
 
     @property
     def finished(self) -> bool:
@@ -165,9 +187,7 @@ class ActiveRun(Channel):
         Raises:
             InvalidName, InvalidValue, RunFinished.
         """
-        if not isinstance(tags, Mapping):
-            raise InvalidValue(f"set_tags takes a mapping of names to values, not {type(tags).__name__}")
-        values = {check_key(key, "tag"): _tag_text(key, value) for key, value in tags.items()}
+        values = tag_texts(tags)
         self._check_open()
         if values:
             self.say(TagsSet(run=self.id, at=now(), values=values))
@@ -182,7 +202,7 @@ class ActiveRun(Channel):
         Raises:
             InvalidValue: no such file. InvalidName: a path that leaves the run's folder.
         """
-        local = Path(local_path)
+        local = _local(local_path)
         if not local.is_file():
             raise InvalidValue(f"no file at {local}: log_artifact takes a file, log_artifacts a folder")
         path = check_path(f"{artifact_path}/{local.name}" if artifact_path else local.name)
@@ -191,7 +211,7 @@ class ActiveRun(Channel):
 
     def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log every file of a folder, in the folder ``artifact_path``, several at a time. Raises as :meth:`log_artifact`."""
-        local = Path(local_folder)
+        local = _local(local_folder)
         if not local.is_dir():
             raise InvalidValue(f"no folder at {local}: log_artifacts takes a folder, log_artifact a file")
         prefix = check_path(artifact_path) if artifact_path else ""
@@ -202,6 +222,8 @@ class ActiveRun(Channel):
     def log_bytes(self, data: bytes, path: str, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
         """Log bytes as the artifact ``path``. Raises as :meth:`log_artifact`."""
         check_path(path)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InvalidValue(f"log_bytes takes bytes, not {type(data).__name__}")
         self._check_open()
         self._said(self._ledger.artifacts.put_bytes(self.artifact_uri, path, data), kind=kind, metadata=metadata)
 
@@ -266,6 +288,12 @@ class ActiveRun(Channel):
     ) -> None:
         """Record that the run used or made the data ``name`` with this digest; the bytes are not copied."""
         check_key(name, "dataset")
+        texts: list[tuple[str, object, int]] = [("digest", digest, 64), ("context", context, 250)]
+        for what, value, limit in texts:
+            if not isinstance(value, str) or len(value) > limit:
+                raise InvalidValue(f"dataset {name!r}: {what} is text of at most {limit} characters, not {value!r:.80}")
+        if rows is not None and not (type(rows) is int and 0 <= rows < 1 << 63):
+            raise InvalidValue(f"dataset {name!r}: rows is a whole number, not {rows!r:.80}")
         self._check_open()
         self.say(
             DatasetLogged(
@@ -302,6 +330,8 @@ class ActiveRun(Channel):
         with shared.mutex:
             if place not in shared.handles:
                 shared.handles[place] = ActiveRun(self._ledger, shared, task_run_id=task_run_id, try_number=try_number)
+                if shared.finished:
+                    shared.handles[place].close()
             return shared.handles[place]
 
     def status_seen(
@@ -327,7 +357,13 @@ class ActiveRun(Channel):
         )
 
     def finish(self, status: str = "COMPLETED", *, reason: str = "", exception: Mapping[str, Any] | None = None) -> None:
-        """End the run; every handle of it in this process refuses values from here on. A second call does nothing."""
+        """End the run; every handle of it in this process refuses values from here on. A second call does nothing.
+
+        Raises:
+            InvalidValue: not a status in which a run ends.
+        """
+        if status not in _ENDS:
+            raise InvalidValue(f"a run ends as {', '.join(_ENDS)}, not as {status!r}")
         shared = self._shared
         with shared.mutex:
             if shared.finished:
@@ -339,41 +375,67 @@ class ActiveRun(Channel):
             handle.close()
         self._ledger.ended(self)
 
+    def end(self, error: BaseException | None) -> None:
+        """End the run as the block or program did that ``error`` left: with none, it is COMPLETED."""
+        from prefect_ledger.capture import exception as describe
+
+        if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
+            self.finish()
+        elif isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":  # asyncio's, without importing it
+            self.finish("CANCELLED", reason="interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "cancelled")
+        else:
+            described = describe(error)
+            self.finish("FAILED", reason=f"{type(error).__name__}: {described.get('message', '')}"[:500], exception=described)
+
     def __enter__(self) -> Self:
         from prefect_ledger.tracking.context import _current
 
         if self.finished:
             raise RunFinished(f"run {self.id} is finished; start_run() makes a new one")
-        self._tokens.append(_current.set(self))
+        with self._shared.mutex:
+            self._shared.entered.append((threading.get_ident(), _current.set(self)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
-        from prefect_ledger.capture import exception as describe
         from prefect_ledger.tracking.context import _current
 
-        _current.reset(self._tokens.pop())
-        if self._tokens:
-            return  # entered more than once: the outermost block ends it
-        if not self._shared.owner:
-            return  # attached by open_run: whoever started it ends it
-        if error is None or (isinstance(error, SystemExit) and not error.code):
-            self.finish()
-        elif isinstance(error, KeyboardInterrupt):
-            self.finish("CANCELLED", reason="interrupted from the keyboard")
-        else:
-            self.finish("FAILED", reason=f"{type(error).__name__}: {error}"[:500], exception=describe(error))
+        token, outermost = self._left()
+        with contextlib.suppress(ValueError):  # entered in another context, as a generator may be
+            _current.reset(token)
+        if outermost and self.owned:  # one attached by open_run is ended by whoever started it
+            self.end(error)
+
+    def _left(self) -> tuple[Token[ActiveRun | None], bool]:
+        """What the block that is being left had entered, and whether no other block of this run is open in any thread."""
+        entered, here = self._shared.entered, threading.get_ident()
+        with self._shared.mutex:
+            index = max((i for i, (thread, _) in enumerate(entered) if thread == here), default=len(entered) - 1)
+            return entered.pop(index)[1], not entered
 
 
-def _tag_text(key: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    text = MASK if is_secret_name(key) else mask_text(str(value))
-    if len(text) > TAG_VALUE_LIMIT:
-        raise InvalidValue(f"tag {key!r} has {len(text)} characters, at most {TAG_VALUE_LIMIT}: log_text keeps long texts")
-    return text
+def _local(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise InvalidValue(f"a local path is text or a Path, not {type(path).__name__}: {path!r:.80}") from None
+
+
+def _forked() -> None:
+    """In the child: a lock that another thread held at the fork would never be free; blocks are open in this thread alone."""
+    here = threading.get_ident()
+    for shared in list(_LIVE):
+        shared.mutex = threading.Lock()
+        shared.entered = [(thread, token) for thread, token in shared.entered if thread == here]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _yaml(data: Any) -> str:
     import yaml
 
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    try:
+        return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
