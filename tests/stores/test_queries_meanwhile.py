@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from prefect_ledger import series_store
 from prefect_ledger.database import Database, execute, rows
+from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import ParamsLogged, RunStarted
 from prefect_ledger.queries import Reader
 from tests.stores.filling import BASE, Filled, Points, add, fill
@@ -131,3 +135,25 @@ def test_an_answer_is_one_moment(database: Database) -> None:
     meanwhile(insert, look, 60)
     with database.read() as tx:
         assert rows(tx, "SELECT COUNT(*) FROM runs") == [(120,)]
+
+
+def test_a_store_that_fails_between_rows_is_named(tmp_path: Path) -> None:
+    """When the database fails in the middle of an answer, the error is ours and says so; the next question is answered."""
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    fill(database, [Filled(f"{i:08d}-0000-4000-8000-000000000000", params={"p": "1" * 50}) for i in range(400)])
+    reader = Reader(database)
+    failed = 0
+    for steps in range(2_000, 12_000, 500):
+        with database.read() as tx:
+            driver: Any = tx.connection.driver_connection
+        turns = itertools.count()
+        driver.set_progress_handler(lambda turns=turns, steps=steps: next(turns) * 100 > steps, 100)
+        try:
+            reader.search_runs()
+        except StoreUnavailable:
+            failed += 1
+        finally:
+            driver.set_progress_handler(None, 0)
+    assert failed
+    assert len(reader.search_runs()) == 400
+    database.close()

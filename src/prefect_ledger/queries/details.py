@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.database import execute
 from prefect_ledger.entities import Run, RunReader, RunStatus, to_datetime
+from prefect_ledger.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -104,8 +105,16 @@ def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], t
     )
 
 
-def _of(tx: sa.Connection, text: str, ids: Sequence[str]) -> Sequence[Any]:
-    """The rows of these runs. All ids are one parameter, so that there may be any number of them."""
-    if tx.dialect.name == "sqlite":
-        return execute(tx, text.format(among="IN (SELECT value FROM json_each(?))"), [json.dumps(ids)]).all()
-    return execute(tx, text.format(among="= ANY(?)"), [ids]).all()
+def _of(tx: sa.Connection, text: str, ids: Sequence[str]) -> Iterator[Any]:
+    """The rows of these runs. All ids are one parameter, so that there may be any number of them.
+
+    Rows are handed on one by one and not kept: ten thousand that live together make the garbage collector go through the whole process.
+    """
+    sqlite = tx.dialect.name == "sqlite"
+    asked = text.format(among="IN (SELECT value FROM json_each(?))" if sqlite else "= ANY(?)")
+    cursor: Any = execute(tx, asked, [json.dumps(ids) if sqlite else list(ids)]).cursor
+    driver: Any = tx.dialect.loaded_dbapi
+    try:
+        yield from cursor
+    except driver.OperationalError as error:  # the driver's own, because its rows are read without SQLAlchemy's
+        raise StoreUnavailable(f"the store cannot be read now: {error}") from error
