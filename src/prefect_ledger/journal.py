@@ -16,6 +16,7 @@ import itertools
 import json
 import mmap
 import os
+import queue
 import shutil
 import tempfile
 import threading
@@ -56,6 +57,23 @@ _LIVE: weakref.WeakSet[Journal] = weakref.WeakSet()
 _LEFT_BEHIND: list[object] = []  # a parent's mappings in a forked child: never closed, never written
 
 
+class Bell:
+    """Wakes the recorder. A signal handler may ring it, which an ``Event`` does not allow: its lock is not reentrant."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        """Ring."""
+        if self._queue.empty():
+            self._queue.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until it rings, ``seconds`` at most; a ring that was not heard yet counts."""
+        with contextlib.suppress(queue.Empty):
+            self._queue.get(timeout=seconds)
+
+
 class Journal:
     """The journal of this process in ``root``; opened by the first thing that is said.
 
@@ -78,7 +96,7 @@ class Journal:
         self.segments: dict[int, Segment] = {}
         self.number = 0
         self.dropped = 0
-        self.wake = threading.Event()
+        self.wake = Bell()
         self.channels: weakref.WeakSet[Channel] = weakref.WeakSet()
         self._segment_bytes, self._first_bytes = segment_bytes, first_bytes
         self._on_open, self._on_trouble, self._told = on_open, on_trouble, set[str]()
@@ -98,7 +116,8 @@ class Journal:
 
     def put(self, kind: Kind, payload: bytes, series: int = 0) -> int:
         """Append a record; returns the number of the segment that took it, 0 when there was no room anywhere."""
-        count = slots_for(len(payload))
+        length = len(payload)
+        count = slots_for(length)
         size, crc = count * SLOT, zlib.crc32(payload)
         with self._lock:
             while self._offset + size > self._size:
@@ -107,8 +126,8 @@ class Journal:
             # A straight line from here: nothing below may run Python code before the record stands.
             offset, memory, number = self._offset, self._memory, self.number
             self._offset = offset + size
-            memory[offset + SLOT : offset + SLOT + len(payload)] = payload
-            RECORD.pack_into(memory, offset, len(payload), crc, 0, series, kind, count, RECORD_MARK)
+            memory[offset + SLOT : offset + SLOT + length] = payload
+            RECORD.pack_into(memory, offset, length, crc, 0, series, kind, count, RECORD_MARK)
             return number
 
     def skip(self, offset: int) -> None:
@@ -155,7 +174,11 @@ class Journal:
         memory, path, size = got
         stamp(memory, self.id, number, size)
         if path is not None:
-            path = publish(path, self.folder, number)
+            try:
+                path = publish(path, self.folder, number)
+            except OSError as error:  # somebody removed the folder: the mapping lives on without a name
+                self.tell("gone", f"the journal folder {self.folder} is gone ({error}): values are held in memory until the store has them")
+                path = None
         segment = Segment(number, memory, size, path)
         for channel in list(self.channels):
             channel.forget_series()
@@ -294,7 +317,7 @@ class Journal:
         _LEFT_BEHIND.append((self.segments, self._memory, self._spare))
         if self._lease is not None:
             self._lease.forget()  # closed, never unlocked: that would free the parent's lock
-        self._lock, self.wake = threading.RLock(), threading.Event()
+        self._lock, self.wake = threading.RLock(), Bell()
         self.segments, self._spare, self._lease, self._memory = {}, None, None, None
         self.pid, self._offset, self._last, self._size, self._told = 0, 1, 0, 0, set()
 

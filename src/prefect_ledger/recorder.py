@@ -124,7 +124,6 @@ class Recorder:
     def _rest(self, seconds: float) -> None:
         """Sleep, but wake when a segment was filled or somebody waits."""
         self.journal.wake.wait(seconds)
-        self.journal.wake.clear()
 
     def _step(self) -> bool:
         with self._mutex:

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import resource
+import shutil
 import signal
 import stat
 import threading
@@ -226,6 +227,7 @@ def test_a_signal_handler_that_logs_loses_nothing(tmp_path: Path) -> None:
 def test_a_signal_handler_that_raises_leaves_the_journal_whole(tmp_path: Path) -> None:
     """Exceptions thrown into log_metric at random moments lose no value whose call had returned, and logging goes on."""
     journal, channel, _ = journal_in(tmp_path / "j", segment_bytes=1 << 14, first_bytes=1 << 14)
+    channel.log_metric("first", 1.0)  # what is imported for it is not interrupted
     returned, armed = 0, False
 
     class Interrupt(BaseException):
@@ -447,3 +449,15 @@ def test_a_truncated_segment_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
         del data[_offset(143) :]
 
     assert _damaged(tmp_path / "j", change) == (140, 0, True)
+
+
+def test_a_folder_that_is_removed_does_not_end_the_run(tmp_path: Path) -> None:
+    """When somebody removes the journal's folder, logging goes on in memory, and it is said."""
+    journal, channel, told = journal_in(tmp_path / "j", segment_bytes=1 << 16, first_bytes=1 << 16)
+    channel.log_metric("a", 0.0)
+    journal.prepare()
+    shutil.rmtree(journal.folder)
+    for i in range(10_000):
+        channel.log_metric("a", float(i))
+    assert len(read_all(journal, live=True)[0]["a"]) == 10_001
+    assert told

@@ -31,6 +31,7 @@ from prefect_ledger.events import (
 )
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_key, check_path
+from prefect_ledger.tracking.params import flatten
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Shared:
         self.artifact_uri, self.owner = artifact_uri, owner
         self.params: dict[str, str] = {}
         self.handles: dict[tuple[str, int], ActiveRun] = {}
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()  # a signal handler that logs may come in between
         self.finished = False
         self.pid = os.getpid()
         self.entered: list[tuple[int, Token[ActiveRun | None]]] = []  # thread, and what was the run there before
@@ -137,8 +138,6 @@ class ActiveRun(Channel):
             ParamChanged: a key has another value in this attempt; the same value again is fine.
             InvalidName, InvalidValue, RunFinished.
         """
-        from prefect_ledger.tracking.params import flatten
-
         if not isinstance(params, Mapping):
             raise InvalidValue(f"log_params takes a mapping of names to values, not {type(params).__name__}")
         self._keep_params(flatten(params, strict=True))
@@ -146,7 +145,6 @@ class ActiveRun(Channel):
     def log_auto_params(self, params: Mapping[str, Any]) -> None:
         """Log the arguments of a call: whatever they are, this never ends the run. Frames and arrays become datasets."""
         from prefect_ledger.tracking.datasets import describe, is_tabular
-        from prefect_ledger.tracking.params import flatten
 
         plain: dict[str, Any] = {}
         for key, value in params.items():
@@ -356,8 +354,12 @@ class ActiveRun(Channel):
             )
         )
 
-    def finish(self, status: str = "COMPLETED", *, reason: str = "", exception: Mapping[str, Any] | None = None) -> None:
+    def finish(
+        self, status: str = "COMPLETED", *, reason: str = "", exception: Mapping[str, Any] | None = None, refuse: bool = True
+    ) -> None:
         """End the run; every handle of it in this process refuses values from here on. A second call does nothing.
+
+        With ``refuse=False`` the end is said and values are still taken.
 
         Raises:
             InvalidValue: not a status in which a run ends.
@@ -368,24 +370,27 @@ class ActiveRun(Channel):
         with shared.mutex:
             if shared.finished:
                 return
-            shared.finished = True
+            shared.finished = refuse
             handles = [self, *shared.handles.values()]
         self.status_seen(status, reason=reason, exception=exception)
-        for handle in handles:
-            handle.close()
-        self._ledger.ended(self)
+        if refuse:
+            for handle in handles:
+                handle.close()
+            self._ledger.ended(self)
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None, *, refuse: bool = True) -> None:
         """End the run as the block or program did that ``error`` left: with none, it is COMPLETED."""
         from prefect_ledger.capture import exception as describe
 
         if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
-            self.finish()
+            self.finish(refuse=refuse)
         elif isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":  # asyncio's, without importing it
-            self.finish("CANCELLED", reason="interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "cancelled")
+            reason = "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "cancelled"
+            self.finish("CANCELLED", reason=reason, refuse=refuse)
         else:
             described = describe(error)
-            self.finish("FAILED", reason=f"{type(error).__name__}: {described.get('message', '')}"[:500], exception=described)
+            reason = f"{type(error).__name__}: {described.get('message', '')}"[:500]
+            self.finish("FAILED", reason=reason, exception=described, refuse=refuse)
 
     def __enter__(self) -> Self:
         from prefect_ledger.tracking.context import _current
@@ -424,7 +429,7 @@ def _forked() -> None:
     """In the child: a lock that another thread held at the fork would never be free; blocks are open in this thread alone."""
     here = threading.get_ident()
     for shared in list(_LIVE):
-        shared.mutex = threading.Lock()
+        shared.mutex = threading.RLock()
         shared.entered = [(thread, token) for thread, token in shared.entered if thread == here]
 
 
