@@ -6,12 +6,16 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.services_real import postgres as postgres_module
 from tests.services_real import prefect_server as prefect_module
 from tests.services_real.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from prefect_ledger.tracking.ledger import Ledger
 
 _SESSION_HOME = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
@@ -67,6 +71,19 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/ledger.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def fresh_ledger(home: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The process's ledger, new and empty and of this test alone, on SQLite or, beside ``store_url``, on that; closed at the end."""
+    from prefect_ledger.settings import Settings
+    from prefect_ledger.tracking import ledger as module
+
+    store = {"store_url": request.getfixturevalue("store_url")} if "store_url" in request.fixturenames else {}
+    before, module._ledger = module._ledger, module.Ledger(Settings.resolve(capture_git=False, capture_packages=False, **store))
+    yield module._ledger
+    module._ledger.close()
+    module._ledger = before
 
 
 @pytest.fixture(scope="session")

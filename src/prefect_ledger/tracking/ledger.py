@@ -200,8 +200,11 @@ class Ledger:
         """Bring what was logged until now into the store; returns how many records are still held (0: all is in)."""
         return self.recorder.flush(timeout) if self.recorder is not None else 0
 
-    def close(self, timeout: float = EXIT_SECONDS) -> None:
-        """End what this process started and left open, drain, and stop. What the store does not take waits in the journal."""
+    def close(self, timeout: float = EXIT_SECONDS, *, refuse: bool = True) -> None:
+        """End what this process started and left open, drain, and stop. What the store does not take waits in the journal.
+
+        Handles of those runs refuse values from here on, unless ``refuse`` is False: threads that outlive the program's end may go on.
+        """
         deadline = time.monotonic() + _CAPTURE_SECONDS
         for thread in self._capturing:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -209,7 +212,7 @@ class Ledger:
         error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
         for run in list(self._entered.values()):
             if run.owned and not run.finished and run.kind == "script":
-                run.end(error)
+                run.end(error, refuse=refuse)
         if self.recorder is not None:
             held = self.recorder.finish(timeout)
             if held:
@@ -302,7 +305,7 @@ def _end_at_exit() -> None:
 def _close_all() -> None:
     for one in list(_LIVE):
         try:
-            one.close()
+            one.close(refuse=False)
         except Exception as error:  # noqa: BLE001  # the process is ending: say it, do not stand in its way
             _warn(f"{type(error).__name__}: {error}")
 
