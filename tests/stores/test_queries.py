@@ -160,6 +160,10 @@ def test_a_missing_metric_offers_near_ones(database: Database, reader: Reader) -
         reader.metric(RUN, "zzz")
     with pytest.raises(MetricNotFound, match="it has none"):
         reader.metric(OTHER, "loss")
+    wrong: tuple[Any, ...] = ("a\0b", "\ud800", "", None, 7)
+    for key in wrong:
+        with pytest.raises(MetricNotFound):
+            reader.metric(RUN, key)
 
 
 def test_summaries_say_more_than_the_last_value(database: Database, reader: Reader) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from prefect_ledger.database import rows
 from prefect_ledger.entities import Experiment, to_datetime
 from prefect_ledger.errors import ExperimentNotFound, InvalidFilter, InvalidValue
+from prefect_ledger.events import clean
 from prefect_ledger.expressions import Operand, parse_filter
 from prefect_ledger.names import DEFAULT_EXPERIMENT
 from prefect_ledger.queries.filters import Column, Sql, condition, know_letters
@@ -29,7 +30,7 @@ def find(tx: sa.Connection, wanted: str | int) -> int:
     if isinstance(wanted, bool) or not isinstance(wanted, str | int):
         raise InvalidValue(f"an experiment is given by its name or id, not by {type(wanted).__name__}: {wanted!r}")
     by_name = "SELECT id FROM experiments WHERE name = ?"
-    if isinstance(wanted, str) and _storable(wanted) and (found := rows(tx, by_name, [wanted])):
+    if isinstance(wanted, str) and clean(wanted) == wanted and (found := rows(tx, by_name, [wanted])):
         return int(found[0][0])
     text = str(wanted)
     if text.isascii() and text.isdecimal() and len(text) <= 18 and rows(tx, "SELECT 1 FROM experiments WHERE id = ?", [int(text)]):
@@ -100,8 +101,3 @@ def _not_found(tx: sa.Connection, wanted: str) -> ExperimentNotFound:
     names = [row[0] for row in rows(tx, "SELECT name FROM experiments ORDER BY updated DESC, id LIMIT 1000")]
     near = get_close_matches(wanted[:500], names, 3, 0.5) or names[:5] or [DEFAULT_EXPERIMENT]
     return ExperimentNotFound(f"there is no experiment {wanted[:200]!r}; there is {', '.join(map(repr, near))}")
-
-
-def _storable(text: str) -> bool:
-    """Whether a database could hold it at all."""
-    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)

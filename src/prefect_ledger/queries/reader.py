@@ -14,6 +14,7 @@ from prefect_ledger import names
 from prefect_ledger.database import Database, rows
 from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, RunStatus, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, RunNotFound
+from prefect_ledger.events import clean
 from prefect_ledger.queries import details, frames, search
 from prefect_ledger.queries.page import Page
 
@@ -100,7 +101,8 @@ class Reader:
             wanted = attempt
             if wanted is None:
                 wanted = next((row[0] for row in rows(tx, "SELECT attempt FROM runs WHERE id = ?", [run_id])), 0)
-            ids = series_store.live_series(tx, run_id, key, wanted, task_run_id)
+            storable = clean(str(key)) == key  # what no database could hold was never logged
+            ids = series_store.live_series(tx, run_id, key, wanted, task_run_id) if storable else []
             if not ids:
                 raise _no_metric(tx, run_id, key, wanted, task_run_id)
             steps, times, values = series_store.read_points(tx, run_id, ids)
