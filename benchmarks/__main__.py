@@ -56,10 +56,10 @@ def asked(words: Sequence[str] | None = None) -> Asked:
     return Asked(**vars(parser.parse_args(words)))
 
 
-def benches() -> dict[str, Bench]:
-    """All of them, by name."""
+def benches(*subjects: str) -> dict[str, Bench]:
+    """Those of the subjects, all when none is named, by name."""
     found: dict[str, Bench] = {}
-    for subject in SUBJECTS:
+    for subject in subjects or SUBJECTS:
         found |= importlib.import_module(f"benchmarks.{subject}").BENCHES
     return found
 
@@ -68,7 +68,7 @@ def run_inside(name: str, work: Work, path: Path) -> None:
     """Do one benchmark in this process and leave what it found in ``path``."""
     result = Result(name)
     try:
-        result.rows.extend(benches()[name](work))
+        result.rows.extend(benches(name.partition(".")[0])[name](work))
     finally:
         report.save(path, {}, [result])
 

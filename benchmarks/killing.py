@@ -25,7 +25,7 @@ def _kills(work: Work, kind: str, home: Path, url: str) -> Iterator[Row]:
     database.prepare()
     database.close()
     rnd = random.Random(3)
-    truth = dict(kill_one(home, url, rnd) for _ in range(work.times(5, 3)))
+    truth = dict(kill_one(home, url, rnd) for _ in range(work.times(5, 2)))
     start = time.perf_counter()
     recover_all(home, url)
     seconds = time.perf_counter() - start
