@@ -69,7 +69,7 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One reading transaction: a single moment of the database. Raises as :meth:`write`."""
+        """One reading transaction: on SQLite a single moment of the database, on PostgreSQL each statement. Raises as :meth:`write`."""
         self.prepare()
         with self._translated(), self._engine.connect() as conn, conn.begin():
             yield conn
@@ -185,8 +185,8 @@ def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.Curs
 
 
 def rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """All rows of a query, as plain tuples; ``text`` as in :func:`execute`."""
-    return [tuple(row) for row in execute(tx, text, params)]
+    """All rows of a query; ``text`` as in :func:`execute`."""
+    return list(execute(tx, text, params).all())
 
 
 def refuses(error: BaseException) -> bool:
