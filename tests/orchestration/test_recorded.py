@@ -197,18 +197,22 @@ def test_what_travels_with_a_flow(ledger: Ledger, monkeypatch: pytest.MonkeyPatc
         moved = cloudpickle.loads(cloudpickle.dumps(context.flow))
         options = options_of(moved)
         assert options is not None
-        monkeypatch.setenv("PREFECT_LEDGER_ARTIFACT_ROOT", "/elsewhere")
+        os.environ["PREFECT_LEDGER_ARTIFACT_ROOT"] = "/elsewhere"
         unpack(moved)
         seen.extend(
             (experiment_of(context.flow_run, moved, options), *(os.environ[f"PREFECT_LEDGER_{n}"] for n in ("STORE_URL", "ARTIFACT_ROOT")))
         )
-        monkeypatch.delenv("PREFECT_LEDGER_STORE_URL")
+        del os.environ["PREFECT_LEDGER_STORE_URL"]
 
     @tracked_flow(experiment="family")
     def parent() -> None:
         joining()
 
-    parent()
+    monkeypatch.delenv("PREFECT_LEDGER_ARTIFACT_ROOT", raising=False)  # and so afterwards; the flow that is pickled knows no fixture
+    try:
+        parent()
+    finally:
+        os.environ.pop("PREFECT_LEDGER_ARTIFACT_ROOT", None)
     assert seen == ["family", ledger.settings.store_url, "/elsewhere"]
 
 

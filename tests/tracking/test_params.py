@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -547,6 +547,7 @@ VALUES = st.recursive(
 
 
 @LAW
+@example(values={"": {}})
 @given(st.dictionaries(KEY, VALUES, max_size=5))
 def test_automatic_flattening_never_raises(values: dict[Any, Any]) -> None:
     """Whatever the arguments are: valid keys, bounded texts, and something for every argument."""

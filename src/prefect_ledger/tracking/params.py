@@ -94,7 +94,7 @@ class _Walk:
                 self.add(whole, part, value, depth)
             else:
                 self._put(whole, MASK)
-        if empty and key:
+        if empty and depth:  # nothing at all was given where there is no depth yet
             self._put(key, "{}")
 
     def add(self, key: str, name: str, value: object, depth: int) -> None:
