@@ -40,6 +40,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="prefect-ledger-recorder", daemon=True)
         self._lease = time.monotonic()
         self._adoptions_wanted, self._adoptions_done, self._adopted_at = 1, 0, 0.0
+        self._recover: Callable[..., object] | None = None  # known once the first step has imported it
         self._loading = True  # the first step imports numpy, SQLAlchemy and perhaps alembic
         _LIVE.add(self)
 
@@ -129,8 +130,12 @@ class Recorder:
         with self._mutex:
             if self._drain is None:
                 # Numpy and SQLAlchemy take half a second to import: that is this thread's time, not the first caller's.
+                # Recovery too, while a fork waits for this: a child forked during an import would wait for it for ever.
+                from prefect_ledger import recovery
                 from prefect_ledger.drain import Drain
                 from prefect_ledger.journal_reader import JournalReader
+
+                self._recover = recovery.recover
 
                 reader = JournalReader(self.journal.folder, live=self.journal)
                 self._drain = Drain(self._database(), reader, str(self.journal.id))
@@ -142,11 +147,10 @@ class Recorder:
 
     def _adopt(self, between: Callable[[], bool]) -> None:
         """Bring in journals that dead processes left beside this one; ``between`` their batches it is asked whether to go on."""
-        from prefect_ledger.recovery import recover
-
         wanted = self._adoptions_wanted
         with self._mutex, contextlib.suppress(OSError):
-            recover(self.journal.root, self._database(), between=between)
+            if self._recover is not None:
+                self._recover(self.journal.root, self._database(), between=between)
         self._adoptions_done, self._adopted_at = wanted, time.monotonic()
         self._notify()
 
