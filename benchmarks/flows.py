@@ -21,23 +21,16 @@ FLOW_LIMIT = 5.0  # ms
 
 
 def flows(work: Work) -> Iterator[Row]:
-    """``@tracked_flow`` beside ``@flow``, ``@tracked_task`` beside ``@task``; heartbeat off, for its thread would add up to a second."""
+    """``@tracked_flow`` beside ``@flow``, ``@tracked_task`` beside ``@task``, and single calls inside.
+
+    The heartbeat is off, for its thread would add up to a second to each flow.
+    """
     with stores.folder() as folder, prefect_server() as url, pointed_at(url):
         configure(home=str(folder / "home"))
         ledger().database.prepare()
         try:
-            yield from asyncio.run(_flows(work))
-            yield from asyncio.run(_tasks(work))
-        finally:
-            ledger().close()
-
-
-def calls(work: Work) -> Iterator[Row]:
-    """One call inside a task of Prefect."""
-    with stores.folder() as folder, prefect_server() as url, pointed_at(url):
-        configure(home=str(folder / "home"))
-        try:
-            yield from asyncio.run(_calls(work))
+            for part in (_flows, _tasks, _calls):
+                yield from asyncio.run(part(work))
         finally:
             ledger().close()
 
@@ -139,4 +132,4 @@ async def _calls(work: Work) -> list[Row]:
     return [*rows, Row(what, Sample.of(together), "µs", limit=HARD_LIMIT, note="wall time / calls")]
 
 
-BENCHES = {"flows.path": flows, "flows.calls": calls}
+BENCHES = {"flows": flows}

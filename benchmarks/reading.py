@@ -41,7 +41,7 @@ def postgresql(work: Work) -> Iterator[Row]:
 def _read(work: Work, kind: str) -> Iterator[Row]:
     with stores.folder() as folder, stores.store(kind, folder) as (url, dsn):
         amounts = [work.size(amount) for amount in _amounts(work, kind)]
-        runs = _fill(folder, url, amounts, calls=not work.quick)
+        runs = _fill(folder, url, amounts, calls=kind == "SQLite" and not work.quick)
         theirs: raw.RawSqlite | raw.RawPostgres = raw.RawSqlite(folder / "raw.db") if kind == "SQLite" else raw.RawPostgres(dsn)
         for number, amount in enumerate(amounts):
             where = (dsn or str(folder / "raw.db")) if amount <= _MOST_ROWS else ""
@@ -51,7 +51,7 @@ def _read(work: Work, kind: str) -> Iterator[Row]:
             what = f"run.metric of {amount:,} points from {kind}, fresh process"
             grows = (f"run.metric from {kind}, by points of the series", amount)
             yield Row(what, ours, "ms", rows_ms, where and "SELECT of rows", READ_LIMIT.get(amount), grows=grows)
-        for name, run in () if work.quick else (("logged by single calls", "calls"), ("the same, the run still open", "open")):
+        for name, run in () if "calls" not in runs else (("logged by single calls", "calls"), ("the same, the run still open", "open")):
             amount = work.size(200_000)
             ours, _ = _in_fresh_processes(work.times(7), url, runs[run], "loss3", amount, "", 0)
             yield Row(f"run.metric of {amount:,} of 10 series {name}, {kind}", ours, "ms", limit=READ_LIMIT.get(amount))
