@@ -164,7 +164,7 @@ def backlog(work: Work) -> Iterator[Row]:
     """A million points in 20 series, logged at full speed; then the main thread computes, and does not wait."""
     count, late, slower, lost = work.size(_MILLION, 250_000), list[float](), list[float](), list[float]()
     with stores.folder() as folder, stores.store("SQLite", folder) as (url, _), stores.ledger(folder, url) as ledger:
-        for _ in range(work.times(9, 5)):
+        for _ in range(work.times(7, 5)):
             run = stores.new_run(ledger)
             quiet = _speed(0.3)
             names, values, log = itertools.cycle(raw.key_names(20)), stores.noise(), run.log_metric
@@ -226,7 +226,7 @@ def loop(work: Work) -> Iterator[Row]:
             def others(log: _LogMetric, turns: int = turns, grain: int = grain) -> Callable[[], float]:
                 return lambda: _loop(log, turns, grain)
 
-            nothing, held, mine = in_turns(work.times(9, 5), others(_nothing), others(undrained.log_metric), ours)
+            nothing, held, mine = in_turns(work.times(7, 5), others(_nothing), others(undrained.log_metric), ours)
             note = f"undrained {_slower(held, nothing).median:+.1f} %, so the recorder {_slower(mine, held).median:+.1f} %"
             limit = SLOWER_LIMIT if micros == 100 else None
             yield Row(f"loop slower by a log_metric every {micros} µs of pure Python", _slower(mine, nothing), "%", limit=limit, note=note)

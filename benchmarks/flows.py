@@ -48,7 +48,7 @@ async def _flows(work: Work) -> list[Row]:
 
     plain, tracked, logs = flow(name="plain")(body), tracked_flow(name="tracked")(body), tracked_flow(name="logs")(logging)
     bare = tracked_flow(name="bare", capture=False)(body)
-    found, used = await _in_turns(work.times(41, 11), *(lambda one=one: one(6) for one in (plain, tracked, bare, logs)))
+    found, used = await _in_turns(work.times(31, 11), *(lambda one=one: one(6) for one in (plain, tracked, bare, logs)))
     names = ("@tracked_flow over @flow", "the same with capture=False", "the same with 100 points and a returned mapping")
     rows = []
     for i, name in enumerate(names, 1):
@@ -64,7 +64,7 @@ async def _tasks(work: Work) -> list[Row]:
         return depth + 1
 
     plain, tracked = task(name="plain")(body), tracked_task(name="tracked")(body)
-    times, found, used = work.times(101, 31), list[Sample](), list[Sample]()
+    times, found, used = work.times(51, 31), list[Sample](), list[Sample]()
 
     @tracked_flow(name="tasks")
     async def both() -> None:

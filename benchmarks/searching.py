@@ -105,7 +105,7 @@ def _searches(work: Work, kind: str, url: str, count: int, ask: Ask) -> Iterator
     for question in QUESTIONS:
         reader.search_runs(None, question.filter, question.order, 100)  # once before: plans and pages are then as warm for both
         assert _same(reader, question, ask)
-        ours, theirs = in_turns(work.times(15, 9), lambda q=question: _ours(reader, q), lambda q=question: timed(lambda: _raw(ask, q)))  # type: ignore[misc]
+        ours, theirs = in_turns(work.times(11, 9), lambda q=question: _ours(reader, q), lambda q=question: timed(lambda: _raw(ask, q)))  # type: ignore[misc]
         yield Row(
             f"top 100 of {count:,} runs, {kind}: {question.name}",
             ours.each(lambda s: s * 1000),
