@@ -13,6 +13,7 @@ import stat
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from prefect_ledger import forks
 from prefect_ledger.errors import ForeignDatabase, InvalidSettings, LedgerError, MissingExtra, SchemaTooNew, SchemaTooOld, StoreUnavailable
 from prefect_ledger.settings import shown_url
 
@@ -30,6 +32,7 @@ OLDEST = 1  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
+_FORK_SECONDS = 2.0  # that a fork waits for transactions of other threads
 _REFUSALS = ("22", "23", "54")  # classes of SQLSTATE: this value, this row, this statement too large
 _CONFLICTS = ("40001", "40P01")  # lost against another transaction
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -51,6 +54,10 @@ class Database:
         self.url = url
         self._ready = False
         self._mutex = threading.Lock()
+        self._gate = threading.Condition()
+        self._users: Counter[int] = Counter()  # threads that are in a transaction
+        self._forking = False  # a fork waits for them, or is under way: no other thread may begin one
+        self._torn = False  # this process was forked while SQLite was in use
         self._engine = _engine(url, pool_size)
         self.dialect: str = self._engine.dialect.name
         _LIVE.add(self)
@@ -64,21 +71,21 @@ class Database:
             SchemaTooNew, SchemaTooOld, ForeignDatabase: it is not one this version may write.
         """
         self.prepare()
-        with self._translated(), self._writer() as conn, conn.begin():
+        with self._used(), self._writer() as conn, conn.begin():
             yield conn
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One reading transaction: on SQLite a single moment of the database, on PostgreSQL each statement. Raises as :meth:`write`."""
         self.prepare()
-        with self._translated(), self._engine.connect() as conn, conn.begin():
+        with self._used(), self._engine.connect() as conn, conn.begin():
             yield conn
 
     def prepare(self) -> None:
         """Make sure the schema is there and is one this version speaks; a new database gets it. Cheap when done before."""
         if self._ready:
             return
-        with self._mutex, self._translated():
+        with self._used(), self._mutex:
             if not self._ready:
                 if self.version() is None:
                     self._migrate()
@@ -87,7 +94,7 @@ class Database:
 
     def version(self) -> int | None:
         """The schema's number; None for a database without one."""
-        with self._translated():
+        with self._used():
             if self.dialect == "sqlite" and not _is_there(_sqlite_path(self.url)):
                 return None
             with self._engine.connect() as conn:
@@ -99,7 +106,7 @@ class Database:
         Raises:
             SchemaTooNew: a newer version wrote it.
         """
-        with self._mutex, self._translated():
+        with self._used(), self._mutex:
             before = self.version()
             if before is not None and before > SCHEMA:
                 self._check(before)
@@ -156,6 +163,26 @@ class Database:
             raise SchemaTooOld(f"the database has schema {version}, this prefect-ledger needs {OLDEST}: run prefect-ledger db upgrade")
 
     @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        """While this thread uses connections: others fork when it is done, and what goes wrong is said in our words."""
+        if self._torn:
+            raise StoreUnavailable(f"this process was forked while {shown_url(self.url)} was in use, so it leaves it to others")
+        thread = threading.get_ident()
+        with self._gate:
+            # Whoever is in a transaction already may go on: the fork waits for its end.
+            self._gate.wait_for(lambda: not self._forking or thread in self._users)
+            self._users[thread] += 1
+        try:
+            with self._translated():
+                yield
+        finally:
+            with self._gate:
+                self._users[thread] -= 1
+                if not self._users[thread]:
+                    del self._users[thread]
+                self._gate.notify_all()
+
+    @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
@@ -170,11 +197,29 @@ class Database:
                 f"the store {shown_url(self.url)} cannot be used now: all connections of this process are busy"
             ) from error
 
-    def _forget_connections(self) -> None:
-        # In a forked child the parent's connections must be neither used nor closed, not even by the collector.
+    def _before_fork(self) -> None:
+        """Let no thread be in a transaction, and no SQLite connection be open: the library's memory of its locks would be copied, but
+        not the locks, and the child would write to files that others take away (seen: SIGBUS). A child of a fork that could not wait
+        so long does not touch the store; what it logs is brought in by others."""
+        here = threading.get_ident()
+        with self._gate:
+            self._forking = True
+            self._gate.wait_for(lambda: self._users.keys() <= {here}, _FORK_SECONDS)
+            if self.dialect == "sqlite" and not self._users:
+                self._engine.dispose()
+
+    def _after_fork(self) -> None:
+        with self._gate:
+            self._forking = False
+            self._gate.notify_all()
+
+    def _in_child(self) -> None:
+        # The parent's connections must be neither used nor closed here, not even by the collector.
+        self._torn = self._torn or (self.dialect == "sqlite" and bool(self._users))
         _LEFT_BEHIND.append(self._engine.pool)
         self._engine.dispose(close=False)
-        self._mutex = threading.Lock()
+        self._mutex, self._gate, self._forking = threading.Lock(), threading.Condition(), False
+        self._users.clear()
 
 
 def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.CursorResult[Any]:
@@ -208,15 +253,29 @@ def conflicts(error: BaseException) -> bool:
     return getattr(getattr(error.__cause__ or error, "orig", None), "sqlstate", None) in _CONFLICTS
 
 
-def _forked() -> None:
+_held: list[Database] = []
+
+
+def _before_fork() -> None:
+    for database in list(_LIVE):
+        database._before_fork()
+        _held.append(database)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop()._after_fork()
+
+
+def _in_child() -> None:
     global _MIGRATING
     _MIGRATING = threading.Lock()
+    _held.clear()
     for database in list(_LIVE):
-        database._forget_connections()
+        database._in_child()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+forks.around(1, before=_before_fork, in_parent=_after_fork, in_child=_in_child)
 
 
 def _engine(url: str, pool_size: int) -> sa.Engine:

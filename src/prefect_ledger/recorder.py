@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from prefect_ledger import forks
 from prefect_ledger.errors import LedgerError, StoreUnavailable
 from prefect_ledger.segments import SLOT
 
@@ -212,5 +213,4 @@ def _after_fork_in_child() -> None:
     _held.clear()  # the parent's recorders stay as they are; this process gets one of its own with its journal
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+forks.around(0, before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)

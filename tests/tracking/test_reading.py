@@ -14,6 +14,7 @@ from prefect_ledger import (
     delete_experiment,
     get_experiment,
     get_run,
+    open_run,
     rename_experiment,
     restore_experiment,
     search_experiments,
@@ -31,6 +32,17 @@ def _ledger(home: Path, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     configure(home=home, store_url=store_url, capture_git=False, capture_packages=False)
     yield
     module.ledger().close()
+
+
+def test_a_run_that_just_ended_is_opened() -> None:
+    """A run that ended here a moment ago is found by its prefix, although the recorder has yet to bring it into the store."""
+    for _ in range(20):
+        with start_run(experiment="churn", name="one") as run:
+            run.log_metric("auc", 0.5, step=0)
+        again = open_run(run.id[:8])
+        assert again.name == "one"
+        again.log_metric("auc", 0.6, step=1)
+    assert get_run(run.id).metric("auc").values.tolist() == [0.5, 0.6]
 
 
 def test_what_was_logged_is_read() -> None:

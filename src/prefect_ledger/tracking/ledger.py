@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefect_ledger import forks
 from prefect_ledger.errors import RunNotFound, StoreUnavailable
 from prefect_ledger.events import RunAttached, RunStarted, TagsSet
 from prefect_ledger.journal import Journal
@@ -28,12 +29,13 @@ from prefect_ledger.tracking.tags import tag_texts
 if TYPE_CHECKING:
     from prefect_ledger.artifact_store import ArtifactStore
     from prefect_ledger.database import Database
+    from prefect_ledger.entities import Run
     from prefect_ledger.queries import Reader
     from prefect_ledger.recorder import Recorder
 
 EXIT_SECONDS = 30.0
 _WHOLE = 36  # characters of a run id
-_CAPTURE_SECONDS = 5.0  # at exit, for git and packages to be found out
+_CAPTURE_SECONDS = 5.0  # at exit and before a fork, for git and packages to be found out
 
 
 class LedgerWarning(UserWarning):
@@ -164,7 +166,7 @@ class Ledger:
         if here := [run for run in known if not run.finished]:
             return here[-1]
         try:
-            found = self.reader.run(prefix)
+            found = self._found(prefix)
         except (RunNotFound, StoreUnavailable):
             if len(prefix) < _WHOLE:
                 raise
@@ -173,6 +175,14 @@ class Ledger:
         if found.artifact_uri:  # its experiment may have had another name when the run was given its place
             run._shared.artifact_uri = found.artifact_uri
         return run
+
+    def _found(self, prefix: str) -> Run:
+        """The run in the store, also when it was finished here a moment ago and is still on its way there."""
+        try:
+            return self.reader.run(prefix)
+        except RunNotFound:
+            self.flush()
+            return self.reader.run(prefix)
 
     def ended(self, run: ActiveRun) -> None:
         """A run of this process was finished: forget its handle, have the recorder look."""
@@ -310,6 +320,15 @@ def _close_all() -> None:
             _warn(f"{type(error).__name__}: {error}")
 
 
+def _before_fork() -> None:
+    """Let the threads that find out the surroundings end: what they import would never be imported in the child."""
+    until = time.monotonic() + _CAPTURE_SECONDS
+    for one in list(_LIVE):
+        for thread in one._capturing:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+
+
 def _after_fork() -> None:
     """In the child: locks that another thread held at the fork would never be free."""
     for one in list(_LIVE):
@@ -317,8 +336,7 @@ def _after_fork() -> None:
         one._capturing = []
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+forks.around(-1, before=_before_fork, in_child=_after_fork)
 
 
 @functools.cache
