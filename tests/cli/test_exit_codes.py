@@ -74,6 +74,20 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_about(filled: Filled, tmp_p
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", [["runs", "list"], ["runs", "list", "--json"], ["db", "status"]])
+def test_a_full_disk_is_said(filled: Filled, command: list[str]) -> None:
+    """Output that has no room ends the command with a sentence and code 1, without a traceback."""
+    cli, _ = filled
+    home = Path(cli("db", "status", "--json").stdout.split("sqlite:///")[1].split('"')[0]).parent
+    program = [str(Path(sys.executable).with_name("prefect-ledger")), *command]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, env=environment(home), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help_needs_none_of_the_heavy_packages() -> None:
     """``--help`` is quick because it loads neither a database library, nor numpy, nor Prefect."""
     script = """

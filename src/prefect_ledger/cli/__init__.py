@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage. What was asked for goes to stdout, e
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import warnings
@@ -111,6 +112,12 @@ def main(tokens: Sequence[str] | None = None) -> int:
         return 1
     except (LedgerError, NotADirectoryError, PermissionError) as error:
         _say_error(error)
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _say_error(error)
+        _close_quietly()  # what could not be written is still waiting to be
         return 1
     except KeyboardInterrupt:
         return 130

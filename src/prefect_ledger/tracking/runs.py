@@ -7,7 +7,6 @@ A verb checks what can be checked here, puts one record into the journal and ret
 from __future__ import annotations
 
 import contextlib
-import json
 import mimetypes
 import os
 import threading
@@ -31,6 +30,7 @@ from prefect_ledger.events import (
 )
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_key, check_path
+from prefect_ledger.tracking.documents import document
 from prefect_ledger.tracking.params import flatten
 from prefect_ledger.tracking.tags import tag_texts
 
@@ -232,14 +232,14 @@ class ActiveRun(Channel):
         self.log_bytes(text.encode("utf-8", "replace"), path, kind="text")
 
     def log_dict(self, data: Any, path: str) -> None:
-        """Log a mapping or list as JSON (or YAML, when ``path`` ends so) in the artifact ``path``.
+        """Log a mapping or list as JSON (or YAML, when ``path`` ends so) in the artifact ``path``; JSON says "NaN", "Infinity".
 
         Raises:
             InvalidValue: it holds something that JSON cannot say. Else as :meth:`log_artifact`.
         """
         check_path(path)
         try:
-            text = _yaml(data) if path.endswith((".yaml", ".yml")) else json.dumps(data, indent=2, ensure_ascii=False)
+            text = document(data, path)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidValue(f"log_dict cannot write {path!r}: {error}") from None
         self.log_bytes(text.encode("utf-8", "replace"), path, kind="dict")
@@ -435,12 +435,3 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def _yaml(data: Any) -> str:
-    import yaml
-
-    try:
-        return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
