@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from prefect_ledger.recorder import Recorder
 
 EXIT_SECONDS = 30.0
+_REMEMBERED = 1_000  # runs of others whose handles are kept
 _WHOLE = 36  # characters of a run id
 _CAPTURE_SECONDS = 5.0  # at exit and before a fork, for git and packages to be found out
 
@@ -50,6 +51,7 @@ class Ledger:
         self.journal = Journal(settings.journal_folder, on_open=self._opened, on_trouble=_warn, store=settings.shown_store_url)
         self.recorder: Recorder | None = None
         self._entered: dict[tuple[str, int], ActiveRun] = {}
+        self._most = _REMEMBERED
         self._mutex = threading.RLock()
         self._capturing: list[threading.Thread] = []
         _LIVE.add(self)
@@ -99,7 +101,16 @@ class Ledger:
             known = self._entered.get((run_id, attempt))
             if known is None or known.finished:
                 known = self._entered[run_id, attempt] = self._begin(run_id, attempt, experiment, name, kind, parent, owner, started)
+                self._forget()
         return known.for_task(task_run_id, try_number) if task_run_id else known
+
+    def _forget(self) -> None:
+        """Let go of the oldest runs of others: a worker may log for a hundred thousand in its life. Whoever works for one holds it."""
+        if len(self._entered) > self._most:
+            others = [place for place, run in self._entered.items() if not run.owned]
+            for place in others[: len(others) // 2]:
+                del self._entered[place]
+            self._most = _REMEMBERED + 2 * sum(run.owned for run in self._entered.values())
 
     def _begin(
         self, run_id: str, attempt: int, experiment: str | None, name: str, kind: str, parent: str | None, owner: bool, started: int | None

@@ -63,7 +63,8 @@ class Shared:
         self.run_id, self.attempt, self.name, self.experiment = run_id, attempt, name, experiment
         self.artifact_uri, self.owner = artifact_uri, owner
         self.params: dict[str, str] = {}
-        self.handles: dict[tuple[str, int], ActiveRun] = {}
+        # Whoever works for a task holds its handle; a flow of a hundred thousand tasks must not hold them all.
+        self.handles: weakref.WeakValueDictionary[tuple[str, int], ActiveRun] = weakref.WeakValueDictionary()
         self.mutex = threading.RLock()  # a signal handler that logs may come in between
         self.finished = False
         self.pid = os.getpid()
@@ -326,11 +327,12 @@ class ActiveRun(Channel):
         """The handle for one try of a task run of this run: its points are series of their own."""
         shared, place = self._shared, (task_run_id, try_number)
         with shared.mutex:
-            if place not in shared.handles:
-                shared.handles[place] = ActiveRun(self._ledger, shared, task_run_id=task_run_id, try_number=try_number)
+            handle = shared.handles.get(place)
+            if handle is None:
+                handle = shared.handles[place] = ActiveRun(self._ledger, shared, task_run_id=task_run_id, try_number=try_number)
                 if shared.finished:
-                    shared.handles[place].close()
-            return shared.handles[place]
+                    handle.close()
+            return handle
 
     def status_seen(
         self,
