@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import getpass
 import os
@@ -189,11 +190,12 @@ class Ledger:
 
     def _found(self, prefix: str) -> Run:
         """The run in the store, also when it was finished here a moment ago and is still on its way there."""
-        try:
-            return self.reader.run(prefix)
-        except RunNotFound:
-            self.flush()
-            return self.reader.run(prefix)
+        with contextlib.suppress(RunNotFound):
+            found = self.reader.run(prefix)
+            if found.started_at is not None:
+                return found
+        self.flush()
+        return self.reader.run(prefix)
 
     def ended(self, run: ActiveRun) -> None:
         """A run of this process was finished: forget its handle, have the recorder look."""
