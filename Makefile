@@ -14,7 +14,7 @@ demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 	@$(BIN)/prefect-ledger demo
 
 test: $(READY) ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=worksteal
 
 # lint-imports without its cache, which misses a module that comes or goes.
 check: $(READY) ## formatting, lint, types, import contracts, the lock

@@ -152,7 +152,7 @@ def test_a_fork_waits_for_transactions_and_leaves_no_open_file(tmp_path: Path) -
     pid = os.fork()
     if pid == 0:
         links = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
-        os._exit(sum("ledger.db" in link for link in links))
+        os._exit(sum(link.startswith(f"{tmp_path}/ledger.db") for link in links))
     assert os.waitpid(pid, 0)[1] == 0
     thread.join()
     database.close()

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,7 +32,7 @@ class Points:
         finite = [v for v in real if math.isfinite(v)]
         first, last = self.values[0], self.values[-1]
         low, high = (min(real), max(real)) if real else (None, None)
-        mean = math.fsum(v / len(finite) for v in finite) if finite else None
+        mean = float(sum(map(Fraction, finite)) / len(finite)) if finite else None
         return (
             *(len(self.values), len(self.values) - len(real), len(finite), mean),
             *(low, None if low is None else self.values.index(low), high, None if high is None else self.values.index(high)),
