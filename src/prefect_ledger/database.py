@@ -24,7 +24,16 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlche
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from prefect_ledger import forks
-from prefect_ledger.errors import ForeignDatabase, InvalidSettings, LedgerError, MissingExtra, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from prefect_ledger.errors import (
+    ForeignDatabase,
+    InvalidSettings,
+    LedgerError,
+    MissingExtra,
+    SchemaTooNew,
+    SchemaTooOld,
+    StoreReplaced,
+    StoreUnavailable,
+)
 from prefect_ledger.settings import shown_url
 
 SCHEMA = 1  # the schema this version writes: the number that the newest migration's name begins with
@@ -58,6 +67,8 @@ class Database:
         self._users: Counter[int] = Counter()  # threads that are in a transaction
         self._forking = False  # a fork waits for them, or is under way: no other thread may begin one
         self._torn = False  # this process was forked while SQLite was in use
+        self.generation = 0  # greater each time another file was found in the place of the one in use
+        self._file: tuple[int, int] | None = None  # which file the connections are of
         self._engine = _engine(url, pool_size)
         self.dialect: str = self._engine.dialect.name
         _LIVE.add(self)
@@ -82,15 +93,45 @@ class Database:
             yield conn
 
     def prepare(self) -> None:
-        """Make sure the schema is there and is one this version speaks; a new database gets it. Cheap when done before."""
+        """Make sure the schema is there and is one this version speaks; a new database gets it. Cheap when done before.
+
+        Raises:
+            StoreReplaced: the file of an SQLite store was removed or replaced. The next call opens the one that is there, or makes one.
+        """
         if self._ready:
+            self._check_file()
             return
         with self._used(), self._mutex:
             if not self._ready:
                 if self.version() is None:
                     self._migrate()
                 self._check(self.version())
+                self._file = self._found_file()
                 self._ready = True
+
+    def _check_file(self) -> None:
+        """Never write into a file that nobody can find any more."""
+        if self._file is None or (found := self._found_file()) == self._file:
+            return
+        with self._mutex:
+            self._ready, self._file = False, None
+            self.generation += 1
+            self._engine.dispose()
+        what = "was removed" if found is None else "was replaced by another"
+        raise StoreReplaced(
+            f"the file of the store {shown_url(self.url)} {what} while it was in use: what is logged from here on goes into the new one"
+        )
+
+    def _found_file(self) -> tuple[int, int] | None:
+        if self.dialect != "sqlite":
+            return None
+        try:
+            found = _sqlite_path(self.url).stat()
+        except FileNotFoundError:
+            return None
+        except OSError:  # a folder that may not be searched now: the connections know better
+            return self._file
+        return found.st_dev, found.st_ino
 
     def version(self) -> int | None:
         """The schema's number; None for a database without one."""
@@ -112,6 +153,7 @@ class Database:
                 self._check(before)
             if before != SCHEMA:
                 self._migrate()
+            self._file = self._found_file()
             self._ready = True
             return before, SCHEMA
 
@@ -232,6 +274,20 @@ def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.Curs
 def rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of a query; ``text`` as in :func:`execute`."""
     return list(execute(tx, text, params).all())
+
+
+def binary_rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """As :func:`rows`, for columns of bytes: PostgreSQL would write them out as text, at several times the price."""
+    if tx.dialect.name == "sqlite":
+        return rows(tx, text, params)
+    driver: Any = tx.dialect.loaded_dbapi
+    raw: Any = tx.connection.driver_connection
+    try:
+        with raw.cursor(binary=True) as cursor:
+            found: list[tuple[Any, ...]] = cursor.execute(text.replace("?", "%s"), tuple(params)).fetchall()
+            return found
+    except driver.OperationalError as error:  # the driver's own: SQLAlchemy does not see this statement
+        raise StoreUnavailable(f"the store cannot be read now: {error}") from error
 
 
 def refuses(error: BaseException) -> bool:

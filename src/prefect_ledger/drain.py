@@ -42,6 +42,7 @@ class Drain:
         self._known = series_store.SeriesIds()
         self._mixed: dict[str, int] = {}  # mixed chunks written for a run since its last compaction
         self._sought = False
+        self._generation = database.generation
 
     def step(self) -> bool:
         """Drain one batch; False when there is nothing new.
@@ -50,6 +51,9 @@ class Drain:
             StoreUnavailable: nothing was written; the position is where it was.
             JournalCorrupt: a segment that cannot be read.
         """
+        if self._generation != self.database.generation:  # another file: what was learnt of the former does not hold
+            self._known.clear()
+            self._sought = False
         if not self._sought:
             self.seek()
         batch = self.reader.read()
@@ -72,6 +76,7 @@ class Drain:
 
     def seek(self) -> None:
         """Go on where the store says; where it is behind what was read (a backup was restored), it is told."""
+        self._generation = self.database.generation
         with self.database.write() as tx:
             position = run_store.journal_position(tx, self.journal)
             if position is not None and position < self.reader.position:

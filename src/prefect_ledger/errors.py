@@ -103,6 +103,10 @@ class StoreUnavailable(LedgerError):
     """The database cannot be reached or written now; what was logged waits in the journal."""
 
 
+class StoreReplaced(StoreUnavailable):
+    """The file of an SQLite store was removed or replaced while it was in use; from the next call on the new one is used."""
+
+
 class SchemaTooNew(LedgerError):
     """The database was written by a newer prefect-ledger; this one must not touch it."""
 

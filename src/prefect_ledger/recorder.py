@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prefect_ledger import forks
-from prefect_ledger.errors import LedgerError, StoreUnavailable
+from prefect_ledger.errors import LedgerError, StoreReplaced, StoreUnavailable
 from prefect_ledger.segments import SLOT
 
 if TYPE_CHECKING:
@@ -140,7 +140,11 @@ class Recorder:
 
                 reader = JournalReader(self.journal.folder, live=self.journal)
                 self._drain = Drain(self._database(), reader, str(self.journal.id))
-            more = self._drain.step()
+            try:
+                more = self._drain.step()
+            except StoreReplaced as error:
+                self.journal.tell("replaced", str(error))
+                more = True
             self.last_error = None
             self._loading = False
         self._notify()

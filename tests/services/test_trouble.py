@@ -174,6 +174,38 @@ def test_open_run_with_a_whole_id_needs_no_store(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_file_that_goes_away_takes_only_what_it_had(tmp_path: Path, how: str) -> None:
+    """The SQLite file is removed, or an older copy put in its place: it is said once, and what is logged from then on is in the new one."""
+    with told() as said:
+        ledger = ledger_at(tmp_path / "ledger")
+        store = tmp_path / "ledger" / "ledger.db"
+        run = ledger.start(experiment="trouble")
+        run.log_metric("loss", 0.0, step=0)
+        assert ledger.flush() == 0
+        with contextlib.closing(sqlite3.connect(store)) as source, contextlib.closing(sqlite3.connect(tmp_path / "older.db")) as copy:
+            source.backup(copy)
+        run.log_metric("loss", 1.0, step=1)
+        run.log_metric("other", 1.0, step=1)
+        assert ledger.flush() == 0
+        for file in store.parent.glob("ledger.db*"):
+            file.unlink()
+        if how == "replaced":
+            shutil.move(tmp_path / "older.db", store)
+        for step in range(2, 50):
+            run.log_metric("loss", float(step), step=step)
+            run.log_metric("other", float(step), step=step)
+        run.finish()
+        ledger.close()
+    assert [sentence for sentence in said if how in sentence] == said
+    assert len(said) == 1
+    place = Place(tmp_path / "ledger")
+    assert place.steps(run.id, "loss") == [*([0] if how == "replaced" else []), *range(2, 50)]
+    assert place.steps(run.id, "other") == list(range(2, 50))
+    (found,) = place.runs()
+    assert found.status == "COMPLETED"
+
+
 # --- a store that is busy ---------------------------------------------------------------------------------------------
 
 
