@@ -38,6 +38,7 @@ from prefect_ledger.segments import (
     Kind,
     Segment,
     allocate,
+    probe,
     publish,
     slots_for,
     stamp,
@@ -278,6 +279,12 @@ class Journal:
         lease = lockfile.acquire(hidden / "lock")
         if lease is None:
             raise OSError(f"{hidden} is locked by somebody else")
+        try:
+            probe(hidden)
+        except OSError:
+            lease.release()
+            shutil.rmtree(hidden, ignore_errors=True)
+            raise
         (hidden / "owner.json").write_text(json.dumps(lockfile.identity() | {"store": self.store}), encoding="utf-8")
         return hidden.rename(root / str(identity)), lease
 

@@ -79,6 +79,20 @@ def allocate(folder: Path, size: int) -> tuple[mmap.mmap, Path]:
     return memory, path
 
 
+def probe(folder: Path) -> None:
+    """Find out whether this file system has room and shared mappings, which some network file systems have not.
+
+    Raises:
+        OSError: a segment cannot live here.
+    """
+    memory, path = allocate(folder, mmap.PAGESIZE)
+    try:
+        memory[0] = 1
+    finally:
+        memory.close()
+        path.unlink()
+
+
 def _fill(fd: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(fd, 0, size)

@@ -356,6 +356,37 @@ def test_a_full_disk_under_the_journal_does_not_end_the_run(tmp_path: Path) -> N
     assert place.steps(run.id, "loss") == list(range(400_000))
 
 
+FULL_BEFORE = """
+    import contextlib, os, sys
+    from prefect_ledger import start_run
+
+    with contextlib.suppress(OSError), open(os.path.join(os.environ["PREFECT_LEDGER_JOURNAL_ROOT"], "filler"), "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    run = start_run(experiment="full")
+    for i in range(1_000):
+        run.log_metric("loss", 0.5, step=i)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_place_that_takes_no_segment_is_passed_over(tmp_path: Path) -> None:
+    """Where journals would lie no segment can be made, for want of room or of shared mappings: another folder has them, and SIGKILL
+    loses nothing."""
+    journals, spare = tmp_path / "journals", tmp_path / "spare"
+    journals.mkdir()
+    spare.mkdir()
+    blocked = f"sqlite:///{tmp_path}/place/ledger.db"
+    place = Place(tmp_path / "ledger", blocked, more={"PREFECT_LEDGER_JOURNAL_ROOT": str(journals), "TMPDIR": str(spare)})
+    (tmp_path / "place").write_text("")  # the store is away, so that only the journal can have the values
+    done = ended(place.start(FULL_BEFORE, before=small_disk(journals)))
+    assert done.code == -9, done.err
+    (tmp_path / "place").unlink()
+    assert place.run("import sys; from prefect_ledger.cli import main; sys.exit(main(['recover']))").code == 0
+    (run,) = place.runs()
+    assert (run.status, place.steps(run.id, "loss")) == ("CRASHED", list(range(1_000)))
+
+
 def test_a_full_disk_under_everything_does_not_end_the_run(tmp_path: Path) -> None:
     """Store, journals and artifacts share a file system that fills up: the program ends with exit code 0, and says what is not kept."""
     home = tmp_path / "ledger"
