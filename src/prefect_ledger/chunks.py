@@ -31,7 +31,7 @@ _VERSION = 1
 _HEAD = struct.Struct("<BBIIII")  # version, integer columns, n, mask of constant planes, mask of raw planes, packed size
 _COLUMN = struct.Struct("<qq")  # first value, base
 _SAMPLE = 512
-_NOISY = 64  # more byte values than these in the sample, and neighbours that differ: deflate saves little and costs most
+_NOISY = 24  # more byte values than these in the sample, and neighbours that differ: deflate saves a third at best and costs most
 
 _Blob = bytes | bytearray | memoryview
 
@@ -194,28 +194,27 @@ def _head(blob: bytes, columns: int) -> _Head:
 def _unpack(blobs: Sequence[_Blob], columns: int) -> tuple[list[Integers], Floats]:
     chunks = [bytes(blob) for blob in blobs]
     heads = [_head(chunk, columns) for chunk in chunks]
-    wholes = [bytearray(8 * sum(head.n for head in heads)) for _ in range(columns + 1)]
-    integers: list[npt.NDArray[Any]] = [np.frombuffer(whole, "<i8") for whole in wholes[:-1]]
+    # All columns are rows of one array: numpy has large ones lie in huge pages, and the first touch of small pages costs as much as the
+    # rest. Each chunk is put together in a small buffer, which the next one finds warm.
+    found = np.empty((columns + 1, sum(head.n for head in heads)), np.int64)
     at = 0
     for chunk, head in zip(chunks, heads, strict=True):
         planes = _planes(chunk, head)
         for k, (first, base) in enumerate(head.integers):
-            own = planes[8 * k : 8 * k + 8]
-            _join(own, wholes[k], at, head.n)
-            _sum(integers[k][at : at + head.n], first, base, regular=not any(own))
-        _join(planes[-8:], wholes[-1], at, head.n)
+            _sum(planes[8 * k : 8 * k + 8], first, base, found[k, at : at + head.n])
+        found[-1, at : at + head.n] = np.frombuffer(_joined(planes[-8:], head.n), "<i8")
         at += head.n
-    return [column.astype(np.int64, copy=False) for column in integers], np.frombuffer(wholes[-1], "<f8").astype(np.float64, copy=False)
+    return list(found[:-1]), found[-1].view(np.float64)
 
 
-def _planes(chunk: bytes, head: _Head) -> list[bytes]:
+def _planes(chunk: bytes, head: _Head) -> list[_Blob]:
     """All planes: the constant ones' bytes come first, then the packed ones, then the raw ones; b"" for one of zeros."""
     n, constant, raw, size, integers = head
     rows, at = 8 * (len(integers) + 1), _HEAD.size + len(integers) * _COLUMN.size
     packed = at + constant.bit_count()
     soft = _inflate(chunk[packed : packed + size], (rows - constant.bit_count() - raw.bit_count()) * n)
     flats, softs, hards = iter(chunk[at:packed]), _pieces(soft, 0, n), _pieces(chunk, packed + size, n)
-    out = []
+    out: list[_Blob] = []
     for k in range(rows):
         if constant >> k & 1:
             byte = next(flats)
@@ -225,8 +224,9 @@ def _planes(chunk: bytes, head: _Head) -> list[bytes]:
     return out
 
 
-def _pieces(data: bytes, start: int, n: int) -> Iterator[bytes]:
-    return (data[at : at + n] for at in range(start, len(data), n))
+def _pieces(data: bytes, start: int, n: int) -> Iterator[memoryview]:
+    whole = memoryview(data)
+    return (whole[at : at + n] for at in range(start, len(data), n))
 
 
 def _inflate(packed: bytes, size: int) -> bytes:
@@ -243,19 +243,22 @@ def _inflate(packed: bytes, size: int) -> bytes:
     return out
 
 
-def _join(planes: Sequence[bytes], whole: bytearray, at: int, n: int) -> None:
-    """Put the eight planes of ``n`` points back into words, from word ``at`` of ``whole`` on, which is zeros there."""
+def _joined(planes: Sequence[_Blob], n: int) -> bytearray:
+    """The eight planes of ``n`` points as words."""
+    whole = bytearray(8 * n)
     for k, plane in enumerate(planes):
         if plane:
-            whole[8 * at + k : 8 * (at + n) : 8] = plane
+            whole[k::8] = plane
+    return whole
 
 
-def _sum(column: npt.NDArray[Any], first: int, base: int, *, regular: bool) -> None:
-    """What :func:`_differences` was given, in place of what it gave; ``regular`` when all of that is zero."""
-    end = first + len(column) * base
-    if regular and base and -(1 << 63) <= end < 1 << 63:
-        column[:] = np.arange(first, end, base, dtype=np.int64)  # what the sum gives, several times as fast
+def _sum(planes: Sequence[_Blob], first: int, base: int, out: Integers) -> None:
+    """What :func:`_differences` was given, from what it gave."""
+    end = first + len(out) * base
+    if not any(planes) and base and -(1 << 63) <= end < 1 << 63:
+        out[:] = np.arange(first, end, base, dtype=np.int64)  # what the sum gives, several times as fast
         return
+    column = np.frombuffer(_joined(planes, len(out)), "<i8")
     column += base
     column[0] = first
-    np.cumsum(column, out=column)
+    np.cumsum(column, out=out)

@@ -276,20 +276,6 @@ def rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple
     return list(execute(tx, text, params).all())
 
 
-def binary_rows(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """As :func:`rows`, for columns of bytes: PostgreSQL would write them out as text, at several times the price."""
-    if tx.dialect.name == "sqlite":
-        return rows(tx, text, params)
-    driver: Any = tx.dialect.loaded_dbapi
-    raw: Any = tx.connection.driver_connection
-    try:
-        with raw.cursor(binary=True) as cursor:
-            found: list[tuple[Any, ...]] = cursor.execute(text.replace("?", "%s"), tuple(params)).fetchall()
-            return found
-    except driver.OperationalError as error:  # the driver's own: SQLAlchemy does not see this statement
-        raise StoreUnavailable(f"the store cannot be read now: {error}") from error
-
-
 def refuses(error: BaseException) -> bool:
     """Whether ``error`` says no to what was asked and would do so again: not that the database is away, busy, full or not ours to write."""
     if isinstance(error, DBAPIError):

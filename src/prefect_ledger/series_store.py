@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from prefect_ledger import run_store
 from prefect_ledger.chunks import CHUNK, decode, decode_many, decode_mixed, encode, encode_mixed
 from prefect_ledger.database import execute
 from prefect_ledger.database import rows as select
+from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.points import Points, group, order
 from prefect_ledger.summaries import SUMMARY_COLUMNS, SummaryRow, merge_summaries, summarize
 
@@ -203,12 +205,12 @@ def read_points(tx: sa.Connection, run: str, series: Sequence[int]) -> Points:
     if not series:
         return _join([])
     marks = ", ".join(map(str, map(int, series)))  # in the text: a run may have more task runs than a statement has parameters
-    # One statement, so that a compaction in between can neither hide nor double a chunk.
+    # One statement, so that a compaction in between can neither hide nor double a chunk. Put in order here: SQLite would copy all bytes.
     text = f"""SELECT id, series_id, data FROM chunks WHERE series_id IN ({marks})
-               UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id = ? ORDER BY 1"""
+               UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id = ?"""
     own: list[bytes] = []
     parts: list[Points] = []
-    for _, of_one, data in select(tx, text, [run]):
+    for _, of_one, data in sorted(_blobs(tx, text, [run]), key=itemgetter(0)):
         if of_one is not None:
             own.append(data)
             continue
@@ -228,7 +230,7 @@ def compact(tx: sa.Connection, run: str, *, final: bool) -> None:
     """Merge a run's mixed chunks, or cut them into chunks per series: when they are large, or the run has ended (``final``)."""
     if tx.dialect.name == "postgresql":  # else two that compact one run both write what both have read
         execute(tx, "SELECT id FROM runs WHERE id = ? FOR UPDATE", [run])
-    rows = select(tx, "SELECT id, n, data FROM chunks WHERE run_id = ? ORDER BY id", [run])
+    rows = _blobs(tx, "SELECT id, n, data FROM chunks WHERE run_id = ? ORDER BY id", [run])
     total = sum(row[1] for row in rows)
     cut = total >= CHUNK or (final and total > SMALL_RUN)
     if rows and (cut or len(rows) > 1) and (final or len(rows) >= MIXED_CHUNKS):
@@ -254,7 +256,7 @@ def _merge_tails(tx: sa.Connection, run: str) -> None:
         if len(ids) < 2:
             continue
         data = {
-            r[0]: r[1] for part in _parts(ids, _ROWS) for r in select(tx, f"SELECT id, data FROM chunks WHERE id IN ({_marks(part)})", part)
+            r[0]: r[1] for part in _parts(ids, _ROWS) for r in _blobs(tx, f"SELECT id, data FROM chunks WHERE id IN ({_marks(part)})", part)
         }
         merged = order(_join([decode(data[i]) for i in ids]))
         _delete_chunks(tx, ids)
@@ -302,6 +304,20 @@ _METRIC_SET = ", ".join(
     f" WHEN excluded.attempt < metrics.attempt THEN metrics.{column} ELSE {text} END"
     for column, text in (_merged("metrics") | {"attempt": "metrics.attempt"}).items()
 )
+
+
+def _blobs(tx: sa.Connection, text: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows with a column of bytes: PostgreSQL would write those out as text, at several times the price."""
+    if tx.dialect.name == "sqlite":
+        return select(tx, text, params)
+    driver: Any = tx.dialect.loaded_dbapi
+    raw: Any = tx.connection.driver_connection
+    try:
+        with raw.cursor(binary=True) as cursor:
+            found: list[tuple[Any, ...]] = cursor.execute(text.replace("?", "%s"), tuple(params)).fetchall()
+            return found
+    except driver.OperationalError as error:  # the driver's own: SQLAlchemy does not see this statement
+        raise StoreUnavailable(f"the store cannot be used now: {error}") from error
 
 
 def _upsert(tx: sa.Connection, table: str, key: Sequence[str], unique: Sequence[str], rows: Sequence[tuple[Any, ...]], change: str) -> None:
