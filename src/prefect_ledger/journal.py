@@ -280,7 +280,7 @@ class Journal:
         if lease is None:
             raise OSError(f"{hidden} is locked by somebody else")
         try:
-            probe(hidden)
+            probe(hidden, min(self._first_bytes, *SMALL_BYTES))
         except OSError:
             lease.release()
             shutil.rmtree(hidden, ignore_errors=True)

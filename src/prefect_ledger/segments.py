@@ -79,13 +79,13 @@ def allocate(folder: Path, size: int) -> tuple[mmap.mmap, Path]:
     return memory, path
 
 
-def probe(folder: Path) -> None:
-    """Find out whether this file system has room and shared mappings, which some network file systems have not.
+def probe(folder: Path, size: int) -> None:
+    """Find out whether this file system has room for ``size`` bytes, and shared mappings, which some network file systems have not.
 
     Raises:
         OSError: a segment cannot live here.
     """
-    memory, path = allocate(folder, mmap.PAGESIZE)
+    memory, path = allocate(folder, size)
     try:
         memory[0] = 1
     finally:
