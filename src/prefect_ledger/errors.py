@@ -99,6 +99,10 @@ class ArtifactCorrupt(LedgerError):
     """Stored bytes do not have the digest that was recorded when they were logged."""
 
 
+class ArtifactsUnavailable(LedgerError, OSError):
+    """The artifact root cannot be reached, read or written now; nothing stands there that is not whole."""
+
+
 class StoreUnavailable(LedgerError):
     """The database cannot be reached or written now; what was logged waits in the journal."""
 
