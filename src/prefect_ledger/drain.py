@@ -19,6 +19,8 @@ from prefect_ledger.journal_reader import Batch, JournalReader
 from prefect_ledger.points import Points
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefect_ledger.database import Database
 
 
@@ -38,6 +40,7 @@ class Drain:
         self.open: set[str] = set()  # runs this journal owns and that have not ended
         self.closed = False  # the journal says that its process ended in order
         self.points = self.events = self.damaged = 0
+        self.on_advance: Callable[[], None] | None = None  # called when a batch is in the store, before chunks are put in order
         self.refused: list[str] = []  # what the store will never take; each is noted on its run too
         self._known = series_store.SeriesIds()
         self._mixed: dict[str, int] = {}  # mixed chunks written for a run since its last compaction
@@ -60,7 +63,7 @@ class Drain:
         if batch is None:
             return False
         try:
-            self._commit(batch)
+            flush = self._commit(batch)
         except Moved:
             self.seek()
             return True
@@ -70,7 +73,9 @@ class Drain:
         if self.reader.live is not None and str(self.reader.live.id) != self.journal:
             return False  # closed and opened anew while the store was waited for: the segments there now are another journal's
         self.reader.advance(batch)
-        self._follow(batch)
+        self._follow(batch, flush)
+        if self.on_advance is not None:
+            self.on_advance()
         self._compact()
         return True
 
@@ -85,7 +90,7 @@ class Drain:
             self.reader.seek(position)
         self._sought = True
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch) -> series_store.Flush | None:
         for turn in range(_TRIES):
             try:
                 return self._try_commit(batch)
@@ -95,7 +100,7 @@ class Drain:
                 self._known.clear()
         return None
 
-    def _try_commit(self, batch: Batch) -> None:
+    def _try_commit(self, batch: Batch) -> series_store.Flush | None:
         flush = self._flush(batch)
         try:
             self._write(batch, flush, careful=False)
@@ -103,6 +108,7 @@ class Drain:
             if isinstance(error, Moved) or not refuses(error):
                 raise
             self._write(batch, flush, careful=True)
+        return flush
 
     def _write(self, batch: Batch, flush: series_store.Flush | None, *, careful: bool) -> None:
         heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
@@ -140,7 +146,7 @@ class Drain:
         points = Points(np.concatenate(batch.steps), np.concatenate(batch.times), np.concatenate(batch.values))
         return series_store.prepare(table[numbers], points, {self._known.ids[name]: name for name in names.values()})
 
-    def _follow(self, batch: Batch) -> None:
+    def _follow(self, batch: Batch, flush: series_store.Flush | None) -> None:
         """Keep count of what the batch opened, ended and left to compact."""
         self.points += batch.points
         self.events += len(batch.events)
@@ -153,9 +159,8 @@ class Drain:
                 self.ended.add(event.run)
             elif isinstance(event, JournalClosed):
                 self.closed = True
-        for part in batch.series:
-            for run in {batch.names[int(n)][0] for n in (part[:1] if len(part) == 1 else np.unique(part))}:
-                self._mixed[run] = self._mixed.get(run, 0) + 1
+        for run in flush.mixed if flush is not None else ():
+            self._mixed[run] = self._mixed.get(run, 0) + 1
 
     def _compact(self) -> None:
         """Merge chunks of runs that have many or have ended. Only order is at stake, so a store that is busy is not waited for."""

@@ -43,6 +43,18 @@ class Batch:
     values: list[NDArray[Any]] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)  # segments that are read whole
     damaged: int = 0  # slots that could not be read: skipped
+    waiting: list[NDArray[Any]] = field(default_factory=list)  # slots of points, as they lie in the segment, not yet in the columns
+
+    def settle(self) -> None:
+        """Put the points that are waiting into the columns: together, because names of series may stand between any two of them."""
+        if not self.waiting:
+            return
+        slots = self.waiting[0] if len(self.waiting) == 1 else np.concatenate(self.waiting)
+        self.waiting.clear()
+        self.series.append(slots["series"].astype(np.int64))
+        self.steps.append(slots["step"].astype(np.int64))
+        self.times.append(slots["at"] // 1000)
+        self.values.append(slots["value"].astype(np.float64))
 
     @property
     def points(self) -> int:
@@ -176,7 +188,7 @@ class JournalReader:
                 index = bisect.bisect_left(others, at)
                 other = others[index] if index < len(others) else end
                 if other > at:
-                    _take_points(slots[at:other], batch)
+                    batch.waiting.append(slots[at:other])
                     at = other
                 if at >= end:
                     break
@@ -190,6 +202,7 @@ class JournalReader:
                 at += length
             return at
         finally:
+            batch.settle()
             del slots  # a view that lives on keeps the segment mapped
 
     def _resume(self, segment: Segment, slots: NDArray[Any], slot: int) -> int:
@@ -233,14 +246,8 @@ class JournalReader:
             if event is not None:
                 batch.events.append(event)
         elif kind == Kind.ARRAY:
+            batch.settle()  # in the order of arrival
             _take_array(series, payload, batch)
-
-
-def _take_points(slots: NDArray[Any], batch: Batch) -> None:
-    batch.series.append(slots["series"].astype(np.int64))
-    batch.steps.append(slots["step"].astype(np.int64))
-    batch.times.append(slots["at"] // 1000)
-    batch.values.append(slots["value"].astype(np.float64))
 
 
 def _take_array(series: int, payload: bytes, batch: Batch) -> None:

@@ -140,6 +140,7 @@ class Recorder:
 
                 reader = JournalReader(self.journal.folder, live=self.journal)
                 self._drain = Drain(self._database(), reader, str(self.journal.id))
+                self._drain.on_advance = self._notify
             try:
                 more = self._drain.step()
             except StoreReplaced as error:

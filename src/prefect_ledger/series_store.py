@@ -32,6 +32,9 @@ SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
 OWN_CHUNK = 2_048  # points of one series in one flush from which it gets a chunk of its own
 MIXED_CHUNKS = 16  # mixed chunks of a run that are merged into one
 SMALL_RUN = 4_096  # points up to which a run's mixed chunk stays as it is when the run ends
+_NAME = ("run_id", "key", "attempt", "task_run_id", "try_number")
+_TEXTS = ("run_id", "key", "task_run_id")
+_FLOATS = ("mean", "vmin", "vmax", "fv", "lv")
 _ROWS = 1_000  # rows a statement: 22 columns each, below SQLite's 32,766 parameters
 _TRIES = """SELECT attempt, task_run_id, try_number, {} FROM series WHERE run_id = ? AND key = ? AND n > 0
             ORDER BY attempt, task_run_id, try_number"""
@@ -76,14 +79,15 @@ def ensure_series(tx: sa.Connection, known: SeriesIds, names: Sequence[SeriesNam
     runs = sorted({name[0] for name in names})
     run_store.placeholders(tx, runs)
     for rows in _parts(names, _ROWS):
-        text = f"INSERT INTO series (run_id, key, attempt, task_run_id, try_number) VALUES {_values(5, len(rows))} ON CONFLICT DO NOTHING"
-        execute(tx, text, list(itertools.chain.from_iterable(rows)))
+        source, params = _source(tx, _NAME, rows)
+        execute(tx, f"INSERT INTO series ({', '.join(_NAME)}) {source} ON CONFLICT DO NOTHING", params)
     for run in runs:
         run_store.reach(tx, run, max(name[2] for name in names if name[0] == run))
         keys = sorted({name[1] for name in names if name[0] == run})
         for part in _parts(keys, _ROWS):
-            text = f"SELECT id, key, attempt, task_run_id, try_number FROM series WHERE run_id = ? AND key IN ({_marks(part)})"
-            for number, key, attempt, task, turn in select(tx, text, [run, *part]):
+            among, params = (f"IN ({_marks(part)})", [run, *part]) if tx.dialect.name == "sqlite" else ("= ANY(?)", [run, part])
+            text = f"SELECT id, key, attempt, task_run_id, try_number FROM series WHERE run_id = ? AND key {among}"
+            for number, key, attempt, task, turn in select(tx, text, params):
                 known.ids[run, key, attempt, task, turn] = number
 
 
@@ -146,7 +150,7 @@ def write_flush(tx: sa.Connection, flush: Flush) -> None:
     """Write chunks, add to the summaries of the series, and bring those of (run, key) up to date. The caller holds the runs."""
     insert_chunks(tx, flush.chunks)
     rows = sorted((i, *name, *row) for i, name, row in flush.series)
-    _upsert(tx, "series", ("id", "run_id", "key", "attempt", "task_run_id", "try_number"), ("id",), rows, _SERIES_SET)
+    _upsert(tx, "series", ("id", *_NAME), ("id",), rows, _SERIES_SET)
     metrics = [(run, key, attempt, *row) for (run, key), (attempt, row) in sorted(flush.metrics.items())]
     _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), metrics, _METRIC_SET)
     for run, key in _contested(tx, flush):
@@ -167,8 +171,8 @@ def _contested(tx: sa.Connection, flush: Flush) -> list[tuple[str, str]]:
 def insert_chunks(tx: sa.Connection, chunks: Sequence[tuple[int | None, str | None, int, bytes]]) -> None:
     """Write chunks as they are."""
     for rows in _parts(chunks, 100):
-        text = f"INSERT INTO chunks (series_id, run_id, n, data) VALUES {_values(4, len(rows))}"
-        execute(tx, text, list(itertools.chain.from_iterable(rows)))
+        text = ", ".join(["(?, ?, ?, %b)" if tx.dialect.name == "postgresql" else "(?, ?, ?, ?)"] * len(rows))  # bytes as they are
+        execute(tx, f"INSERT INTO chunks (series_id, run_id, n, data) VALUES {text}", list(itertools.chain.from_iterable(rows)))
 
 
 def resettle(tx: sa.Connection, run: str, key: str) -> None:
@@ -322,14 +326,24 @@ def _blobs(tx: sa.Connection, text: str, params: Sequence[Any]) -> list[tuple[An
 
 def _upsert(tx: sa.Connection, table: str, key: Sequence[str], unique: Sequence[str], rows: Sequence[tuple[Any, ...]], change: str) -> None:
     columns = (*key, *SUMMARY_COLUMNS)
-    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
-    tail = f" ON CONFLICT ({', '.join(unique)}) DO UPDATE SET {change}"
     for part in _parts(rows, _ROWS):
-        execute(tx, head + _values(len(columns), len(part)) + tail, list(itertools.chain.from_iterable(part)))
+        source, params = _source(tx, columns, part)
+        execute(tx, f"INSERT INTO {table} ({', '.join(columns)}) {source} ON CONFLICT ({', '.join(unique)}) DO UPDATE SET {change}", params)
 
 
-def _values(columns: int, rows: int) -> str:
-    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
+def _source(tx: sa.Connection, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    """What an INSERT takes these rows from, and its parameters: on PostgreSQL an array for each column, because its driver goes through
+    a statement mark by mark, and 22,000 of them took it longer than the server needs."""
+    if tx.dialect.name == "sqlite":
+        return f"VALUES {', '.join([f'({_marks(columns)})'] * len(rows))}", list(itertools.chain.from_iterable(rows))
+    types = ["text" if name in _TEXTS else "float8" if name in _FLOATS else "bigint" for name in columns]
+    arrays = [list(values) if kind == "text" else _array(values) for kind, values in zip(types, zip(*rows, strict=True), strict=True)]
+    return f"SELECT * FROM unnest({', '.join(f'?::{kind}[]' for kind in types)})", arrays
+
+
+def _array(numbers: Iterable[float | None]) -> str:
+    """Numbers as PostgreSQL writes an array of them, every bit kept."""
+    return f"{{{','.join('NULL' if number is None else repr(number) for number in numbers)}}}"
 
 
 def _marks(items: Sequence[Any]) -> str:
