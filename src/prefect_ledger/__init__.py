@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prefect_ledger.entities import Experiment, Run, RunStatus, Summary
     from prefect_ledger.errors import LedgerError
     from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
+    from prefect_ledger.orchestration.reconcile import reconcile
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
     from prefect_ledger.tracking.experiments import (
@@ -79,6 +80,7 @@ _HOME = {
     "log_series": "tracking.verbs",
     "log_text": "tracking.verbs",
     "open_run": "tracking.ledger",
+    "reconcile": "orchestration.reconcile",
     "rename_experiment": "tracking.experiments",
     "restore_experiment": "tracking.experiments",
     "search_experiments": "tracking.experiments",
@@ -122,6 +124,7 @@ __all__ = [
     "log_series",
     "log_text",
     "open_run",
+    "reconcile",
     "rename_experiment",
     "restore_experiment",
     "search_experiments",

@@ -84,14 +84,14 @@ def _start(tx: sa.Connection, e: RunStarted, journal: str) -> None:
     if e.artifact_uri is not None:
         words["uri"] = [e.attempt, e.at, e.artifact_uri]
     words |= {f"<{name}": [e.at, value] for name in ("name", "kind", "user", "parent") if (value := getattr(e, name))}
-    _hear(tx, e.run, words)
+    hear(tx, e.run, words)
 
 
 def _attach(tx: sa.Connection, e: RunAttached, _journal: str) -> None:
     placeholders(tx, [e.run])
     reach(tx, e.run, e.attempt)
     if e.experiment is not None and rows(tx, "SELECT 1 FROM runs WHERE id = ? AND experiment_id IS NULL", [e.run]):
-        _hear(tx, e.run, {"<attached": [e.at, experiment_store.ensure(tx, e.experiment)]})
+        hear(tx, e.run, {"<attached": [e.at, experiment_store.ensure(tx, e.experiment)]})
 
 
 def _status(tx: sa.Connection, e: RunStatusSeen, _journal: str) -> None:
@@ -99,10 +99,10 @@ def _status(tx: sa.Connection, e: RunStatusSeen, _journal: str) -> None:
     words = {f"{kind}.{e.attempt}": standing.status_word(e.at, e.status, e.reason)}
     if e.exception:
         words[f"error.{e.attempt}"] = [e.at, _json(e.exception)]
-    _hear(tx, e.run, words)
+    hear(tx, e.run, words)
 
 
-def _hear(tx: sa.Connection, run: str, words: standing.Words) -> None:
+def hear(tx: sa.Connection, run: str, words: standing.Words) -> None:
     """Add to what was said of a run, and bring its row and those of its attempts to what that comes to."""
     placeholders(tx, [run])
     lock = " FOR UPDATE" if tx.dialect.name == "postgresql" else ""
@@ -158,7 +158,7 @@ def _describe(tx: sa.Connection, e: RunDescribed, _journal: str) -> None:
         facts |= newer
         digest = facts.pop(_PACKAGES)
         execute(tx, "UPDATE runs SET facts = ?, packages = ? WHERE id = ?", [_json(facts), digest, e.run])
-        _hear(tx, e.run, heard)
+        hear(tx, e.run, heard)
 
 
 def placeholders(tx: sa.Connection, runs: Iterable[str]) -> None:
@@ -174,25 +174,27 @@ def placeholders(tx: sa.Connection, runs: Iterable[str]) -> None:
 def reach(tx: sa.Connection, run: str, attempt: int) -> None:
     """Something of this attempt of a run was heard, so it has come at least that far. The run has a row."""
     if rows(tx, "SELECT 1 FROM runs WHERE id = ? AND attempt < ?", [run, attempt]):
-        _hear(tx, run, {"attempt": [attempt]})
+        hear(tx, run, {"attempt": [attempt]})
 
 
 def touch(tx: sa.Connection, runs: Iterable[str], journal: str, at: int) -> None:
     """These runs were heard of at ``at``; one that the live ``journal`` owns and that was taken for lost lives again."""
     for part in _parts(sorted(runs)):
         execute(tx, f"UPDATE runs SET seen = ? WHERE id IN ({_marks(part)}) AND seen < ?", [at, *part, at])
-        lost = f"SELECT id FROM runs WHERE id IN ({_marks(part)}) AND owner = ? AND provisional = 1 AND status = 'CRASHED'"
+        mine = "(owner = ? OR owner = '')"
+        lost = f"SELECT id FROM runs WHERE id IN ({_marks(part)}) AND {mine} AND provisional = 1 AND status = 'CRASHED' ORDER BY id"
         for (run,) in rows(tx, lost, [*part, journal]) if journal else ():
-            _hear(tx, run, {f"alive.{standing.stand(_words(tx, run)).owner_attempt}": [at]})
+            found = standing.stand(_words(tx, run))
+            hear(tx, run, {f"alive.{found.owner_attempt or found.last.number}": [at]})
 
 
 def crash_owned(tx: sa.Connection, journal: str, reason: str) -> list[str]:
     """The process of ``journal`` is gone: what it had running is CRASHED, until somebody who knows better says otherwise."""
-    mine = "SELECT id, seen, started, attempt FROM runs WHERE owner = ? AND status IN ('RUNNING', 'SCHEDULED') ORDER BY id"
+    mine = "SELECT id, seen, started, status_at, attempt FROM runs WHERE owner = ? AND status IN ('RUNNING', 'SCHEDULED') ORDER BY id"
     crashed = []
-    for run, seen, started, attempt in rows(tx, mine, [journal]):
+    for run, seen, started, status_at, attempt in rows(tx, mine, [journal]):
         owned = standing.stand(_words(tx, run)).owner_attempt
-        _hear(tx, run, {f"lost.{owned}": [max(seen, started or 0), reason]})
+        hear(tx, run, {f"lost.{owned}": [max(seen, started or 0, status_at), reason]})
         if owned == attempt:
             crashed.append(run)
     return crashed

@@ -40,6 +40,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "ledger")
 
 
+CAUGHT = "import contextlib\n    with contextlib.suppress(SystemExit): sys.exit(3)"
 INTERRUPT = "os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
 
 
@@ -54,6 +55,12 @@ INTERRUPT = "os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
         (BARE, "pass", 0, "COMPLETED", ""),
         (BARE, "raise ValueError('boom')", 1, "FAILED", "ValueError: boom"),
         (BARE, INTERRUPT, 1, "CANCELLED", "interrupted from the keyboard"),
+        (BARE, "sys.exit()", 0, "COMPLETED", ""),
+        (BARE, "sys.exit(3)", 3, "FAILED", "SystemExit: 3"),
+        (BARE, "exit('no data')", 1, "FAILED", "SystemExit: no data"),
+        (BARE, "raise SystemExit(0)", 0, "COMPLETED", ""),
+        (BARE, "(_ for _ in ()).throw(SystemExit(3))", 3, "FAILED", "SystemExit: of unknown code"),
+        (BARE, CAUGHT, 0, "COMPLETED", ""),
     ],
 )
 def test_a_program_that_ends_in_order_leaves_everything_in_the_store(

@@ -80,6 +80,30 @@ def recover(*, json: Json = False) -> int:
 
 
 @app.command
+def reconcile(
+    *,
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would change, and change nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Bring runs whose end nobody could write to the end they had.
+
+    Adopts journals of dead processes, asks Prefect about every run that has no
+    known end, and takes those for CRASHED that were not heard of for five
+    minutes. It may be run at any time, twice, and on several machines at once;
+    deployments/prefect.yaml has it on a schedule. Exits with 1 when Prefect
+    cannot be asked.
+
+    For example:
+
+        prefect-ledger reconcile --dry-run
+        prefect-ledger reconcile --json
+    """
+    from prefect_ledger.cli.reconciliation import reconcile_all
+
+    return reconcile_all(dry_run=dry_run, json=json)
+
+
+@app.command
 def doctor(*, json: Json = False) -> int:
     """Check settings, database, journals, artifacts, Prefect and packages.
 

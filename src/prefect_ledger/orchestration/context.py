@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -28,16 +28,19 @@ _WITH_FLOW = ("store_url", "artifact_root")
 
 open_runs: dict[str, ActiveRun] = {}  # runs whose body began in this process and that have no final state yet
 working: set[ActiveRun] = set()  # handles of tracked task bodies that run now
+resumptions: dict[str, int] = {}  # by how much a run's attempts are ahead of Prefect's count, which leaves resumptions out
 _tasks: dict[UUID, ActiveRun] = {}
 _mutex = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Luggage:
-    """What a flow object carries to the processes of its tasks: experiments of runs that joined their parent's, and where values go."""
+    """What a flow object carries to the processes of its tasks: experiments of runs that joined their parent's, where values go,
+    and how often runs were resumed."""
 
     experiments: dict[str, str]
     settings: dict[str, str]
+    resumptions: dict[str, int] = field(default_factory=dict)
 
 
 def resolve() -> ActiveRun | None:
@@ -54,7 +57,7 @@ def resolve() -> ActiveRun | None:
 def _known_task(task_run: TaskRun) -> ActiveRun | None:
     """As :func:`run_of_task`, remembered: a loop that logs in a task which is not tracked asks at every point."""
     known = _tasks.get(task_run.id)
-    place = (task_run.flow_run_run_count, task_run.run_count)
+    place = (task_run.flow_run_run_count + resumptions.get(str(task_run.flow_run_id), 0), task_run.run_count)
     if known is not None and (known.attempt, known.try_number) == place and not known.finished:
         return known
     run = run_of_task(task_run)
@@ -77,7 +80,8 @@ def run_of_task(task_run: TaskRun) -> ActiveRun | None:
 
 def run_of_flow(flow_run: FlowRun, flow: Flow[..., Any] | None, *, attempt: int = 0) -> ActiveRun | None:
     """The handle of a flow run: the one open in this process, else one that works for it from here; None when it is not tracked."""
-    run_id, attempt = str(flow_run.id), max(1, attempt or flow_run.run_count)
+    run_id = str(flow_run.id)
+    attempt = max(1, attempt or flow_run.run_count) + _resumed(run_id, flow)
     run = open_runs.get(run_id)
     if run is not None and run.attempt == attempt:
         return run
@@ -89,6 +93,13 @@ def run_of_flow(flow_run: FlowRun, flow: Flow[..., Any] | None, *, attempt: int 
     if here is not None and here.detached:
         unpack(flow)
     return ledger().enter(run_id, attempt=attempt, experiment=experiment_of(flow_run, flow, options), name=flow_run.name, owner=False)
+
+
+def _resumed(run_id: str, flow: Flow[..., Any] | None) -> int:
+    if run_id not in resumptions and flow is not None and _LUGGAGE in vars(flow):
+        luggage: Luggage = vars(flow)[_LUGGAGE]
+        return luggage.resumptions.get(run_id, 0)
+    return resumptions.get(run_id, 0)
 
 
 def experiment_of(flow_run: FlowRun, flow: Flow[..., Any], options: Options) -> str:
@@ -106,21 +117,25 @@ def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
     if any(mask_text(value) != value for value in given.values()):
         given = {}
     joined = {} if run.experiment == flow.name else {run.id: run.experiment}
-    if not joined and not given and _LUGGAGE not in vars(flow):
+    resumed = {run.id: resumptions[run.id]} if resumptions.get(run.id) else {}
+    if not joined and not given and not resumed and _LUGGAGE not in vars(flow):
         return
     with _mutex:
         before: Luggage | None = vars(flow).get(_LUGGAGE)
         # Replaced, never changed: another thread may be pickling it.
-        vars(flow)[_LUGGAGE] = Luggage({**(before.experiments if before else {}), **joined}, given)
+        vars(flow)[_LUGGAGE] = Luggage(
+            {**(before.experiments if before else {}), **joined}, given, {**(before.resumptions if before else {}), **resumed}
+        )
 
 
 def unload(flow: Flow[..., Any], run_id: str) -> None:
     """The run is over: its entry need not travel any more."""
     with _mutex:
         before: Luggage | None = vars(flow).get(_LUGGAGE)
-        if before is not None and run_id in before.experiments:
+        if before is not None and (run_id in before.experiments or run_id in before.resumptions):
             rest = {known: name for known, name in before.experiments.items() if known != run_id}
-            vars(flow)[_LUGGAGE] = Luggage(rest, before.settings)
+            others = {known: number for known, number in before.resumptions.items() if known != run_id}
+            vars(flow)[_LUGGAGE] = Luggage(rest, before.settings, others)
 
 
 def unpack(flow: Flow[..., Any]) -> None:

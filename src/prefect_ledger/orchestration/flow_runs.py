@@ -19,8 +19,9 @@ from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import RunStatusSeen
 from prefect_ledger.masking import mask_text
 from prefect_ledger.orchestration import surroundings
+from prefect_ledger.orchestration.attempts import attempt_begun, attempts_seen
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
-from prefect_ledger.orchestration.context import experiment_of, open_runs, pack, resolve, unload, working
+from prefect_ledger.orchestration.context import experiment_of, open_runs, pack, resolve, resumptions, unload, working
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
 from prefect_ledger.tracking.context import current
@@ -72,7 +73,7 @@ def _enter(flow: Flow[..., Any], flow_run: FlowRun, options: Options) -> ActiveR
     before, parent = open_runs.get(run_id), _parent(run_id)
     run = ledger().enter(
         run_id,
-        attempt=max(1, flow_run.run_count),
+        attempt=attempt_begun(flow_run, known=before is not None),
         experiment=before.experiment if before is not None else _experiment(flow, flow_run, options, parent),
         name=flow_run.name,
         kind="flow",
@@ -184,6 +185,7 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
     else:
         run.finish(status, reason=reason, exception=described(error))
     _parents.pop(run_id, None)
+    resumptions.pop(run_id, None)
     unload(flow, run_id)
     told_by_runner = run is None and status in (RunStatus.CRASHED, RunStatus.CANCELLED)
     if told_by_runner or (flow_run.deployment_id is not None and flow_run.parent_task_run_id is None):
@@ -196,16 +198,18 @@ def _settle_stranger(flow: Flow[..., Any], flow_run: FlowRun, status: RunStatus,
     if status in (RunStatus.CRASHED, RunStatus.CANCELLED):
         flow_run = _read_again(flow_run)  # a runner's view is as old as the process it started
     never_began = flow_run.run_count == 0
+    seen = attempts_seen(flow_run) if flow_run.deployment_id is not None else flow_run.run_count
+    attempt = max(seen, flow_run.run_count) if seen else 0
     run = ledger().enter(
         run_id,
-        attempt=max(1, flow_run.run_count),
+        attempt=max(1, attempt or flow_run.run_count),
         experiment=_experiment(flow, flow_run, options, parent),
         name=flow_run.name,
         parent=parent.id if parent is not None else None,
         owner=never_began,
     )
-    # Of whichever attempt is the last.
-    run.say(RunStatusSeen(run_id, now(), status.value, reason=mask_text(reason), exception=described(error) or {}))
+    # Of whichever attempt is the last, where it is not known.
+    run.say(RunStatusSeen(run_id, now(), status.value, attempt, mask_text(reason), exception=described(error) or {}))
     ledger().ended(run)
 
 

@@ -24,6 +24,7 @@ from prefect_ledger.journal import Journal
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
+from prefect_ledger.tracking import exits
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.tags import tag_texts
 
@@ -151,6 +152,7 @@ class Ledger:
         if name is not None:
             check_name(name, "run")
         texts = tag_texts({} if tags is None else tags)  # before the run is said to have started
+        exits.watch()
         run = self.enter(
             run_id,
             experiment=experiment,
@@ -231,8 +233,7 @@ class Ledger:
         deadline = time.monotonic() + _CAPTURE_SECONDS
         for thread in self._capturing:
             thread.join(max(0.0, deadline - time.monotonic()))
-        # What ended the program, if something did; at a prompt it is only the last thing that went wrong there.
-        error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+        error = exits.error_left_with()
         for run in list(self._entered.values()):
             if run.owned and not run.finished and run.kind == "script":
                 run.end(error, refuse=refuse)
