@@ -106,36 +106,42 @@ def _pack(integers: Sequence[Integers], values: Floats) -> bytes:
         raise InvalidValue(f"a chunk holds 1 to {CHUNK} points, not {n}; cut the points into pieces")
     heads, planes = [], []
     for column in integers:
-        base, residues = _differences(column)
+        base, residues, width = _differences(column)
         heads.append(_COLUMN.pack(int(column[0]), base))
-        planes += _cut(residues)
-    planes += _cut(values.astype("<f8", copy=False))
-    constant, noisy = [p == p[:1] * n for p in planes], [_noisy(p) for p in planes]
+        planes += _cut(residues, width)
+    planes += _cut(values.astype("<f8", copy=False), 8)
+    constant = [not p or p == p[:1] * n for p in planes]
+    noisy = [not c and _noisy(p) for p, c in zip(planes, constant, strict=True)]
     soft = b"".join(p for p, c, h in zip(planes, constant, noisy, strict=True) if not (c or h))
     packed = _deflate(soft)
     if len(packed) >= len(soft):
         packed, noisy = b"", [not c for c in constant]
     head = _HEAD.pack(_VERSION, len(integers), n, _mask(constant), _mask(noisy), len(packed))
-    flat = (p[:1] for p, c in zip(planes, constant, strict=True) if c)
+    flat = (p[:1] or b"\0" for p, c in zip(planes, constant, strict=True) if c)
     raw = (p for p, h in zip(planes, noisy, strict=True) if h)
     return b"".join((head, *heads, *flat, packed, *raw))
 
 
-def _differences(column: Integers) -> tuple[int, npt.NDArray[Any]]:
-    """The smallest difference of neighbours, and all differences less that one; they wrap, as does the sum that undoes them."""
+def _differences(column: Integers) -> tuple[int, npt.NDArray[Any], int]:
+    """The smallest difference of neighbours, all differences less that one, and how many bytes the largest of these needs.
+
+    Differences wrap, as does the sum that undoes them.
+    """
     out = np.zeros(len(column), "<i8")
     if len(column) == 1:
-        return 0, out
+        return 0, out, 0
     np.subtract(column[1:], column[:-1], out=out[1:])
     out[0] = out[1]
-    base = int(out.min())
-    out -= base
-    return base, out
+    base, greatest = int(out.min()), int(out.max())
+    if greatest > base:
+        out -= base
+    return base, out, ((greatest - base).bit_length() + 7) // 8
 
 
-def _cut(column: npt.NDArray[Any]) -> list[bytes]:
-    whole = column.tobytes()
-    return [whole[k::8] for k in range(8)]
+def _cut(column: npt.NDArray[Any], width: int) -> list[bytes]:
+    """The eight planes of a column; b"" for those beyond its ``width`` in bytes, which are zeros."""
+    whole = column.tobytes() if width else b""
+    return [whole[k::8] if k < width else b"" for k in range(8)]
 
 
 def _noisy(plane: bytes) -> bool:

@@ -20,6 +20,9 @@ from prefect_ledger.points import Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
 
     from prefect_ledger.database import Database
 
@@ -134,8 +137,7 @@ class Drain:
     def _flush(self, batch: Batch) -> series_store.Flush | None:
         if not batch.points:
             return None
-        numbers = np.concatenate(batch.series)
-        present = np.flatnonzero(np.bincount(numbers)).tolist()  # all of them announced: the reader saw to it
+        present = sorted(_present(batch.series))  # all of them announced: the reader saw to it
         names = {number: batch.names[number] for number in present}
         if missing := self._known.missing(names.values()):
             with self.database.write() as tx:
@@ -143,8 +145,10 @@ class Drain:
         table = np.zeros(present[-1] + 1, np.int64)
         for number in present:
             table[number] = self._known.ids[names[number]]
+        # Parts of one series are a number that is repeated, and stay it until all are joined.
+        ids = [table[part] if part.strides[0] else np.broadcast_to(table[int(part[0])], len(part)) for part in batch.series]
         points = Points(np.concatenate(batch.steps), np.concatenate(batch.times), np.concatenate(batch.values))
-        return series_store.prepare(table[numbers], points, {self._known.ids[name]: name for name in names.values()})
+        return series_store.prepare(np.concatenate(ids), points, {self._known.ids[name]: name for name in names.values()})
 
     def _follow(self, batch: Batch, flush: series_store.Flush | None) -> None:
         """Keep count of what the batch opened, ended and left to compact."""
@@ -182,6 +186,14 @@ class Drain:
         if self.open:
             with self.database.write() as tx:
                 run_store.touch(tx, self.open, self.journal, time.time_ns() // 1000)
+
+
+def _present(series: list[NDArray[Any]]) -> set[int]:
+    """The numbers that stand in these arrays."""
+    single = {int(part[0]) for part in series if not part.strides[0]}
+    if several := [part for part in series if part.strides[0]]:
+        single.update(np.flatnonzero(np.bincount(np.concatenate(several))).tolist())
+    return single
 
 
 def _last_word(batch: Batch) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SLOTS_A_BATCH = 1 << 18  # beside a busy main thread each numpy call waits 5 ms: few large batches (1 M points: 0.7 s, with 1 << 16 6.7 s)
 Position = tuple[int, int]  # segment, slot
+_MARK = struct.Struct("<I")  # the last word of a slot
 _LAYOUT = np.dtype([("step", "<i8"), ("at", "<i8"), ("value", "<f8"), ("series", "<u4"), ("mark", "<u4")])
 
 
@@ -70,7 +72,9 @@ class JournalReader:
         self.position = position
         self.names: dict[int, SeriesName] = {}
         self._named: int = 0  # the segment whose names are known up to the position
+        self._said: dict[int, int] = {}  # the last segment that announced each name: it is asked for no later one
         self._open: dict[int, Segment] = {}
+        self._walked = 0  # the segment being walked
         self._announced = np.empty(0, np.int64)  # the numbers of ``names``, sorted
         self.damaged = False  # something could not be read: no segment is removed from here on
 
@@ -108,8 +112,10 @@ class JournalReader:
         self.damaged |= batch.damaged > 0
         for number in batch.passed:
             self._forget(number)
-        if batch.passed:
-            self._named = 0
+        if batch.passed:  # each segment announces anew what it uses, so what only earlier ones did is done with
+            number = self.position[0]
+            self._said = {series: segment for series, segment in self._said.items() if segment == number}
+            self.names, self._announced = {series: self.names[series] for series in self._said}, np.empty(0, np.int64)
 
     def seek(self, position: Position) -> None:
         """Go on at a position that the store named."""
@@ -149,7 +155,7 @@ class JournalReader:
         if self._named != segment.number:
             self._named = segment.number
             if slot:
-                self._walk(segment, 0, slot, Batch((0, 0), (0, 0), self.names))
+                self._walk(segment, 0, slot, Batch((0, 0), (0, 0), {}))
 
     def _name_all(self, batch: Batch, number: int) -> None:
         """See that each point's series has a name; one that was never announced is damage, and its points are left out.
@@ -159,7 +165,7 @@ class JournalReader:
         if all(self._known(part).all() for part in batch.series):
             return
         if (segment := self._segment(number)) is not None:
-            self._walk(segment, 0, (segment.size - HEADER_BYTES) // SLOT, Batch((0, 0), (0, 0), self.names))
+            self._walk(segment, 0, (segment.size - HEADER_BYTES) // SLOT, Batch((0, 0), (0, 0), {}))
         for index, part in enumerate(batch.series):
             known = self._known(part)
             batch.damaged += int((~known).sum())
@@ -168,6 +174,8 @@ class JournalReader:
 
     def _known(self, series: NDArray[Any]) -> NDArray[Any]:
         """Whether each number of a series was announced."""
+        if len(series) and not series.strides[0]:  # an array's: all of one series
+            return np.full(len(series), int(series[0]) in self.names)
         if len(self._announced) != len(self.names):
             self._announced = np.array(sorted(self.names), np.int64)
         if not len(self._announced):
@@ -180,14 +188,16 @@ class JournalReader:
         """Read slots ``start`` to ``end``; returns the slot behind the last whole record (it may pass ``end``)."""
         if end <= start:
             return start
+        self._walked = segment.number
         slots = np.frombuffer(segment.memory, _LAYOUT, (segment.size - HEADER_BYTES) // SLOT, HEADER_BYTES)
         try:
-            others = (np.flatnonzero(slots["mark"][start:end] != POINT_MARK) + start).tolist()
+            others: list[int] | None = None  # where no point stands; not asked for while there are none but records
             at = start
             while at < end:
-                index = bisect.bisect_left(others, at)
-                other = others[index] if index < len(others) else end
-                if other > at:
+                if _MARK.unpack_from(segment.memory, HEADER_BYTES + (at + 1) * SLOT - _MARK.size)[0] == POINT_MARK:
+                    if others is None:
+                        others = [*(np.flatnonzero(slots["mark"][at:end] != POINT_MARK) + at).tolist(), end]
+                    other = others[bisect.bisect_left(others, at)]
                     batch.waiting.append(slots[at:other])
                     at = other
                 if at >= end:
@@ -241,6 +251,7 @@ class JournalReader:
         if kind == Kind.SERIES:
             run, key, attempt, task, turn = json.loads(payload)
             self.names[series] = (run, key, attempt, task, turn)
+            self._said[series] = self._walked
         elif kind == Kind.EVENT:
             event = unpack(payload)
             if event is not None:
@@ -252,11 +263,13 @@ class JournalReader:
 
 def _take_array(series: int, payload: bytes, batch: Batch) -> None:
     flags, count, start, now = ARRAY.unpack_from(payload, 0)
+    if not count:
+        return
     arrays = [np.frombuffer(payload, "<f8", count, ARRAY.size)]
     for _ in range((flags & 1) + (flags >> 1 & 1)):
         arrays.append(np.frombuffer(payload, "<i8", count, ARRAY.size + 8 * count * len(arrays)))
     rest = iter(arrays[1:])
-    batch.series.append(np.full(count, series, np.int64))
+    batch.series.append(np.broadcast_to(np.int64(series), count))
     batch.values.append(arrays[0])
     batch.steps.append(next(rest) if flags & 1 else np.arange(start, start + count, dtype=np.int64))
     batch.times.append(next(rest) if flags & 2 else np.full(count, now // 1000, np.int64))

@@ -90,7 +90,7 @@ def _means(values: Floats, starts: _Index, counts: _Index) -> Floats:
 
 def _reached(values: Floats, best: Floats, starts: _Index, counts: _Index) -> _Index:
     """Where each series first has its ``best`` value; any index where it has none but NaN."""
-    hits = np.flatnonzero(values == np.repeat(best, counts))
+    hits = np.flatnonzero(values == (best if len(best) == 1 else np.repeat(best, counts)))
     return np.append(hits, 0)[np.searchsorted(hits, starts)]
 
 
