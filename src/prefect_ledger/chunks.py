@@ -71,6 +71,14 @@ def decode_many(blobs: Sequence[_Blob]) -> Points:
     return Points(steps, times, values)
 
 
+def begins(blob: _Blob) -> tuple[int, int]:
+    """Step and time of the first point in a chunk of one series, without decoding it; (0, 0) for what is too short to be one."""
+    if len(blob) < _HEAD.size + 2 * _COLUMN.size:
+        return 0, 0
+    (step, _), (time, _) = _COLUMN.iter_unpack(blob[_HEAD.size : _HEAD.size + 2 * _COLUMN.size])
+    return step, time
+
+
 def encode_mixed(ids: Integers, points: Points) -> bytes:
     """Points of many series as one chunk. ``ids`` has the series of each point; points grouped by it pack best.
 

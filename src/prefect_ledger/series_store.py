@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from prefect_ledger import run_store
-from prefect_ledger.chunks import CHUNK, decode, decode_many, decode_mixed, encode, encode_mixed
+from prefect_ledger.chunks import CHUNK, begins, decode_many, decode_mixed, encode, encode_mixed
 from prefect_ledger.database import execute
 from prefect_ledger.database import rows as select
 from prefect_ledger.errors import StoreUnavailable
@@ -212,19 +212,43 @@ def read_points(tx: sa.Connection, run: str, series: Sequence[int]) -> Points:
     # One statement, so that a compaction in between can neither hide nor double a chunk. Put in order here: SQLite would copy all bytes.
     text = f"""SELECT id, series_id, data FROM chunks WHERE series_id IN ({marks})
                UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id = ?"""
-    own: list[bytes] = []
-    parts: list[Points] = []
-    for _, of_one, data in sorted(_blobs(tx, text, [run]), key=itemgetter(0)):
+    pieces = []
+    for number, of_one, data in _blobs(tx, text, [run]):
         if of_one is not None:
-            own.append(data)
+            pieces.append(_Piece(begins(data), number, data))
             continue
         ids, points = decode_mixed(data)
-        mine = ids == series[0] if len(series) == 1 else np.isin(ids, series)
-        parts.append(_pick(points, mine))
-    if own:
-        parts.insert(0, decode_many(own))  # one set of arrays for all of them: a third faster than joining
-    parts = sorted((p for p in parts if len(p.steps)), key=lambda p: (p.steps[0], p.times[0]))  # mostly that is all there is to order
-    return order(parts[0] if len(parts) == 1 else _join(parts))
+        mine = _pick(points, ids == series[0] if len(series) == 1 else np.isin(ids, series))
+        if len(mine.steps):
+            pieces.append(_Piece((int(mine.steps[0]), int(mine.times[0])), number, mine))
+    return _arranged(pieces)
+
+
+class _Piece(NamedTuple):
+    begins: tuple[int, int]  # step and time
+    id: int  # of its chunk: the order of arrival
+    content: Points | bytes
+
+
+def _arranged(pieces: list[_Piece]) -> Points:
+    """All points by step, time, arrival. Mostly it is enough to put the pieces in order."""
+    pieces.sort(key=itemgetter(0, 1))
+    points = _whole(pieces)
+    if all(a.id < b.id for a, b in itertools.pairwise(pieces)):
+        return order(points)
+    steps, times, _ = points
+    if order(points) is points and not ((steps[1:] == steps[:-1]) & (times[1:] == times[:-1])).any():
+        return points
+    return order(_whole(sorted(pieces, key=itemgetter(1))))
+
+
+def _whole(pieces: Sequence[_Piece]) -> Points:
+    """The points of all pieces, one after the other; chunks that follow each other are decoded together."""
+    found: list[Points] = []
+    for kind, some in itertools.groupby((piece.content for piece in pieces), key=type):
+        contents: list[Any] = list(some)
+        found += contents if kind is Points else [decode_many(contents)]
+    return found[0] if len(found) == 1 else _join(found)
 
 
 # --- compaction ---------------------------------------------------------------------------------------------------
@@ -254,17 +278,22 @@ def _per_series(ids: NDArray[Any], points: Points) -> Iterable[tuple[int | None,
 
 def _merge_tails(tx: sa.Connection, run: str) -> None:
     """Of each series, join neighbouring chunks that are not full."""
-    text = "SELECT c.series_id, c.id, c.n FROM chunks c JOIN series s ON s.id = c.series_id WHERE s.run_id = ? AND c.n < ? ORDER BY 1, 2"
-    for series, rows in itertools.groupby(select(tx, text, [run, CHUNK]), key=lambda row: row[0]):
+    text = "SELECT c.series_id, c.id, c.n FROM chunks c JOIN series s ON s.id = c.series_id WHERE s.run_id = ? ORDER BY 1, 2"
+    for (_, full), rows in itertools.groupby(select(tx, text, [run]), key=lambda row: (row[0], row[2] >= CHUNK)):
         ids = [row[1] for row in rows]
-        if len(ids) < 2:
-            continue
-        data = {
-            r[0]: r[1] for part in _parts(ids, _ROWS) for r in _blobs(tx, f"SELECT id, data FROM chunks WHERE id IN ({_marks(part)})", part)
-        }
-        merged = order(_join([decode(data[i]) for i in ids]))
-        _delete_chunks(tx, ids)
-        insert_chunks(tx, list(own_chunks(series, merged)))
+        if not full and len(ids) > 1:
+            _merge(tx, ids)
+
+
+def _merge(tx: sa.Connection, ids: Sequence[int]) -> None:
+    """Join chunks of one series that follow each other; the first of their ids are kept, for they say what arrived when."""
+    data = {
+        r[0]: r[1] for part in _parts(ids, _ROWS) for r in _blobs(tx, f"SELECT id, data FROM chunks WHERE id IN ({_marks(part)})", part)
+    }
+    merged = list(own_chunks(0, order(decode_many([data[i] for i in ids]))))
+    for number, (_, _, n, blob) in zip(ids, merged, strict=False):
+        execute(tx, "UPDATE chunks SET n = ?, data = ? WHERE id = ?", [n, blob, number])
+    _delete_chunks(tx, ids[len(merged) :])
 
 
 def _delete_chunks(tx: sa.Connection, ids: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefect_ledger import series_store
+from prefect_ledger.chunks import CHUNK
 from prefect_ledger.database import Database, rows
 from prefect_ledger.events import RunStatusSeen
 from prefect_ledger.points import Points
@@ -251,6 +252,27 @@ def test_compaction_never_changes_what_is_read(
         series_store.compact(tx, A, final=True)
     assert {key: repr(read(database, key)) for key in keys} == before
     assert kinds(database)[0] <= 1
+
+
+@pytest.mark.parametrize("small_first", [True, False])
+def test_equal_points_come_back_as_they_arrived(database: Database, *, small_first: bool) -> None:
+    """Points of one step and microsecond keep the order of their arrival, though one came with few others and one with many."""
+    known, name = SeriesIds(), (A, "loss", 1, "", 1)
+    flushes = [([5], [1.0], 5), (np.arange(3_000), np.zeros(3_000), 0)]
+    for steps, values, start in flushes if small_first else reversed(flushes):
+        write(database, known, name, steps, values, start=start)
+    assert read(database, "loss")[4:8] == [(4, 0.0), *([(5, 1.0), (5, 0.0)] if small_first else [(5, 0.0), (5, 1.0)]), (6, 0.0)]
+
+
+def test_only_neighbouring_chunks_are_joined(database: Database) -> None:
+    """At a run's end chunks are joined with those that arrived next to them, so that neither order nor arrival is lost."""
+    known, name = SeriesIds(), (A, "loss", 1, "", 1)
+    for number, count in enumerate((2_100, 2_200, CHUNK, 2_300, 2_400)):
+        write(database, known, name, np.arange(count), np.full(count, number))
+    with database.write() as tx:
+        series_store.compact(tx, A, final=True)
+    assert kinds(database) == (0, 3)
+    assert read(database, "loss")[:5] == [(0, float(number)) for number in range(5)]
 
 
 def test_a_small_run_ends_as_one_mixed_chunk(database: Database) -> None:
