@@ -12,7 +12,9 @@ import pytest
 
 from tests.services_real import postgres as postgres_module
 from tests.services_real import prefect_server as prefect_module
+from tests.services_real import s3 as s3_module
 from tests.services_real.postgres import PostgresServer
+from tests.services_real.s3 import S3Server
 
 if TYPE_CHECKING:
     from prefect_ledger.tracking.ledger import Ledger
@@ -62,6 +64,13 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """An empty PostgreSQL ledger: a schema of this test alone."""
     with postgres.schema() as name:
         yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server for the whole session; make buckets of your own on it."""
+    with s3_module.s3_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

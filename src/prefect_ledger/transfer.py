@@ -20,6 +20,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
 
 BLOCK = 256 << 10  # bytes read, hashed and written at once; what fits in a processor's cache is fastest
 PART = re.compile(r"\.ledger-[0-9a-f]{32}\.part")
+_FOLDER_TRIES = 3
 _PATIENCE = 2.0  # seconds before a bar shows itself
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that lies somewhere: its path there, its size in bytes, and when it was last written (µs since 1970; None: nobody knows)."""
+
+    path: str
+    size: int
+    at: int | None
 
 
 def part_name() -> str:
@@ -82,11 +93,7 @@ def moved_into(target: str) -> Iterator[BinaryIO]:
 
 def _begin(part: str, target: str) -> BinaryIO:
     try:
-        try:
-            fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        fd = _new_file(part)
     except (NotADirectoryError, FileExistsError) as error:
         raise InvalidName(f"{target}: a part of this path is a file already; take another path") from error
     if os.path.isdir(target):
@@ -94,6 +101,15 @@ def _begin(part: str, target: str) -> BinaryIO:
         os.unlink(part)
         raise InvalidName(f"{target} is a folder already; take another path")
     return cast("BinaryIO", open(fd, "w+b", buffering=0))
+
+
+def _new_file(path: str) -> int:
+    for _ in range(_FOLDER_TRIES):
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:  # no folder yet, or it was empty and gc took it just now
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def regular(path: str | os.PathLike[str], *, follow: bool = True) -> BinaryIO:

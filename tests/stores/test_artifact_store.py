@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from prefect_ledger import transfer
 from prefect_ledger.artifact_store import ArtifactStore, Stored
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, InvalidSettings, InvalidValue
+from tests.services_real.s3 import S3Server
 
 LAW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RUN = "8f2c51aa-0000-4000-8000-000000000000"
@@ -46,10 +47,14 @@ class Plain(LocalFileSystem):  # type: ignore[misc]  # fsspec ships no types
 fsspec.register_implementation("plain", Plain, clobber=True)
 
 
-@pytest.fixture(params=["folder", "file://", "memory://", "plain://"])
+@pytest.fixture(params=["folder", "file://", "memory://", "plain://", "s3://"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArtifactStore]:
     """The same store over each kind of root."""
     kind = request.param
+    if kind == "s3://":
+        server: S3Server = request.getfixturevalue("s3")
+        yield ArtifactStore(f"s3://{server.bucket()}/root", server.options())
+        return
     root = {"folder": f"{tmp_path}/root", "memory://": f"memory://{tmp_path.name}"}.get(kind, f"{kind}{tmp_path}/root")
     yield ArtifactStore(root)
     MemoryFileSystem.store.clear()

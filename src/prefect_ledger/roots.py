@@ -1,0 +1,181 @@
+"""Floor 3. What kinds of artifact roots can do, and the plainest of them: a local folder. Others are in ``remotes``.
+
+A root knows places, not artifacts: ``where`` says which of its places a URI means and refuses what lies outside; everything else is
+asked of such a place. Bytes stand whole under a place or not at all.
+"""
+
+# ruff: noqa: PTH106, PTH108, PTH113, PTH114, PTH118, PTH120
+# URIs and local paths are the same text here, judged character by character; a Path would tidy them first.
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from prefect_ledger.errors import ArtifactsUnavailable, InvalidName
+from prefect_ledger.transfer import Found, copy, moved_into, regular, write_all
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+FILE = ("file", "local")
+_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE)
+
+Sent = tuple[int, str]  # size and sha256 of what was moved
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in parts that was begun and not finished: to the path ``path``, at ``at`` (µs since 1970)."""
+
+    path: str
+    id: str
+    at: int
+
+
+class Root(Protocol):
+    """What a kind of root can do. A ``target`` is what ``where`` made of a URI, after it was found below the root."""
+
+    root: str
+    threads: int
+
+    def where(self, uri: str, known: set[str] | None = None) -> str: ...  # known: folders that were found inside in this call
+    def sink(self, target: str) -> AbstractContextManager[BinaryIO]: ...
+    def put(self, target: str, source: BinaryIO | memoryview, progress: Progress) -> Sent: ...
+    def fetch(self, target: str, sink: BinaryIO, progress: Progress) -> Sent: ...
+    def exists(self, target: str) -> bool: ...
+    def files(self, target: str) -> Iterator[Found]: ...
+    def delete(self, target: str) -> None: ...
+    def remove(self, targets: Sequence[str]) -> None: ...
+    def uploads(self, target: str) -> list[Upload]: ...
+    def abort(self, target: str, upload: str) -> None: ...
+
+
+class OneByOne:
+    """Roots whose objects are written and read as files."""
+
+    def sink(self, target: str) -> AbstractContextManager[BinaryIO]:
+        raise NotImplementedError
+
+    def source(self, target: str) -> BinaryIO:
+        raise NotImplementedError
+
+    def put(self, target: str, source: BinaryIO | memoryview, progress: Progress) -> Sent:
+        """Store what ``source`` still has."""
+        with self.sink(target) as sink:
+            if not isinstance(source, memoryview):
+                return copy(source, sink, progress)
+            write_all(sink, source)
+            return source.nbytes, hashlib.sha256(source).hexdigest()
+
+    def fetch(self, target: str, sink: BinaryIO, progress: Progress) -> Sent:
+        """Copy what stands at ``target`` to ``sink``. FileNotFoundError and its kin say that nothing does."""
+        with self.source(target) as source:
+            return copy(source, sink, progress)
+
+    def uploads(self, target: str) -> list[Upload]:  # noqa: ARG002  # there are none
+        """Uploads that were begun and not finished, where the other side keeps such."""
+        return []
+
+    def abort(self, target: str, upload: str) -> None:
+        """Give up an upload."""
+
+
+class Folder(OneByOne):
+    """A local folder. URIs are paths, with or without ``file://``."""
+
+    threads = min(4, os.cpu_count() or 1)
+
+    def __init__(self, folder: str, prefix: str) -> None:
+        self.folder, self.root = folder, prefix + folder
+
+    def where(self, uri: str, known: set[str] | None = None) -> str:
+        """The path that ``uri`` means.
+
+        Raises:
+            InvalidName: it is not below the root, or a link leads out of it.
+        """
+        scheme = SCHEME.match(uri)
+        path = uri[scheme.end() :] if scheme and scheme[1].lower() in FILE else uri
+        parent = os.path.dirname(path)
+        if known is not None and parent in known:
+            return path
+        # The folder is judged by where it really is, whatever links lead there; a link at the end is never followed.
+        inside = os.path.join(os.path.realpath(self.folder), "")
+        if "\0" in path or os.path.abspath(path) != path or not os.path.join(os.path.realpath(parent), "").startswith(inside):
+            raise InvalidName(f"{uri!r} is not below the artifact root {self.root}")
+        if known is not None:
+            known.add(parent)
+        return path
+
+    @contextmanager
+    def sink(self, target: str) -> Iterator[BinaryIO]:
+        """A file that becomes ``target`` when the block ends well."""
+        try:
+            with moved_into(target) as file:
+                yield file
+        except OSError as error:
+            if error.errno not in _TROUBLE and not str(error.filename or "").startswith(os.path.join(self.folder, "")):
+                raise  # of the block's own
+            said = error.strerror or str(error)
+            raise ArtifactsUnavailable(
+                f"the artifact root {self.root} cannot be written now: {said}; make room, or mend its rights"
+            ) from error
+
+    def source(self, target: str) -> BinaryIO:
+        """The file, open for reading."""
+        return regular(target, follow=False)
+
+    def exists(self, target: str) -> bool:
+        """Whether a file stands there."""
+        return os.path.isfile(target) and not os.path.islink(target)
+
+    def files(self, target: str) -> Iterator[Found]:
+        """Every file below ``target``, links too, in the order of folders."""
+        self._no_link(target)
+        for folder, folders, names in os.walk(target):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                with suppress(FileNotFoundError):  # gone since the folder was read
+                    found = os.lstat(path)
+                    yield Found(os.path.relpath(path, target), found.st_size, found.st_mtime_ns // 1000)
+
+    def delete(self, target: str) -> None:
+        """Delete the folder, and the one above it when it is empty then."""
+        self._no_link(target)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(target)
+        with suppress(OSError):
+            os.rmdir(os.path.dirname(target))  # the run's own folder, if nothing else is in it
+
+    def remove(self, targets: Sequence[str]) -> None:
+        """Delete these files, and the folders that are empty then, up to the root."""
+        for target in targets:
+            with suppress(FileNotFoundError):
+                os.unlink(target)
+        for folder in {os.path.dirname(target) for target in targets}:
+            above = folder
+            while above.startswith(os.path.join(self.folder, "")):
+                try:
+                    os.rmdir(above)
+                except FileNotFoundError:
+                    pass
+                except OSError:
+                    break
+                above = os.path.dirname(above)
+
+    def _no_link(self, target: str) -> None:
+        if os.path.islink(target):
+            raise InvalidName(f"{target} is a link; the artifacts of a run lie in a folder of their own")
+
+
+def joined(base: str, path: str) -> str:
+    """``path`` below ``base``, also where ``base`` is nothing but a scheme."""
+    return f"{base}{path}" if base.endswith("://") else f"{base}/{path}"
