@@ -7,11 +7,12 @@ makes a second drain, or a second drainer, harmless. What the store does not tak
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prefect_ledger import run_store, series_store
+from prefect_ledger import cache_store, run_store, series_store
 from prefect_ledger.database import conflicts, refuses
 from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
@@ -123,10 +124,15 @@ class Drain:
             if careful:
                 refused = run_store.fold_carefully(tx, events, self.journal)
             else:
-                run_store.placeholders(tx, heard)
+                run_store.placeholders(tx, heard | cache_store.near(tx, heard, events))
                 run_store.fold(tx, events, self.journal)
             if flush is not None:
                 series_store.write_flush(tx, flush)
+            links = partial(cache_store.settle, tx, events, flush.series if flush is not None else ())
+            if not careful:
+                links()
+            elif (error := run_store.refusal(tx, links)) is not None:
+                refused.append(f"links to cached results could not be stored: {error}"[:500])
             at = time.time_ns() // 1000
             if self.reader.live is None:
                 at = min(at, _last_word(batch))  # times that users gave may lie in the future, or be no times at all

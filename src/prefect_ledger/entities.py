@@ -59,7 +59,8 @@ class Summary:
     """A metric of a run in one row: last attempt only, all its task runs merged.
 
     ``last`` is the value at the greatest (step, time), ``first`` at the smallest. NaN is skipped by ``min``, ``max`` and
-    ``mean`` (None when there is nothing else) and counted in ``nan``; infinities count for min and max, not for ``mean``.
+    ``mean`` (None when there is nothing else) and counted in ``nan``; infinities count for min and max, not for ``mean``. ``sources``
+    are the runs that logged points of it, or attempts of this run, whose results tasks of this run took from the cache.
     """
 
     key: str
@@ -74,11 +75,15 @@ class Summary:
     last_step: int
     min_step: int | None
     max_step: int | None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Bytes a run logged: where they are, how many, and the sha256 they must have."""
+    """Bytes a run logged: where they are, how many, and the sha256 they must have.
+
+    ``run_id`` is the run that logged them: another than the one asked where a task's result came from the cache.
+    """
 
     run_id: str
     path: str
@@ -94,7 +99,8 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """A task run, seen as a step of its run."""
+    """A task run, seen as a step of its run. One that came from the cache has the task run that had computed its result as its source,
+    where that one was tracked: what it logged is shown for this run too."""
 
     id: str
     run_id: str
@@ -106,6 +112,18 @@ class TaskRun:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     exception: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    source_run_id: str | None = None
+    source_task_run_id: str | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds between start and end; None while it is not known."""
+        return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else None
+
+    @property
+    def cost(self) -> float | None:
+        """Seconds of work that its run paid for: 0 for what came from the cache, because its source's run has paid."""
+        return 0.0 if self.cached else self.duration
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class TagsSet:
 
 @dataclass(frozen=True, slots=True)
 class TaskRunSeen:
-    """A task run in some state. Earlier start, later end and the later state win."""
+    """A task run in some state. Earlier start, later end and the later state win. ``parent``: the task run whose body called it."""
 
     TAG: ClassVar[str] = "task"
     run: str
@@ -108,6 +108,20 @@ class TaskRunSeen:
     started: int | None = None
     ended: int | None = None
     exception: Json = field(default_factory=dict)
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSeen:
+    """The task run ``task`` computed the result that Prefect keeps under ``key``; or, ``cached``, was given it and did not run."""
+
+    TAG: ClassVar[str] = "result"
+    run: str
+    at: int
+    attempt: int
+    task: str
+    key: str
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +184,7 @@ Event = (
     | ParamsLogged
     | TagsSet
     | TaskRunSeen
+    | ResultSeen
     | ArtifactLogged
     | DatasetLogged
     | Noted
@@ -185,6 +200,7 @@ _KINDS: dict[str, type[Any]] = {
         ParamsLogged,
         TagsSet,
         TaskRunSeen,
+        ResultSeen,
         ArtifactLogged,
         DatasetLogged,
         Noted,

@@ -23,6 +23,7 @@ from prefect_ledger.events import (
     JournalClosed,
     Noted,
     ParamsLogged,
+    ResultSeen,
     RunAttached,
     RunDescribed,
     RunStarted,
@@ -50,14 +51,14 @@ def fold_carefully(tx: sa.Connection, events: Iterable[Event], journal: str) -> 
     """As :func:`fold`, but an event that cannot be stored is noted on its run and left out; returns what was refused."""
     refused = []
     for event in events:
-        if (error := _refusal(tx, partial(fold, tx, [event], journal))) is not None:
+        if (error := refusal(tx, partial(fold, tx, [event], journal))) is not None:
             text = f"{type(event).__name__} could not be stored: {str(getattr(error, 'orig', error)).strip()[:500]}"
             refused.append(text)
-            _refusal(tx, partial(_noted, tx, Noted(run=event.run, at=event.at, text=text), journal))
+            refusal(tx, partial(_noted, tx, Noted(run=event.run, at=event.at, text=text), journal))
     return refused
 
 
-def _refusal(tx: sa.Connection, deed: Callable[[], None]) -> Exception | None:
+def refusal(tx: sa.Connection, deed: Callable[[], None]) -> Exception | None:
     """Do it in a savepoint; the error when it was refused, and then nothing of it is there."""
     try:
         with tx.begin_nested():
@@ -238,8 +239,8 @@ def _tags(tx: sa.Connection, e: TagsSet, _journal: str) -> None:
 
 
 _TASK = """
-INSERT INTO task_runs (id, run_id, attempt, name, state, state_at, tries, cached, started, ended, exception)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+INSERT INTO task_runs (id, run_id, attempt, name, state, state_at, tries, cached, started, ended, exception, parent_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
  run_id = {newer} excluded.run_id ELSE task_runs.run_id END,
  name = {newer} excluded.name ELSE task_runs.name END,
  state = {newer} excluded.state ELSE task_runs.state END,
@@ -249,6 +250,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
  attempt = CASE WHEN excluded.attempt > task_runs.attempt THEN excluded.attempt ELSE task_runs.attempt END,
  tries = CASE WHEN excluded.tries > task_runs.tries THEN excluded.tries ELSE task_runs.tries END,
  cached = CASE WHEN excluded.cached > task_runs.cached THEN excluded.cached ELSE task_runs.cached END,
+ parent_id = CASE WHEN excluded.parent_id > task_runs.parent_id THEN excluded.parent_id ELSE task_runs.parent_id END,
  started = CASE WHEN task_runs.started IS NULL OR excluded.started < task_runs.started THEN excluded.started ELSE task_runs.started END
 """.replace(
     "{newer}",
@@ -261,8 +263,31 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 def _task(tx: sa.Connection, e: TaskRunSeen, _journal: str) -> None:
     placeholders(tx, [e.run])
     reach(tx, e.run, e.attempt)
-    row = [e.id, e.run, e.attempt, e.name, e.state, e.at, e.tries, int(e.cached), e.started, e.ended, _json(e.exception)]
+    row = [e.id, e.run, e.attempt, e.name, e.state, e.at, e.tries, int(e.cached), e.started, e.ended, _json(e.exception), e.parent]
     execute(tx, _TASK, row)
+
+
+def _result(tx: sa.Connection, e: ResultSeen, _journal: str) -> None:
+    """Only what was said: which task run is the source of which, and what follows from it, ``cache_store`` finds out."""
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
+    if e.cached:
+        execute(
+            tx,
+            """INSERT INTO cache_hits (task_run_id, run_id, attempt, storage_key, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (task_run_id)
+               DO UPDATE SET run_id = excluded.run_id, attempt = excluded.attempt, storage_key = excluded.storage_key, at = excluded.at
+                WHERE (excluded.at, excluded.storage_key, excluded.attempt, excluded.run_id)
+                 > (cache_hits.at, cache_hits.storage_key, cache_hits.attempt, cache_hits.run_id)""",
+            [e.task, e.run, e.attempt, e.key, e.at],
+        )
+        return
+    execute(
+        tx,
+        """INSERT INTO results (storage_key, task_run_id, run_id, attempt, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (storage_key, task_run_id)
+           DO UPDATE SET run_id = excluded.run_id, attempt = excluded.attempt, at = excluded.at
+            WHERE (excluded.at, excluded.attempt, excluded.run_id) > (results.at, results.attempt, results.run_id)""",
+        [e.key, e.task, e.run, e.attempt, e.at],
+    )
 
 
 def _artifact(tx: sa.Connection, e: ArtifactLogged, _journal: str) -> None:
@@ -322,6 +347,7 @@ _FOLDS: Mapping[type, Callable[[sa.Connection, Any, str], None]] = {
     ParamsLogged: _params,
     TagsSet: _tags,
     TaskRunSeen: _task,
+    ResultSeen: _result,
     ArtifactLogged: _artifact,
     DatasetLogged: _dataset,
     Noted: _noted,

@@ -7,6 +7,7 @@ they are many, and cut into chunks per series when they are large or the run end
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,8 +37,15 @@ _NAME = ("run_id", "key", "attempt", "task_run_id", "try_number")
 _TEXTS = ("run_id", "key", "task_run_id")
 _FLOATS = ("mean", "vmin", "vmax", "fv", "lv")
 _ROWS = 1_000  # rows a statement: 22 columns each, below SQLite's 32,766 parameters
-_TRIES = """SELECT attempt, task_run_id, try_number, {} FROM series WHERE run_id = ? AND key = ? AND n > 0
-            ORDER BY attempt, task_run_id, try_number"""
+# The series that count for a run: its own, and by link those of tasks whose results its tasks took from the cache. Columns: the attempt
+# and the task run they count for here; who logged them, in which attempt and try; key; then what is asked for.
+_TRIES = """SELECT s.attempt, s.task_run_id AS here, s.run_id, s.task_run_id, s.attempt AS there, s.try_number, s.key, {}
+            FROM series s WHERE s.run_id = ? AND s.key {among} AND s.n > 0
+            UNION ALL SELECT l.attempt, l.task_run_id, s.run_id, s.task_run_id, s.attempt, s.try_number, s.key, {}
+            FROM cache_links l
+            JOIN series s ON s.run_id = l.source_run_id AND s.task_run_id = l.source_task AND s.attempt = l.source_attempt
+            WHERE l.run_id = ? AND s.key {among} AND s.n > 0 ORDER BY 7, 1, 3, 4, 5, 6"""
+_ASKED = 7  # where in such a row stands what is asked for
 
 
 @dataclass
@@ -154,7 +162,7 @@ def write_flush(tx: sa.Connection, flush: Flush) -> None:
     metrics = [(run, key, attempt, *row) for (run, key), (attempt, row) in sorted(flush.metrics.items())]
     _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), metrics, _METRIC_SET)
     for run, key in _contested(tx, flush):
-        resettle(tx, run, key)
+        resettle(tx, run, [key])
 
 
 def _contested(tx: sa.Connection, flush: Flush) -> list[tuple[str, str]]:
@@ -175,19 +183,23 @@ def insert_chunks(tx: sa.Connection, chunks: Sequence[tuple[int | None, str | No
         execute(tx, f"INSERT INTO chunks (series_id, run_id, n, data) VALUES {text}", list(itertools.chain.from_iterable(rows)))
 
 
-def resettle(tx: sa.Connection, run: str, key: str) -> None:
-    """Make the summary of (run, key) anew from its series: last attempt, and of each task run the last try."""
-    columns = ", ".join(SUMMARY_COLUMNS)
-    rows = select(tx, _TRIES.format(columns), [run, key])
-    if not rows:
-        return
-    last = max(row[0] for row in rows)
-    by_task = {row[1]: row[3:] for row in rows if row[0] == last}  # in order of try: the last one stays
-    merged = next(iter(by_task.values()))
-    for row in list(by_task.values())[1:]:
-        merged = merge_summaries(merged, row)
-    execute(tx, "DELETE FROM metrics WHERE run_id = ? AND key = ?", [run, key])
-    _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), [(run, key, last, *merged)], _METRIC_SET)
+def resettle(tx: sa.Connection, run: str, keys: Sequence[str]) -> None:
+    """Make the summaries of (run, key) anew from the series that count: last attempt, and of each task run the last try, each once."""
+    for part in _parts(keys, _ROWS):
+        made = []
+        for key, found in itertools.groupby(_tries(tx, run, part, *(f"s.{column}" for column in SUMMARY_COLUMNS)), key=itemgetter(6)):
+            rows = list(found)
+            last = max(row[0] for row in rows)
+            by_task = {row[2:4]: row[_ASKED:] for row in rows if row[0] == last}  # in order of try: the last one stays
+            made.append((run, key, last, *functools.reduce(merge_summaries, by_task.values())))
+        execute(tx, f"DELETE FROM metrics WHERE run_id = ? AND key IN ({_marks(part)})", [run, *part])
+        _upsert(tx, "metrics", ("run_id", "key", "attempt"), ("run_id", "key"), made, _METRIC_SET)
+
+
+def _tries(tx: sa.Connection, run: str, keys: Sequence[str], *columns: str) -> list[tuple[Any, ...]]:
+    among = "= ?" if len(keys) == 1 else f"IN ({_marks(keys)})"
+    asked = ", ".join(columns)
+    return select(tx, _TRIES.format(asked, asked, among=among), [run, *keys, run, *keys])
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -195,25 +207,31 @@ def resettle(tx: sa.Connection, run: str, key: str) -> None:
 
 def live_series(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> list[int]:
     """Ids of the series that make up ``key`` of a run: of the last (or the named) attempt, of each task run the last try."""
-    rows = select(tx, _TRIES.format("id"), [run, key])
+    return list(series_for(tx, run, key, attempt, task_run_id))
+
+
+def series_for(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> dict[int, str]:
+    """As :func:`live_series`, each with the run that logged it: another one where a result came from the cache."""
+    rows = _tries(tx, run, [key], "s.id")
     if task_run_id is not None:
         rows = [row for row in rows if row[1] == task_run_id]
     if not rows:
-        return []
+        return {}
     wanted = max(row[0] for row in rows) if attempt is None else attempt
-    return list({row[1]: row[3] for row in rows if row[0] == wanted}.values())
+    return {row[_ASKED]: row[2] for row in {row[2:4]: row for row in rows if row[0] == wanted}.values()}
 
 
-def read_points(tx: sa.Connection, run: str, series: Sequence[int]) -> Points:
-    """All points of these series of one run, by step, time, arrival."""
+def read_points(tx: sa.Connection, run: str | Iterable[str], series: Sequence[int]) -> Points:
+    """All points of these series, which one run has logged or several, by step, time, arrival."""
     if not series:
         return _join([])
+    runs = [run] if isinstance(run, str) else sorted(set(run))
     marks = ", ".join(map(str, map(int, series)))  # in the text: a run may have more task runs than a statement has parameters
     # One statement, so that a compaction in between can neither hide nor double a chunk. Put in order here: SQLite would copy all bytes.
     text = f"""SELECT id, series_id, data FROM chunks WHERE series_id IN ({marks})
-               UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id = ?"""
+               UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id IN ({_marks(runs)})"""
     pieces = []
-    for number, of_one, data in _blobs(tx, text, [run]):
+    for number, of_one, data in _blobs(tx, text, runs):
         if of_one is not None:
             pieces.append(_Piece(begins(data), number, data))
             continue

@@ -217,6 +217,46 @@ class TaskRunRow(Row, table=True):
     started: int | None = Field(default=None, sa_column=_big())
     ended: int | None = Field(default=None, sa_column=_big())
     exception: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+    parent_id: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+
+
+class ResultRow(Row, table=True):
+    """Which task runs computed the result that Prefect keeps under a storage key: one, and one more each time it was refreshed."""
+
+    __tablename__ = "results"
+    storage_key: str = Field(sa_column=Column(String(500), primary_key=True))
+    task_run_id: str = Field(sa_column=Column(String(36), primary_key=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+
+
+class CacheHitRow(Row, table=True):
+    """A task run that was given a result and did not run. Its source is the task run that had computed it; '' while that is not known."""
+
+    __tablename__ = "cache_hits"
+    __table_args__ = (Index("ix_cache_hits_run", "run_id"), Index("ix_cache_hits_key", "storage_key"))
+    task_run_id: str = Field(sa_column=Column(String(36), primary_key=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    storage_key: str = Field(sa_column=Column(String(500), nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    source_run_id: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+    source_task_run_id: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+    source_attempt: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+
+
+class CacheLinkRow(Row, table=True):
+    """What a hit brings into its run: all that this task run logged (``''``: the task was a run of its own), the source or a step in it."""
+
+    __tablename__ = "cache_links"
+    __table_args__ = (Index("ix_cache_links_run", "run_id"), Index("ix_cache_links_source", "source_run_id", "source_task"))
+    task_run_id: str = Field(sa_column=Column(String(36), primary_key=True))
+    source_run_id: str = Field(sa_column=Column(String(36), primary_key=True))
+    source_task: str = Field(sa_column=Column(String(36), primary_key=True))
+    source_attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
 
 
 class ArtifactRow(Row, table=True):

@@ -15,7 +15,7 @@ from prefect_ledger.database import Database, rows
 from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, RunStatus, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, RunNotFound
 from prefect_ledger.events import clean
-from prefect_ledger.queries import details, frames, search
+from prefect_ledger.queries import details, frames, links, search
 from prefect_ledger.queries.page import Page
 
 if TYPE_CHECKING:
@@ -102,10 +102,10 @@ class Reader:
             if wanted is None:
                 wanted = next((row[0] for row in rows(tx, "SELECT attempt FROM runs WHERE id = ?", [run_id])), 0)
             storable = clean(str(key)) == key  # what no database could hold was never logged
-            ids = series_store.live_series(tx, run_id, key, wanted, task_run_id) if storable else []
-            if not ids:
+            found = series_store.series_for(tx, run_id, key, wanted, task_run_id) if storable else {}
+            if not found:
                 raise _no_metric(tx, run_id, key, wanted, task_run_id)
-            steps, times, values = series_store.read_points(tx, run_id, ids)
+            steps, times, values = series_store.read_points(tx, found.values(), list(found))
         return Series(key, steps, values, times)
 
     def summaries(self, run_id: str) -> Mapping[str, Summary]:
@@ -113,28 +113,28 @@ class Reader:
         text = """SELECT m.key, m.n, m.nan, m.fv, m.lv, m.vmin, m.vmax, m.mean, m.fs, m.ls, m.smin, m.smax
                   FROM metrics m JOIN runs r ON r.id = m.run_id AND r.attempt = m.attempt WHERE m.run_id = ? ORDER BY m.key"""
         found = {}
-        for key, count, nan, first, last, *rest in self._rows(text, run_id):
-            ends = (details.NAN if first is None else first, details.NAN if last is None else last)
-            found[key] = Summary(key, count, nan, *ends, *rest)
+        with self._read() as tx:
+            sources = links.sources(tx, run_id)
+            for key, count, nan, first, last, *rest in rows(tx, text, [run_id]):
+                ends = [details.NAN if first is None else first, details.NAN if last is None else last]
+                found[key] = Summary(key, count, nan, *(*ends, *rest, sources.get(key, ())))
         return found
 
     def artifacts(self, run_id: str) -> list[Artifact]:
-        """What was logged as bytes, by path: of each path, what the last attempt that has it logged."""
-        text = """SELECT run_id, path, uri, size, sha256, kind, attempt, task_run_id, at, details FROM artifacts
-                  WHERE run_id = ? ORDER BY path, attempt"""
+        """What was logged as bytes, by path: of each path, what the last attempt that has it logged, or else took from the cache."""
         found = {}
-        for run, path, uri, size, sha256, kind, attempt, task, at, metadata in self._rows(text, run_id):
+        for run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ in self._rows(links.ARTIFACTS, run_id, run_id):
             found[path] = Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
         return list(found.values())
 
     def task_runs(self, run_id: str) -> list[TaskRun]:
         """The steps of all attempts, in the order they started; those that did not come last."""
-        text = """SELECT id, run_id, name, state, attempt, tries, cached, started, ended, exception FROM task_runs
-                  WHERE run_id = ? ORDER BY started IS NULL, started, id"""
-        return [
-            TaskRun(task, run, name, state, attempt, tries, bool(cached), to_datetime(started), to_datetime(ended), json.loads(exception))
-            for task, run, name, state, attempt, tries, cached, started, ended, exception in self._rows(text, run_id)
-        ]
+        found = []
+        for task, run, name, state, attempt, tries, cached, started, ended, exception, *source in self._rows(links.TASK_RUNS, run_id):
+            times, (source_run, source_task) = (to_datetime(started), to_datetime(ended)), (one or None for one in source)
+            said = json.loads(exception)
+            found.append(TaskRun(task, run, name, state, attempt, tries, bool(cached), *times, said, source_run, source_task))
+        return found
 
     def attempts(self, run_id: str) -> list[Attempt]:
         """Every try, the first one first."""
@@ -191,9 +191,9 @@ class Reader:
                 tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield tx
 
-    def _rows(self, text: str, run_id: str) -> list[tuple[Any, ...]]:
+    def _rows(self, text: str, *params: str) -> list[tuple[Any, ...]]:
         with self._read() as tx:
-            return rows(tx, text, [run_id])
+            return rows(tx, text, params)
 
 
 def _no_metric(tx: sa.Connection, run_id: str, key: str, attempt: int, task_run_id: str | None) -> MetricNotFound:

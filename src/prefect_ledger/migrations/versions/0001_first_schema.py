@@ -42,6 +42,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "attempt", name=op.f("pk_attempts")),
     )
     op.create_table(
+        "cache_hits",
+        sa.Column("task_run_id", sa.String(length=36), nullable=False),
+        sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("storage_key", sa.String(length=500), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("source_run_id", sa.String(length=36), server_default="", nullable=False),
+        sa.Column("source_task_run_id", sa.String(length=36), server_default="", nullable=False),
+        sa.Column("source_attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("task_run_id", name=op.f("pk_cache_hits")),
+    )
+    op.create_index("ix_cache_hits_key", "cache_hits", ["storage_key"], unique=False)
+    op.create_index("ix_cache_hits_run", "cache_hits", ["run_id"], unique=False)
+    op.create_table(
+        "cache_links",
+        sa.Column("task_run_id", sa.String(length=36), nullable=False),
+        sa.Column("source_run_id", sa.String(length=36), nullable=False),
+        sa.Column("source_task", sa.String(length=36), nullable=False),
+        sa.Column("source_attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("task_run_id", "source_run_id", "source_task", "source_attempt", name=op.f("pk_cache_links")),
+    )
+    op.create_index("ix_cache_links_run", "cache_links", ["run_id"], unique=False)
+    op.create_index("ix_cache_links_source", "cache_links", ["source_run_id", "source_task"], unique=False)
+    op.create_table(
         "chunks",
         sa.Column("id", IDENTITY, autoincrement=True, nullable=False),
         sa.Column("series_id", sa.BigInteger(), nullable=True),
@@ -150,6 +176,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_params_key_number", "params", ["key", "number", "run_id"], unique=False)
     op.create_table(
+        "results",
+        sa.Column("storage_key", sa.String(length=500), nullable=False),
+        sa.Column("task_run_id", sa.String(length=36), nullable=False),
+        sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("storage_key", "task_run_id", name=op.f("pk_results")),
+    )
+    op.create_table(
         "run_words",
         sa.Column("run_id", sa.String(length=36), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
@@ -235,6 +270,7 @@ def upgrade() -> None:
         sa.Column("started", sa.BigInteger(), nullable=True),
         sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.Column("exception", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("parent_id", sa.String(length=36), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_runs")),
     )
     op.create_index("ix_task_runs_run", "task_runs", ["run_id", "started"], unique=False)
