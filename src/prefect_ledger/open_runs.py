@@ -102,8 +102,11 @@ def answer(words: standing.Words, told: Told) -> dict[str, list[Any]]:
         gone = last.status == "CRASHED"
         word = {f"guess.{last.number}": standing.status_word(max(told.at, last.at), "CANCELLED", told.reason)} if gone else {}
         return more | word
-    if told.status in run_store.FINAL:  # ends whatever that attempt said of itself, also where its clock went ahead of the orchestrator's
-        return more | {f"said.{attempt}": standing.status_word(max(told.at, last.at, last.started or 0), told.status, told.reason)}
+    if told.status in run_store.FINAL:
+        at = max(told.at, told.started or 0)
+        if attempt:  # ends whatever this attempt said of itself, also where its clock went ahead of the orchestrator's
+            at = max(at, last.at, last.started or 0)
+        return more | {f"said.{attempt}": standing.status_word(at, told.status, told.reason)}
     if last.provisional or told.status == last.status or told.at <= last.at:
         return more
     return more | {f"said.{attempt}": standing.status_word(told.at, told.status, told.reason)}

@@ -83,6 +83,7 @@ def recover(*, json: Json = False) -> int:
 def reconcile(
     *,
     dry_run: Annotated[bool, Parameter(negative="", help="Say what would change, and change nothing.")] = False,
+    silence: Annotated[float, Parameter(help="Seconds after which a run that says nothing is taken for lost: 300 if not said.")] = 300.0,
     json: Json = False,
 ) -> int:
     """Bring runs whose end nobody could write to the end they had.
@@ -100,7 +101,7 @@ def reconcile(
     """
     from prefect_ledger.cli.reconciliation import reconcile_all
 
-    return reconcile_all(dry_run=dry_run, json=json)
+    return reconcile_all(dry_run=dry_run, silence=silence, json=json)
 
 
 @app.command

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from prefect_ledger.orchestration.reconcile import Reconciled
 
 
-def reconcile_all(*, dry_run: bool, json: bool) -> int:
+def reconcile_all(*, dry_run: bool, silence: float, json: bool) -> int:
     """Reconcile; returns 1 when Prefect could not be asked or a journal cannot be read, else 0."""
     from prefect_ledger.orchestration.reconcile import reconcile
 
-    found = reconcile(dry_run=dry_run)
+    found = reconcile(dry_run=dry_run, silence=silence)
     if json:
         print_json({**asdict(found), "changes": [asdict(change) for change in found.changes]})
     else:

@@ -1,0 +1,84 @@
+"""A run that is tried again is one run: its attempts can be asked for, nothing is doubled, and the last one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from prefect.client.schemas.objects import State, StateType
+
+from prefect_ledger.entities import Run
+from prefect_ledger.orchestration.attempts import bodies_begun
+from tests.orchestration import stage as plots
+from tests.orchestration.stage import Stage, stage
+
+
+@pytest.fixture(scope="module")
+def tried(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A run that was resumed, and one that was retried by itself and then by somebody, each process of theirs a new one."""
+    with stage(tmp_path_factory.mktemp("tried"), at_work=False) as here:
+        here.play(plots.resumed(here), plots.asked_again(here))
+        yield here
+
+
+def points(run: Run, key: str, attempt: int | None = None) -> list[tuple[int, float]]:
+    """Every point of a metric."""
+    series = run.metric(key, attempt=attempt)
+    return list(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+
+
+def test_a_run_that_somebody_asked_to_try_again(tried: Stage) -> None:
+    """Retries by Prefect and by a person are attempts of one run, numbered through, each with what it logged and how it ended."""
+    run = tried.run("retried")
+    assert (run.status, run.attempt, run.params, run.metrics["count"]) == ("COMPLETED", 3, {"count": "3"}, 3)
+    assert [(one.number, one.status) for one in run.attempts] == [(1, "FAILED"), (2, "FAILED"), (3, "COMPLETED")]
+    assert [one.exception.get("message") for one in run.attempts] == ["attempt 1", "attempt 2", None]
+    assert [points(run, "count", number) for number in (1, 2, 3)] == [[(0, 1.0)], [(0, 2.0)], [(0, 3.0)]]
+    assert points(run, "score") == [(0, 3.0), (1, 4.0), (2, 5.0)]
+    assert points(run, "score", 1) == [(0, 1.0), (1, 2.0), (2, 3.0)]
+
+
+def test_a_run_that_was_resumed(tried: Stage) -> None:
+    """A resumed run begins its body anew, as a further attempt: what it logs again is not there twice, also what its tasks log."""
+    run = tried.run("resumed")
+    assert tried.flow_run(run.id).run_count == 1
+    assert (run.status, run.attempt, run.metrics) == ("COMPLETED", 2, {"before": 1, "score": 12, "after": 1})
+    assert [(one.number, one.status) for one in run.attempts] == [(1, "PAUSED"), (2, "COMPLETED")]
+    assert points(run, "before") == points(run, "before", 1) == [(0, 1.0)]
+    assert points(run, "score") == points(run, "score", 1) == [(0, 10.0), (1, 11.0), (2, 12.0)]
+    assert run.summaries["score"].count == 3
+
+
+def test_tries_of_a_task(tried: Stage) -> None:
+    """A task that was tried twice is one step of its attempt, and its last try counts."""
+    run = tried.run("retried")
+    steps = [(step.attempt, step.name.partition("-")[0], step.tries, step.state) for step in run.task_runs]
+    assert sorted(steps) == sorted(
+        (number, *rest) for number in (1, 2, 3) for rest in (("look", 1, "Completed"), ("shaky", 2, "Completed"))
+    )
+    assert run.metrics["tries"] == 2
+    assert points(run, "tries") == [(0, 2.0)]
+
+
+def test_one_run_each(tried: Stage) -> None:
+    """No attempt made a run of its own; reconcile has nothing to say."""
+    assert {run.id for run in tried.reader.search_runs()} == set(tried.runs.values())
+    done = tried.command("reconcile")
+    assert (done.returncode, done.stdout) == (0, "nothing to reconcile\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("states", "begun"),
+    [
+        ("SCHEDULED PENDING RUNNING", 1),
+        ("PENDING RUNNING FAILED SCHEDULED PENDING RUNNING", 2),
+        ("PENDING RUNNING PAUSED RUNNING COMPLETED", 1),
+        ("PENDING RUNNING PAUSED SCHEDULED PENDING RUNNING PAUSED SCHEDULED PENDING RUNNING SCHEDULED RUNNING", 4),
+        ("SCHEDULED CANCELLED", 0),
+    ],
+)
+def test_how_often_a_body_began(states: str, begun: int) -> None:
+    """A body begins at every Running, but for the one that ends a pause it waited through."""
+    seen = [State(type=StateType(kind), timestamp=datetime.fromtimestamp(at, UTC)) for at, kind in enumerate(states.split())]
+    assert bodies_begun(list(reversed(seen))) == begun
