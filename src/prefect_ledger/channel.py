@@ -39,7 +39,8 @@ class Channel:
     def __init__(self, journal: Journal, run_id: str, *, attempt: int = 1, task_run_id: str = "", try_number: int = 1) -> None:
         self.run_id, self.attempt, self.task_run_id, self.try_number = run_id, attempt, task_run_id, try_number
         self._journal = journal
-        self._ids: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # of each key's series: kept here, so that they go with the last who logs for a run
+        self._ids: dict[str, int] = {}  # of these, those whose names stand in the segment being written
         self._steps: dict[str, int] = {}
         self._closed = False
         with journal._lock:  # a roll in another thread walks over them
@@ -159,8 +160,9 @@ class Channel:
         self._check_open()
         check_key(key)
         journal, name = self._journal, (self.run_id, key, self.attempt, self.task_run_id, self.try_number)
+        series = self._numbers.get(key) or self._numbers.setdefault(key, journal.new_series())
         while True:
-            series, where = journal.announce(name)
+            where = journal.announce(series, name)
             if not where:
                 return 0
             if journal.number == where:  # else a signal handler that logs went on to a new segment meanwhile

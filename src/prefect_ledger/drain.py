@@ -143,18 +143,18 @@ class Drain:
     def _flush(self, batch: Batch) -> series_store.Flush | None:
         if not batch.points:
             return None
-        present = sorted(_present(batch.series))  # all of them announced: the reader saw to it
+        low, numbers = _numbers(batch.series)
+        present = [low + number for number in np.flatnonzero(np.bincount(numbers)).tolist()]  # all announced: the reader saw to it
         names = {number: batch.names[number] for number in present}
         if missing := self._known.missing(names.values()):
             with self.database.write() as tx:
                 series_store.ensure_series(tx, self._known, missing)
-        table = np.zeros(present[-1] + 1, np.int64)
+        table = np.zeros(present[-1] - low + 1, np.int64)
         for number in present:
-            table[number] = self._known.ids[names[number]]
-        # Parts of one series are a number that is repeated, and stay it until all are joined.
-        ids = [table[part] if part.strides[0] else np.broadcast_to(table[int(part[0])], len(part)) for part in batch.series]
+            table[number - low] = self._known.ids[names[number]]
+        ids = np.repeat(table[numbers], [len(part) for part in batch.series]) if len(numbers) < batch.points else table[numbers]
         points = Points(np.concatenate(batch.steps), np.concatenate(batch.times), np.concatenate(batch.values))
-        return series_store.prepare(np.concatenate(ids), points, {self._known.ids[name]: name for name in names.values()})
+        return series_store.prepare(ids, points, {self._known.ids[name]: name for name in names.values()})
 
     def _follow(self, batch: Batch, flush: series_store.Flush | None) -> None:
         """Keep count of what the batch opened, ended and left to compact."""
@@ -186,6 +186,8 @@ class Drain:
                 self.refused.append(f"run {run} was not compacted: {type(error).__name__}: {error}")
             self._mixed.pop(run, None)
             self.ended.discard(run)
+            if final:
+                self._known.forget(run)
 
     def stay_alive(self) -> None:
         """Give a sign of life of the runs that are open and say nothing."""
@@ -194,12 +196,16 @@ class Drain:
                 run_store.touch(tx, self.open, self.journal, time.time_ns() // 1000)
 
 
-def _present(series: list[NDArray[Any]]) -> set[int]:
-    """The numbers that stand in these arrays."""
-    single = {int(part[0]) for part in series if not part.strides[0]}
-    if several := [part for part in series if part.strides[0]]:
-        single.update(np.flatnonzero(np.bincount(np.concatenate(several))).tolist())
-    return single
+def _numbers(series: list[NDArray[Any]]) -> tuple[int, NDArray[Any]]:
+    """The smallest number in these arrays, and all less that one: one for each array where each is of one series, else of each point.
+
+    Numbers go on as long as a process does, so what is made of them must not be as large as they are.
+    """
+    single = not any(part.strides[0] for part in series)
+    numbers = np.array([part[0] for part in series]) if single else np.concatenate(series)
+    low = int(numbers.min())
+    numbers -= low
+    return low, numbers
 
 
 def _last_word(batch: Batch) -> int:

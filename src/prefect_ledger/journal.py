@@ -101,7 +101,7 @@ class Journal:
         self.channels: weakref.WeakSet[Channel] = weakref.WeakSet()
         self._segment_bytes, self._first_bytes = segment_bytes, first_bytes
         self._on_open, self._on_trouble, self._told = on_open, on_trouble, set[str]()
-        self._series: dict[SeriesName, int] = {}
+        self._series = itertools.count(1)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._memory: Any = None  # the segment being written; read by Channel on the hot path
@@ -140,11 +140,13 @@ class Journal:
         if not self.put(Kind.EVENT, pack(event)):
             self.drop(1)
 
-    def announce(self, name: SeriesName) -> tuple[int, int]:
-        """Number a series and write its name into the current segment; returns (number, segment), segment 0 when there is no room."""
-        with self._lock:
-            number = self._series.setdefault(name, len(self._series) + 1)
-            return number, self.put(Kind.SERIES, json.dumps(name).encode(), number)
+    def new_series(self) -> int:
+        """A number for a series, which nobody else was given."""
+        return next(self._series)
+
+    def announce(self, number: int, name: SeriesName) -> int:
+        """Write the name of a series into the current segment; returns the segment, 0 when there is no room."""
+        return self.put(Kind.SERIES, json.dumps(name).encode(), number)
 
     def drop(self, count: int) -> None:
         """Count values that nothing could hold."""

@@ -32,6 +32,7 @@ SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
 
 OWN_CHUNK = 2_048  # points of one series in one flush from which it gets a chunk of its own
 MIXED_CHUNKS = 16  # mixed chunks of a run that are merged into one
+REMEMBERED = 20_000  # ids of series, about 10 MB, beside those that are used now
 SMALL_RUN = 4_096  # points up to which a run's mixed chunk stays as it is when the run ends
 _NAME = ("run_id", "key", "attempt", "task_run_id", "try_number")
 _TEXTS = ("run_id", "key", "task_run_id")
@@ -56,7 +57,14 @@ class SeriesIds:
 
     def missing(self, names: Iterable[SeriesName]) -> list[SeriesName]:
         """Those of ``names`` whose id is not known here, sorted so that two processes lock in one order."""
-        return sorted({name for name in names if name not in self.ids})
+        wanted = set(names)
+        if len(self.ids) > 2 * len(wanted) + REMEMBERED:  # of runs whose end is said elsewhere, or never
+            self.ids.clear()
+        return sorted(name for name in wanted if name not in self.ids)
+
+    def forget(self, run: str) -> None:
+        """Forget the series of a run that has ended."""
+        self.ids = {name: number for name, number in self.ids.items() if name[0] != run}
 
     def clear(self) -> None:
         """Forget everything: the transaction that taught it was rolled back, or the database is another one."""

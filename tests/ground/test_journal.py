@@ -461,3 +461,20 @@ def test_a_folder_that_is_removed_does_not_end_the_run(tmp_path: Path) -> None:
         channel.log_metric("a", float(i))
     assert len(read_all(journal, live=True)[0]["a"]) == 10_001
     assert told
+
+
+def test_names_of_runs_that_are_over_are_forgotten(tmp_path: Path) -> None:
+    """A process that logs for one run after another remembers no more series than stand in the segment that is being read."""
+    journal = Journal(tmp_path / "j", segment_bytes=1 << 16, first_bytes=1 << 16)
+    reader, seen = JournalReader(journal.folder, live=journal), 0
+    for number in range(30):
+        channel = Channel(journal, f"{number:08d}{RUN[8:]}")
+        for i in range(500):
+            channel.log_metric(f"key{i}", 0.5, step=i)
+        channel.close()
+        while (batch := reader.read()) is not None:
+            assert {batch.names[n][0] for n in np.concatenate(batch.series).tolist()} == {channel.run_id}
+            seen += batch.points
+            reader.advance(batch)
+    assert seen == 30 * 500
+    assert len(reader.names) < 3 * 500

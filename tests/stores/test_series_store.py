@@ -275,6 +275,17 @@ def test_only_neighbouring_chunks_are_joined(database: Database) -> None:
     assert read(database, "loss")[:5] == [(0, float(number)) for number in range(5)]
 
 
+def test_ids_of_series_are_not_remembered_for_ever() -> None:
+    """Ids of a run that has ended are forgotten, and all of them when they are many more than are in use."""
+    known = SeriesIds()
+    known.ids |= {(run, "loss", 1, "", 1): 1 for run in (A, B)}
+    known.forget(A)
+    assert known.missing([(A, "loss", 1, "", 1), (B, "loss", 1, "", 1)]) == [(A, "loss", 1, "", 1)]
+    known.ids |= {(A, f"key{i}", 1, "", 1): i for i in range(series_store.REMEMBERED + 3)}
+    assert known.missing([(B, "loss", 1, "", 1)]) == [(B, "loss", 1, "", 1)]
+    assert not known.ids
+
+
 def test_a_small_run_ends_as_one_mixed_chunk(database: Database) -> None:
     """A run with few points keeps them in one chunk, however many keys it has."""
     known = SeriesIds()
