@@ -9,12 +9,14 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from prefect_ledger import sources as _sources
 from prefect_ledger.tracking import context as _context
 
 if TYPE_CHECKING:
     from prefect_ledger.entities import Experiment, Run, RunStatus, Summary
     from prefect_ledger.errors import LedgerError
     from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
+    from prefect_ledger.orchestration.blocks import LedgerStore
     from prefect_ledger.orchestration.reconcile import reconcile
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
@@ -54,6 +56,7 @@ _HOME = {
     "Dataset": "tracking.returns",
     "Experiment": "entities",
     "LedgerError": "errors",
+    "LedgerStore": "orchestration.blocks",
     "Metrics": "tracking.returns",
     "Model": "tracking.returns",
     "Run": "entities",
@@ -98,6 +101,7 @@ __all__ = [
     "Dataset",
     "Experiment",
     "LedgerError",
+    "LedgerStore",
     "Metrics",
     "Model",
     "Run",
@@ -158,4 +162,17 @@ def _run_of_prefect() -> Any:
     return resolve()
 
 
+def _block_values(name: str) -> Any:
+    from prefect_ledger.orchestration import blocks
+
+    return blocks.values(name)
+
+
+def _block_address(name: str) -> str:
+    from prefect_ledger.orchestration import blocks
+
+    return blocks.address(name)
+
+
 _context.resolver = _run_of_prefect
+_sources.shelf = _sources.Shelf(_block_values, _block_address)

@@ -107,6 +107,10 @@ class StoreUnavailable(LedgerError):
     """The database cannot be reached or written now; what was logged waits in the journal."""
 
 
+class BlockNotLoaded(StoreUnavailable):
+    """The block that says where the store is cannot be loaded now; what was logged waits in the journal."""
+
+
 class StoreReplaced(StoreUnavailable):
     """The file of an SQLite store was removed or replaced while it was in use; from the next call on the new one is used."""
 

@@ -1,118 +1,165 @@
 """Floor 0. Where this ledger lives, resolved once and frozen.
 
 Order: argument, environment (``PREFECT_LEDGER_*``), ``[integrations.ledger]`` of ``prefect.toml`` or
-``[tool.prefect.integrations.ledger]`` of ``pyproject.toml`` in the working folder, default. ``origin`` says which one won.
+``[tool.prefect.integrations.ledger]`` of ``pyproject.toml`` in the working folder, the block that one of these names, default.
+``origin`` says which one won.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode
 
-from prefect_ledger.errors import InvalidSettings
+from prefect_ledger import sources
+from prefect_ledger.addresses import shown_url, store_url, which_store, whole_folder
+from prefect_ledger.errors import BlockNotLoaded, InvalidSettings
+
+__all__ = ["BLOCK", "PREFIX", "Settings", "shown_url"]
 
 PREFIX = "PREFECT_LEDGER_"
+BLOCK = "block"  # what an origin begins with when a block won
 _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("tool", "prefect", "integrations", "ledger")))
-_SELECTS = ("host", "hostaddr", "port", "dbname", "service", "options")  # of a PostgreSQL URL's query: which database is meant
-_SECRET = re.compile(r"(?i)([?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)[^&]*")
-_PORT = re.compile(r":(\d*)$")
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+_FLAGS = ("capture_git", "capture_packages", "prefect_artifacts", "watch")
+_NUMBERS = {"watch_seconds": (5.0, 0.1), "cpu_hour_price": (0.0, 0.0), "gpu_hour_price": (0.0, 0.0)}  # default, least
+_NOT_SET = ("missing", "address", "origin")  # fields that are no settings
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where runs, artifacts and journals go.
+    """Where runs, artifacts and journals go, and what is recorded by itself.
 
-    ``store_url``: ``sqlite:////abs/path.db`` or ``postgresql+psycopg://…``. ``artifact_root``: a folder or an fsspec URL.
-    ``home``: the ledger's own folder. ``journal_root``: where processes keep what is not in the store yet.
-    ``capture_git``, ``capture_packages``: off switches of what is recorded by itself.
+    ``store_url``: ``sqlite:////abs/path.db`` or ``postgresql+psycopg://…``. ``artifact_root``: a folder or an fsspec URL;
+    ``storage_options`` go to its driver. ``home``: the ledger's own folder. ``journal_root``: where processes keep what is not in the
+    store yet. ``block``: the LedgerStore block that says store and artifact root where nothing above it does. ``dashboard_url``: where
+    the dashboard answers. ``capture_git``, ``capture_packages``, ``prefect_artifacts``, ``watch``: off switches. ``watch_seconds``:
+    between two looks at the machine. ``cpu_hour_price``, ``gpu_hour_price``: in whatever money, 0 for no price.
+
+    ``missing`` is why the block's values are not known yet, and then the settings that only it has are empty.
 
     Example:
         >>> Settings.resolve(home="/tmp/l", environ={}, folder="/").store_url
         'sqlite:////tmp/l/ledger.db'
     """
 
-    store_url: str
+    store_url: str = field(repr=False)
     artifact_root: str
     home: Path
     journal_root: Path
+    block: str = ""
+    storage_options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False, hash=False)
+    dashboard_url: str = ""
     capture_git: bool = True
     capture_packages: bool = True
+    prefect_artifacts: bool = True
+    watch: bool = True
+    watch_seconds: float = 5.0
+    cpu_hour_price: float = 0.0
+    gpu_hour_price: float = 0.0
+    missing: str = ""
+    address: str = field(default="", repr=False)  # of the block: which one is meant
     origin: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False, repr=False)
 
     @classmethod
-    def resolve(cls, *, environ: Mapping[str, str] | None = None, folder: str | Path | None = None, **given: Any) -> Settings:
-        """Settings from arguments, then environment, then files in ``folder`` (the working folder), then defaults.
+    def resolve(
+        cls, *, environ: Mapping[str, str] | None = None, folder: str | Path | None = None, patient: Any = False, **given: Any
+    ) -> Settings:
+        """Settings from arguments, then environment, then files in ``folder`` (the working folder), then the block, then defaults.
+
+        With ``patient`` a block that cannot be loaded now leaves its settings empty, and ``missing`` says why.
 
         Raises:
             InvalidSettings: a value cannot be used, or a file does not parse; the message names its source.
+            BlockNotLoaded: the block that is named cannot be loaded, and something of it is needed.
         """
         env = os.environ if environ is None else environ
         got = _collect(env, Path(folder) if folder is not None else Path.cwd(), given)
-        origin = {name: source for name, (_, source) in got.items()}
-        values = {name: value for name, (value, _) in got.items()}
-        home = _folder(values.get("home") or _default_home(env), "home", origin)
-        store = _store_url(str(values.get("store_url") or f"sqlite:///{home.as_posix()}/ledger.db"), origin.get("store_url", "default"))
-        journals = _folder(values.get("journal_root") or home / "journals", "journal_root", origin)
-        flags = {n: _flag(values.get(n, True), n, origin.get(n, "")) for n in ("capture_git", "capture_packages")}
-        return cls(
-            store_url=store,
-            artifact_root=_artifact_root(values.get("artifact_root") or home / "artifacts", origin),
-            home=home,
-            journal_root=journals,
-            origin=MappingProxyType({f.name: origin.get(f.name, "default") for f in fields(cls) if f.name != "origin"}),
-            **flags,
-        )
+        block, address, missing = _text(got, "block"), "", ""
+        if block and not {"store_url", "artifact_root"} <= set(got):
+            address = _address(block)
+            try:
+                got = {**_of_block(block), **got}
+            except BlockNotLoaded as error:
+                if not patient:
+                    raise
+                missing = str(error)
+        return _made(env, got, block=block, address=address, missing=missing)
+
+    def loaded(self) -> Settings:
+        """These settings with the block's values, which were missing.
+
+        Raises:
+            BlockNotLoaded: it still cannot be loaded. InvalidSettings: its values cannot be used.
+        """
+        known = {f.name: (getattr(self, f.name), self.origin[f.name]) for f in fields(self) if f.name not in _NOT_SET}
+        got = {name: value for name, value in known.items() if value[1] not in ("default", "missing")}
+        return _made({}, {"home": known["home"], **_of_block(self.block), **got}, self.block, self.address, "")
 
     @property
     def shown_store_url(self) -> str:
         """The store's URL without its password, for people and logs."""
-        return shown_url(self.store_url)
+        return shown_url(self.store_url) if self.store_url else f"the store of block {self.block!r}"
 
     @property
     def journal_folder(self) -> Path:
-        """Journals of this store alone: a ledger never drains what was meant for another one."""
-        return self.journal_root / hashlib.sha256(_which(self.store_url).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        """Journals of this store alone: a ledger never drains what was meant for another one.
+
+        A store that a block names is that block's, whether its values are known now or not.
+        """
+        of_block = not self.store_url or self.origin.get("store_url", "").startswith(f"{BLOCK} ")
+        which = f"{BLOCK} {self.address}" if of_block else which_store(self.store_url)
+        return self.journal_root / hashlib.sha256(which.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+    def travelling(self) -> dict[str, str]:
+        """What another process needs to find this ledger, as text and without secrets: of what a block says, its name."""
+        found = {name: str(getattr(self, name)) for name in ("store_url", "artifact_root") if not self._is_blocks(name)}
+        return {**found, "block": self.block} if self.block else found
+
+    def _is_blocks(self, name: str) -> bool:
+        return not getattr(self, name) or self.origin.get(name, "").startswith(f"{BLOCK} ")
 
 
-def shown_url(url: str) -> str:
-    """A database URL without its passwords, for people and logs.
+def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str, address: str, missing: str) -> Settings:
+    origin = {name: source for name, (_, source) in got.items()}
+    values = {name: value for name, (value, _) in got.items()}
 
-    Example:
-        >>> shown_url("postgresql+psycopg://ann:s3cret@db/ledger?sslpassword=x")
-        'postgresql+psycopg://ann:********@db/ledger?sslpassword=********'
-    """
-    scheme, colon, rest = url.partition("://")
-    if scheme.startswith("sqlite"):
-        return url
-    who, at, where = rest.rpartition("@")
-    user, colon_too, _ = who.partition(":")
-    hidden = f"{user}:********@" if colon_too else f"{who}{at}"
-    return _SECRET.sub(r"\1********", f"{scheme}{colon}{hidden}{where}")
+    def folder(name: str, default: str | Path) -> Path:
+        return whole_folder(values.get(name) or default, name, origin.get(name, "default"))
 
-
-def _which(url: str) -> str:
-    """What of a store's URL says which store it is: not who comes, nor how."""
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite":
-        return url
-    place, _, query = rest.partition("?")
-    authority, _, name = place.partition("/")
-    host, _, port = _PORT.sub(r" \1", authority.rpartition("@")[2].lower()).partition(" ")
-    chosen = sorted((key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key in _SELECTS)
-    return f"postgresql://{host}:{port or 5432}/{unquote(name)}?{urlencode(chosen)}"
+    home = folder("home", values.get("home") or _default_home(env))
+    store, root = values.get("store_url"), values.get("artifact_root")
+    if missing:
+        origin |= {name: "missing" for name in ("store_url", "artifact_root") if name not in got}
+    else:
+        store, root = store or f"sqlite:///{home.as_posix()}/ledger.db", root or home / "artifacts"
+    switches: dict[str, Any] = {name: _flag(values.get(name, True), name, origin.get(name, "")) for name in _FLAGS}
+    for name, (default, least) in _NUMBERS.items():
+        switches[name] = _number(values.get(name, default), least, name, origin.get(name, ""))
+    return Settings(
+        store_url=store_url(str(store), origin.get("store_url", "default")) if store else "",
+        artifact_root=_artifact_root(root, origin.get("artifact_root", "default")) if root else "",
+        home=home,
+        journal_root=folder("journal_root", home / "journals"),
+        block=block,
+        storage_options=_options(values.get("storage_options"), origin.get("storage_options", "default")),
+        dashboard_url=str(values.get("dashboard_url") or "").rstrip("/"),
+        missing=missing,
+        address=address,
+        origin=MappingProxyType({f.name: origin.get(f.name, "default") for f in fields(Settings) if f.name not in _NOT_SET}),
+        **switches,
+    )
 
 
 def _collect(env: Mapping[str, str], folder: Path, given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
-    names = [f.name for f in fields(Settings) if f.name != "origin"]
+    names = [f.name for f in fields(Settings) if f.name not in _NOT_SET]
     if unknown := set(given) - set(names):
         raise InvalidSettings(f"no such setting: {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
     got: dict[str, tuple[Any, str]] = {}
@@ -129,8 +176,14 @@ def _collect(env: Mapping[str, str], folder: Path, given: Mapping[str, Any]) -> 
 
 
 def _checked(name: str, value: Any, source: str) -> Any:
-    kinds = bool | str if name.startswith("capture_") else str | os.PathLike
-    if not isinstance(value, kinds):
+    kinds: Any = str | os.PathLike
+    if name in _FLAGS:
+        kinds = bool | str
+    elif name in _NUMBERS:
+        kinds = int | float | str
+    elif name == "storage_options":
+        kinds = Mapping | str
+    if not isinstance(value, kinds) or (name in _NUMBERS and isinstance(value, bool)):
         raise InvalidSettings(f"{name} (from {source}) is a {type(value).__name__}: write it as text")
     return value
 
@@ -149,6 +202,20 @@ def _tables(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{name} [{'.'.join(path)}]", table
 
 
+def _text(got: Mapping[str, tuple[Any, str]], name: str) -> str:
+    return os.fspath(got[name][0]).strip() if name in got else ""
+
+
+def _address(block: str) -> str:
+    return sources.shelf.address(block) if sources.shelf is not None else block
+
+
+def _of_block(block: str) -> dict[str, tuple[Any, str]]:
+    if sources.shelf is None:
+        raise BlockNotLoaded(f"the block {block!r} cannot be loaded: nobody here knows of blocks")
+    return {name: (value, f"{BLOCK} {block}") for name, value in sources.shelf.values(block).items() if value}
+
+
 def _default_home(env: Mapping[str, str]) -> Path:
     prefect = env.get("PREFECT_HOME", "")
     try:
@@ -157,21 +224,19 @@ def _default_home(env: Mapping[str, str]) -> Path:
         raise InvalidSettings(f"this user has no home folder: set {PREFIX}HOME to a folder that can be written") from None
 
 
-def _folder(value: Any, name: str, origin: Mapping[str, str]) -> Path:
-    text = os.fspath(value)
-    if "\0" in text:
-        raise InvalidSettings(f"{name} (from {origin.get(name, 'default')}) has a NUL in it: {text!r}")
-    try:
-        return Path(os.path.abspath(Path(text).expanduser()))
-    except RuntimeError as error:
-        raise InvalidSettings(f"{name} (from {origin.get(name, 'default')}) is {text!r}: {error}") from None
-
-
-def _artifact_root(value: Any, origin: Mapping[str, str]) -> str:
+def _artifact_root(value: Any, source: str) -> str:
     text: str = os.fspath(value)
-    if "://" in text:
-        return text.rstrip("/")
-    return str(_folder(text, "artifact_root", origin))
+    return text.rstrip("/") if "://" in text else str(whole_folder(text, "artifact_root", source))
+
+
+def _options(value: Any, source: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(value) if isinstance(value, str) else value or {}
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):  # not quoted: it is where keys are kept
+        raise InvalidSettings(f"storage_options (from {source}) are a mapping, as JSON text: " + '{"anon": true}')
+    return MappingProxyType(dict(found))
 
 
 def _flag(value: Any, name: str, source: str) -> bool:
@@ -181,26 +246,11 @@ def _flag(value: Any, name: str, source: str) -> bool:
     return low in _YES
 
 
-def _store_url(url: str, source: str) -> str:
-    scheme, colon, rest = url.partition("://")
-    name, _, driver = scheme.partition("+")
-    if not colon or name not in ("sqlite", "postgresql", "postgres") or driver not in ("", "pysqlite", "psycopg"):
-        begins = re.match(r"[A-Za-z0-9+]{0,20}", url)  # no more of it: what does not parse may hold a password anywhere
-        raise InvalidSettings(
-            f"store_url (from {source}) begins with {begins.group() if begins else ''!r}:"
-            " give sqlite:////path/to/ledger.db or postgresql://user@host/database"
-        )
-    if name == "sqlite":
-        return _sqlite_url(rest, source)
-    if rest.count("@") > 1 or "@" in rest.partition("?")[2]:
-        raise InvalidSettings(f"store_url (from {source}): write '@' as %40 and '?' as %3F, but for the '@' before the host")
-    return f"postgresql+psycopg://{rest}"
-
-
-def _sqlite_url(rest: str, source: str) -> str:
-    if "?" in rest:
-        raise InvalidSettings(f"store_url (from {source}): an SQLite ledger takes no options, and its path has no '?': {rest!r}")
-    path = rest.lstrip("/") if os.name == "nt" else rest[1:]
-    if not path or path == ":memory:":
-        raise InvalidSettings(f"store_url (from {source}): an SQLite ledger is a file, as in sqlite:////path/to/ledger.db")
-    return f"sqlite:///{_folder(path, 'store_url', {'store_url': source}).as_posix()}"
+def _number(value: Any, least: float, name: str, source: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not least <= number < float("inf"):
+        raise InvalidSettings(f"{name} = {value!r} (from {source}): say a number of at least {least:g}")
+    return number

@@ -23,7 +23,7 @@ from prefect_ledger import lockfile
 from prefect_ledger.cli.formats import count, duration, size
 from prefect_ledger.cli.store import opened, sqlite_path, store_bytes
 from prefect_ledger.errors import LedgerError
-from prefect_ledger.settings import Settings
+from prefect_ledger.settings import Settings, shown_url
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -47,15 +47,22 @@ class Check:
 def checks(settings: Settings) -> Iterator[Check]:
     """Every check in turn."""
     yield from _settings(settings)
-    yield from _store(settings)
+    if settings.store_url:
+        yield from _store(settings)
     yield from _journals(settings)
-    yield from _artifacts(settings)
+    if settings.artifact_root:
+        yield from _artifacts(settings)
     yield from _prefect()
     yield from _packages()
 
 
 def _settings(settings: Settings) -> Iterator[Check]:
-    shown = {"store_url": settings.shown_store_url}
+    options = ", ".join(f"{name}=********" for name in settings.storage_options)
+    shown = {"store_url": settings.shown_store_url, "storage_options": options, "dashboard_url": shown_url(settings.dashboard_url)}
+    if settings.missing:
+        yield Check(
+            "settings", "block", "wrong", settings.missing, "see that Prefect answers, and that the block is there: prefect block ls"
+        )
     for name, source in settings.origin.items():
         value = shown.get(name, str(getattr(settings, name)))
         yield Check("settings", name, "ok", f"{value}  ({source})", details={"value": value, "from": source})

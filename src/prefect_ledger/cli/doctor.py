@@ -17,7 +17,7 @@ _MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "wrong": ("✗", "b
 def examine(*, json: bool) -> int:
     """Make every check and write what was found; returns 1 when something is wrong, else 0."""
     with _patience():
-        found = list(checks(Settings.resolve()))
+        found = list(checks(Settings.resolve(patient=True)))
     wrong = [check for check in found if check.verdict == "wrong"]
     if json:
         print_json({"well": not wrong, "checks": [dataclasses.asdict(check) for check in found]})

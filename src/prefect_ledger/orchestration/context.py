@@ -24,7 +24,7 @@ from prefect_ledger.tracking.runs import ActiveRun
 
 _LUGGAGE = "_prefect_ledger_luggage"
 _REMEMBERED = 1_000
-_WITH_FLOW = ("store_url", "artifact_root")
+_WITH_FLOW = ("store_url", "artifact_root", "block")
 
 open_runs: dict[str, ActiveRun] = {}  # runs whose body began in this process and that have no final state yet
 working: set[ActiveRun] = set()  # handles of tracked task bodies that run now
@@ -113,7 +113,7 @@ def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
     """Have ``flow`` carry what the processes of its tasks need to know of ``run``. No password travels."""
     settings = ledger().settings
     told = any(settings.origin.get(name) != "default" for name in ("home", *_WITH_FLOW))
-    given = {name: str(getattr(settings, name)) for name in _WITH_FLOW} if told else {}
+    given = settings.travelling() if told else {}
     if any(mask_text(value) != value for value in given.values()):
         given = {}
     joined = {} if run.experiment == flow.name else {run.id: run.experiment}

@@ -63,14 +63,25 @@ class Ledger:
         """The store's database; connected when first used."""
         from prefect_ledger.database import Database
 
-        return Database(self.settings.store_url)
+        return Database(self._known().store_url)
 
     @functools.cached_property
     def artifacts(self) -> ArtifactStore:
         """Where artifacts' bytes go."""
         from prefect_ledger.artifact_store import ArtifactStore
 
-        return ArtifactStore(self.settings.artifact_root)
+        settings = self._known()
+        return ArtifactStore(settings.artifact_root, settings.storage_options)
+
+    def _known(self) -> Settings:
+        """The settings with nothing missing: the block that could not be loaded is asked for again.
+
+        Raises:
+            BlockNotLoaded: in vain; what is logged waits in the journal meanwhile.
+        """
+        if self.settings.missing:
+            self.settings = self.settings.loaded()
+        return self.settings
 
     @functools.cached_property
     def reader(self) -> Reader:
@@ -118,7 +129,7 @@ class Ledger:
         self, run_id: str, attempt: int, experiment: str | None, name: str, kind: str, parent: str | None, owner: bool, started: int | None
     ) -> ActiveRun:
         where = check_name(experiment or DEFAULT_EXPERIMENT)
-        uri = self._artifact_uri(where, run_id, attempt)
+        uri = self._artifact_uri(where, run_id, attempt) if not self.settings.missing else ""
         shared = Shared(run_id, attempt, name=name or run_id[:8], experiment=where, artifact_uri=uri, owner=owner, kind=kind)
         run = ActiveRun(self, shared)
         at = shared.started = started or now()
@@ -133,7 +144,7 @@ class Ledger:
                     kind=kind,
                     user=_user(),
                     parent=parent,
-                    artifact_uri=uri,
+                    artifact_uri=uri or None,
                 )
             )
         else:
@@ -143,6 +154,21 @@ class Ledger:
     def _artifact_uri(self, experiment: str, run_id: str, attempt: int) -> str:
         uri = self.artifacts.uri(experiment_id(experiment), run_id)
         return uri if attempt == 1 else f"{uri}.{attempt}"  # an earlier attempt's bytes stay what they were
+
+    def find_place(self, run: ActiveRun) -> None:
+        """Give a run that began before its artifacts' root was known its place there.
+
+        Raises:
+            BlockNotLoaded: it is still not known.
+        """
+        shared = run._shared
+        shared.artifact_uri = self._artifact_uri(shared.experiment, run.id, run.attempt)
+        if run.owned:  # said with the time it had: a later start would open an ended run again
+            run.say(
+                RunStarted(
+                    run.id, shared.started, run.attempt, shared.experiment, shared.name, shared.kind, artifact_uri=shared.artifact_uri
+                )
+            )
 
     def start(
         self, *, experiment: str | None = None, name: str | None = None, tags: dict[str, Any] | None = None, parent: str | None = None
@@ -273,7 +299,7 @@ def ledger() -> Ledger:
     if _ledger is None:
         with _mutex:
             if _ledger is None:
-                _ledger = Ledger(Settings.resolve())
+                _ledger = Ledger(Settings.resolve(patient=True))
     return _ledger
 
 

@@ -109,6 +109,8 @@ class ActiveRun(Channel):
     @property
     def artifact_uri(self) -> str:
         """Where this attempt's artifacts are put."""
+        if not self._shared.artifact_uri:
+            self._ledger.find_place(self)
         return self._shared.artifact_uri
 
     @property

@@ -1,0 +1,20 @@
+"""Floor 0. Where values come from that a setting only names. The front door says who knows them, so that nothing below asks Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+
+class Shelf(NamedTuple):
+    """Somebody who keeps settings under names. ``values`` asks for them, and may take seconds; ``address`` says at once, asking nobody,
+    which place and name are meant.
+
+    ``values`` raises BlockNotLoaded.
+    """
+
+    values: Callable[[str], Mapping[str, Any]]
+    address: Callable[[str], str]
+
+
+shelf: Shelf | None = None  # None: nobody keeps any
