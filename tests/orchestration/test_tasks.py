@@ -11,7 +11,7 @@ from typing import Annotated
 
 import pytest
 from prefect import flow, task
-from prefect.cache_policies import INPUTS, TASK_SOURCE
+from prefect.cache_policies import TASK_SOURCE
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from prefect_ledger import (
@@ -183,26 +183,6 @@ def test_a_step_is_broken_off(ledger: Ledger) -> None:
         stopped()
     run = the_run("stopped")
     assert (run.status, run.task_runs[0].state) == ("CRASHED", "Crashed")
-
-
-def test_a_task_from_the_cache(ledger: Ledger) -> None:
-    """A task whose result was in the cache is a step all the same, marked so."""
-
-    @tracked_task(cache_policy=INPUTS)
-    def expensive(number: int) -> int:
-        log_metric("computed", number)
-        return number
-
-    @tracked_flow
-    def caching(number: int) -> int:
-        return expensive(number)
-
-    number = os.getpid()  # no other session's cache has it
-    assert caching(number) == caching(number) == number
-    second, first = search_runs("caching")
-    assert [(step.state, step.cached) for step in first.task_runs] == [("Completed", False)]
-    assert [(step.state, step.cached) for step in second.task_runs] == [("Cached", True)]
-    assert dict(second.metrics) == {}
 
 
 def test_attempts_of_a_flow_reach_its_tasks(ledger: Ledger) -> None:

@@ -31,7 +31,7 @@ def whole_record(run: Run) -> dict[str, Any]:
         "summaries": {key: _fields(summary) for key, summary in run.summaries.items()},
         "artifacts": [_fields(artifact) for artifact in run.artifacts],
         "datasets": [_fields(dataset) for dataset in run.datasets],
-        "task_runs": [_fields(task) for task in run.task_runs],
+        "task_runs": [_fields(task) | {"cost": task.cost} for task in run.task_runs],
         "attempts": [_fields(attempt) for attempt in run.attempts],
         "notes": run.notes,
         "children": [child.id for child in run.children],

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
 from prefect_ledger.cli.render import cell, console, heading, pairs, show, status, table
-from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, Summary, TaskRun
+from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
 
 _BARS = "▁▂▃▄▅▆▇█"
+_FROM: tuple[tuple[()], tuple[tuple[str, Literal["text"]]]] = ((), (("from", "text"),))  # a column for what came by link
 _WIDE = 110  # characters, below which first and mean are left out
 _MOSTwidthS = 60  # so that a run with a thousand metrics is shown at once too
 
@@ -23,7 +24,7 @@ def show_run(run: Run, *, packages: bool = False) -> None:
     _section("metrics", _metrics(run))
     _section("tags", [pairs(sorted(run.tags.items()))] if run.tags else [])
     _section("datasets", _datasets(run.datasets))
-    _section("artifacts", _artifacts(run.artifacts))
+    _section("artifacts", _artifacts(run))
     _section("child runs", _children(run.children))
     _section("task runs", _tasks(run.task_runs))
     _section("attempts", _attempts(run.attempts))
@@ -63,10 +64,12 @@ def _metrics(run: Run) -> list[Any]:
         return []
     wide = console().width >= _WIDE
     names = ("last", *(("first",) if wide else ()), "min", "at", "max", "at", *(("mean",) if wide else ()), "points")
-    made = table([("metric", "text"), *((name, "number") for name in names), ("", "text")])
+    linked = any(one.sources for one in summaries.values())
+    made = table([("metric", "text"), *((name, "number") for name in names), ("", "text"), *_FROM[linked]])
     for at, (key, one) in enumerate(sorted(summaries.items())):
         curve = _curve(run, one, 24 if wide else 14) if at < _MOSTwidthS else ""
-        made.add_row(cell(key), *(cell(text) for text in _numbers(one, wide=wide)), cell(curve, "cyan"))
+        source = [cell(", ".join(run[:8] for run in one.sources), "dim")] if linked else []
+        made.add_row(cell(key), *(cell(text) for text in _numbers(one, wide=wide)), cell(curve, "cyan"), *source)
     return [made]
 
 
@@ -107,12 +110,17 @@ def _datasets(datasets: Sequence[Dataset]) -> list[Any]:
     return [made]
 
 
-def _artifacts(artifacts: Sequence[Artifact]) -> list[Any]:
+def _artifacts(run: Run) -> list[Any]:
+    artifacts = run.artifacts
     if not artifacts:
         return []
-    made = table([("artifact", "text"), ("size", "number"), ("kind", "text"), ("sha256", "text"), ("logged", "text")])
+    linked = any(one.run_id != run.id for one in artifacts)
+    made = table([("artifact", "text"), ("size", "number"), ("kind", "text"), ("sha256", "text"), ("logged", "text"), *_FROM[linked]])
     for one in artifacts:
-        made.add_row(cell(one.path), cell(size(one.size)), cell(one.kind), cell(one.sha256[:12], "dim"), cell(moment(one.logged_at)))
+        source = [cell(one.run_id[:8] if one.run_id != run.id else "", "dim")] if linked else []
+        made.add_row(
+            cell(one.path), cell(size(one.size)), cell(one.kind), cell(one.sha256[:12], "dim"), cell(moment(one.logged_at)), *source
+        )
     return [made]
 
 
@@ -129,10 +137,17 @@ def _tasks(tasks: Sequence[TaskRun]) -> list[Any]:
         return []
     made = table([("task run", "text"), ("state", "text"), ("tries", "number"), ("took", "number"), ("id", "text")])
     for one in tasks:
-        took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
-        state = f"{one.state} (cached)" if one.cached and one.state.lower() != "cached" else one.state
-        made.add_row(cell(one.name), cell(state, _color(one.state)), cell(one.tries), cell(duration(took)), cell(one.id, "dim"))
+        took, state = cell(duration(one.duration)), cell(_state(one), _color(one.state))
+        made.add_row(cell(one.name), state, cell(one.tries), took, cell(one.id, "dim"))
     return [made]
+
+
+def _state(one: TaskRun) -> str:
+    """The state; of one that came from the cache, from where and that nothing was paid for it here."""
+    if not one.cached:
+        return one.state
+    state = one.state if one.state.lower() == "cached" else f"{one.state} (cached)"
+    return f"{state}, from {one.source_run_id[:8]}, cost 0" if one.source_run_id else f"{state}, cost 0"
 
 
 def _color(state: str) -> str:

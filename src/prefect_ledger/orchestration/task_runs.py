@@ -21,11 +21,10 @@ from prefect_ledger.orchestration.context import open_runs, run_of_task, working
 from prefect_ledger.orchestration.flow_runs import DRAIN_SECONDS, described, error_of
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
+from prefect_ledger.orchestration.results import CACHED, result_seen
 from prefect_ledger.tracking.context import current
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.runs import ActiveRun, now
-
-CACHED = "Cached"  # the name Prefect gives the state of a task whose result it already had
 
 IMPATIENCE = 0.1  # seconds for a store that did not answer last time
 _patience = DRAIN_SECONDS
@@ -152,7 +151,17 @@ def task_run_seen(run: ActiveRun, task_run: TaskRun, state: str, error: BaseExce
         started=_micros(task_run.start_time) or at,
         ended=_micros(task_run.end_time) or ended if final else ended,
         exception=described(error) or {},
+        parent=_caller(run, task_run),
     )
+
+
+def _caller(run: ActiveRun, task_run: TaskRun) -> str:
+    """The task run whose body called this one, as far as it can be told from here."""
+    here, own = current(), str(task_run.id)
+    if here is not None and here.id == run.id:
+        return "" if here.task_run_id == own else here.task_run_id
+    parents = task_run.task_inputs.get("__parents__") or ()  # in another process; several where generators are open
+    return str(next(iter(parents)).id) if len(parents) == 1 else ""  # type: ignore[union-attr]  # all are task runs
 
 
 def _micros(when: datetime | None) -> int | None:
@@ -181,6 +190,8 @@ def _settle(task: Task[..., Any], task_run: TaskRun, state: State[Any], status: 
     options = options_of(task) or Options()
     run = _run_for(task, task_run, options)
     error = error_of(state) if status == "FAILED" else None
+    if status == "COMPLETED" and (result := result_seen(run, task, task_run, state)) is not None:
+        run.say(result)
     if run.id == str(task_run.id):
         open_runs.pop(run.id, None)
         reason = "taken from the cache" if state.name == CACHED else "" if error is None else state.message or ""
