@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prefect_ledger.orchestration.reconcile import reconcile
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
+    from prefect_ledger.tracking.cleaning import collect_garbage
     from prefect_ledger.tracking.experiments import (
         create_experiment,
         delete_experiment,
@@ -66,6 +67,7 @@ _HOME = {
     "Summary": "entities",
     "TrackedFlow": "orchestration",
     "TrackedTask": "orchestration",
+    "collect_garbage": "tracking.cleaning",
     "configure": "tracking.ledger",
     "create_experiment": "tracking.experiments",
     "current_run": "tracking.verbs",
@@ -111,6 +113,7 @@ __all__ = [
     "Summary",
     "TrackedFlow",
     "TrackedTask",
+    "collect_garbage",
     "configure",
     "create_experiment",
     "current_run",

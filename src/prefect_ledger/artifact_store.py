@@ -27,8 +27,8 @@ from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_path
 from prefect_ledger.remotes import IN_MEMORY, S3, S3_SCHEMES, Remote
-from prefect_ledger.roots import FILE, SCHEME, Folder, Root, Sent, joined
-from prefect_ledger.transfer import BLOCK, PART, Bar, Hashed, moved_into, regular, walk
+from prefect_ledger.roots import FILE, SCHEME, Folder, Root, Sent, Upload, joined
+from prefect_ledger.transfer import BLOCK, PART, Bar, Found, Hashed, moved_into, regular, walk
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -224,6 +224,11 @@ class ArtifactStore:
 
             return self._at_once(fetch, asked) if len(asked) > 1 else [fetch(one) for one in asked]
 
+    @property
+    def threads(self) -> int:
+        """How many artifacts are best moved at once."""
+        return self._place.threads
+
     def digest(self, stored_uri: str, *, progress: Callable[[int], None] | None = None) -> Sent:
         """Size in bytes and sha256 of what stands at ``stored_uri`` now, all of it read.
 
@@ -249,6 +254,33 @@ class ArtifactStore:
             InvalidName: the root itself, or outside it.
         """
         self._place.delete(self._place.where(base_uri))
+
+    # --- for clearing away ----------------------------------------------------------------------------------------
+
+    def contains(self, uri: str) -> bool:
+        """Whether ``uri`` means a place below the root."""
+        try:
+            self._place.where(uri)
+        except InvalidName:
+            return False
+        return True
+
+    def everything(self) -> Iterator[Found]:
+        """Every file below the root, unfinished and foreign ones too, its path relative to the root; those of a folder together."""
+        return self._place.files(self._place.top)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete files by their paths below the root; one that is gone already is no error."""
+        known: set[str] = set()
+        self._place.remove([self._place.where(joined(self.root, path), known) for path in paths])
+
+    def uploads(self) -> Sequence[Upload]:
+        """Uploads below the root that were begun and not finished, with paths relative to the root."""
+        return self._place.uploads(self._place.top)
+
+    def abort(self, upload: Upload) -> None:
+        """Give up an upload of :meth:`uploads`."""
+        self._place.abort(self._place.where(joined(self.root, upload.path)), upload.id)
 
     @contextmanager
     def _found(self, uri: str) -> Iterator[str]:

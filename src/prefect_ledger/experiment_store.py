@@ -30,7 +30,9 @@ def ensure(tx: sa.Connection, name: str) -> int:
         return number if number is not None else ensure(tx, name)  # somebody made it meanwhile
     number, lifecycle = found
     if lifecycle != "active":  # somebody logs into it: what is logged is never lost, so neither may its experiment be
-        execute(tx, "UPDATE experiments SET lifecycle = 'active', updated = ? WHERE id = ?", [_now(), number])
+        text = "UPDATE experiments SET lifecycle = 'active', updated = ? WHERE id = ?"
+        if not execute(tx, text, [_now(), number]).rowcount:  # gc took it just now
+            return ensure(tx, name)
     return number
 
 

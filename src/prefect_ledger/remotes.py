@@ -56,6 +56,11 @@ class Remote(OneByOne):
         # Listings that were kept would hide what others wrote.
         return fsspec.filesystem(self.scheme, use_listings_cache=False, **self._options)
 
+    @property
+    def top(self) -> str:
+        """The driver's name of the root itself."""
+        return str(self.fs._strip_protocol(self.root))
+
     def where(self, uri: str, known: set[str] | None = None) -> str:  # noqa: ARG002  # there are no links to look for
         """The driver's name of the place that ``uri`` means.
 

@@ -45,6 +45,8 @@ class Root(Protocol):
     root: str
     threads: int
 
+    @property
+    def top(self) -> str: ...  # the target that the root itself is, for looking only
     def where(self, uri: str, known: set[str] | None = None) -> str: ...  # known: folders that were found inside in this call
     def sink(self, target: str) -> AbstractContextManager[BinaryIO]: ...
     def put(self, target: str, source: BinaryIO | memoryview, progress: Progress) -> Sent: ...
@@ -94,6 +96,11 @@ class Folder(OneByOne):
 
     def __init__(self, folder: str, prefix: str) -> None:
         self.folder, self.root = folder, prefix + folder
+
+    @property
+    def top(self) -> str:
+        """The root itself, wherever it really is."""
+        return os.path.realpath(self.folder)
 
     def where(self, uri: str, known: set[str] | None = None) -> str:
         """The path that ``uri`` means.

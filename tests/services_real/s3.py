@@ -95,7 +95,7 @@ def uploads(server: S3Server, bucket: str) -> list[str]:
 def s3_server() -> Iterator[S3Server]:
     """A running server with its data in a temporary folder; about a second."""
     with scratch("ledger-s3") as root:
-        ports = {name: free_port() for name in (*_PORTS, *_PORTS_TOO)}
+        ports = {name: _port() for name in (*_PORTS, *_PORTS_TOO)}
         key, secret = f"AK{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
         command = [*dies_with_us(signal.SIGKILL), *_command(root, ports, key, secret)]
         child = start(command, root / "log", env={"PATH": "/usr/bin:/bin", "HOME": str(root)}, cwd=root)
@@ -109,6 +109,11 @@ def s3_server() -> Iterator[S3Server]:
             for port in ports.values():  # sockets that it leaves behind, by our own ports alone
                 for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-grpc-{port}.sock"):
                     left.unlink(missing_ok=True)
+
+
+def _port() -> int:
+    """A free port to which 10,000 can be added: that is where the server's own parts look for one another."""
+    return next(port for port in iter(free_port, 0) if port < 55_000)
 
 
 def _command(root: Path, ports: dict[str, int], key: str, secret: str) -> list[str]:

@@ -105,7 +105,11 @@ def reconcile(
 
 
 @app.command
-def doctor(*, json: Json = False) -> int:
+def doctor(
+    *,
+    artifacts: Annotated[bool, Parameter(negative="", help="Read every artifact's bytes and compare their digests, too.")] = False,
+    json: Json = False,
+) -> int:
     """Check settings, database, journals, artifacts, Prefect and packages.
 
     Says which settings won and where they came from, what waits in the
@@ -115,11 +119,52 @@ def doctor(*, json: Json = False) -> int:
     For example:
 
         prefect-ledger doctor
+        prefect-ledger doctor --artifacts
         prefect-ledger doctor --json
     """
     from prefect_ledger.cli.doctor import examine
 
-    return examine(json=json)
+    return examine(artifacts=artifacts, json=json)
+
+
+@app.command
+def gc(
+    *,
+    yes: Annotated[bool, Parameter(name="--yes", negative="", help="Take it away for good. Without it, only say what would go.")] = False,
+    retention_days: Annotated[float, Parameter(help="Days that deleted runs are kept: 30 if not said.")] = 30.0,
+    retention: Annotated[
+        list[str] | None, Parameter(negative="", help="Other days for an experiment, as NAME=DAYS; again for more.")
+    ] = None,
+    grace_days: Annotated[float, Parameter(help="Days that bytes without a row are left alone: 7 if not said.")] = 7.0,
+    unknown_runs: Annotated[
+        bool, Parameter(negative="", help="Take bytes of runs this store never heard of. Not in a shared root.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Say what nobody can want any more, with sizes; with --yes, take it away.
+
+    That is: runs deleted more than 30 days ago with all they logged, bytes in
+    the artifact root that no run logged, uploads that were never finished, and
+    what dead processes left on this machine. Runs that are open or were heard
+    of within the grace time are left alone. It may be run beside them, twice,
+    and by several at once. Exits with 1 when something had to be left.
+
+    For example:
+
+        prefect-ledger gc
+        prefect-ledger gc --retention scratch=1 --yes
+        prefect-ledger gc --json
+    """
+    from prefect_ledger.cli.garbage import clear
+
+    return clear(
+        dry_run=not yes,
+        retention_days=retention_days,
+        retention=retention or [],
+        grace_days=grace_days,
+        unknown_runs=unknown_runs,
+        json=json,
+    )
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

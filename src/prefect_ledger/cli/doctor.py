@@ -14,10 +14,15 @@ from prefect_ledger.settings import Settings
 _MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "wrong": ("✗", "bold red")}
 
 
-def examine(*, json: bool) -> int:
+def examine(*, artifacts: bool = False, json: bool) -> int:
     """Make every check and write what was found; returns 1 when something is wrong, else 0."""
     with _patience():
-        found = list(checks(Settings.resolve(patient=True)))
+        settings = Settings.resolve(patient=True)
+        found = list(checks(settings))
+    if artifacts and settings.artifact_root and settings.store_url:
+        from prefect_ledger.cli.artifact_checks import digests
+
+        found += digests(settings)
     wrong = [check for check in found if check.verdict == "wrong"]
     if json:
         print_json({"well": not wrong, "checks": [dataclasses.asdict(check) for check in found]})

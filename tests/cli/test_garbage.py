@@ -1,0 +1,80 @@
+"""``prefect-ledger gc`` and ``doctor --artifacts``: what they say, and what they leave as it is unless told otherwise."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, command, document, python
+
+FILL = """
+from prefect_ledger import delete_experiment, start_run
+for experiment in ("old", "new"):
+    with start_run(experiment=experiment, name="run [b]of[/b] " + experiment) as run:
+        run.log_text("hello", "notes/hello.txt")
+        run.log_text("more", "more.txt")
+delete_experiment("old")
+"""
+
+
+@pytest.fixture
+def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command on a ledger with a deleted run and another one; its temporary folder is its own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home = tmp_path / "ledger"
+    done = python(FILL, home)
+    assert done.returncode == 0, done.stderr
+    return lambda *args, **more: command(*args, home=home, **more)
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return sorted(path for path in (tmp_path / "ledger" / "artifacts").rglob("*") if path.is_file())
+
+
+def test_gc_says_what_would_go_and_takes_it_when_told(filled: Cli, tmp_path: Path) -> None:
+    """Without --yes the run is named with its size and all stays; with it the run is gone, and the next time there is nothing."""
+    words = ("gc", "--retention-days", "0", "--grace-days", "0")
+    done = filled(*words)
+    assert done.returncode == 0
+    assert "run [b]of[/b] old" in done.stdout
+    assert "2 artifacts, 9 B" in done.stdout
+    assert "a dry run" in done.stdout + done.stderr
+    assert len(files(tmp_path)) == 4
+    told = document(filled(*words, "--json"))
+    assert (told["dry_run"], told["size"], told["experiments"], len(told["runs"])) == (True, 9, ["old"], 1)
+    assert "gone: 1 run" in (said := filled(*words, "--yes")).stdout + said.stderr
+    assert len(files(tmp_path)) == 2
+    assert "nothing to take away" in filled(*words, "--yes").stdout
+
+
+def test_gc_keeps_what_is_young_and_what_an_experiment_keeps(filled: Cli, tmp_path: Path) -> None:
+    """Nothing goes within thirty days; an experiment can have other days; what is no number of days is refused."""
+    assert "nothing to take away" in filled("gc", "--yes").stdout
+    assert "nothing to take away" in filled("gc", "--grace-days", "0", "--retention-days", "0", "--retention", "old=9", "--yes").stdout
+    assert len(files(tmp_path)) == 4
+    for wrong in (["--retention", "old"], ["--retention", "nobody=1"], ["--retention-days", "-1"]):
+        assert filled("gc", *wrong).returncode == 1
+    assert filled("gc", "--retention-days", "soon").returncode == 2
+
+
+def test_doctor_reads_every_artifact_when_asked(filled: Cli, tmp_path: Path) -> None:
+    """All well is said with how much was read; a changed and a missing artifact are named with what to do, and make it exit with 1."""
+    checks = document(filled("doctor", "--artifacts", "--json"))["checks"]
+    [digests] = [check for check in checks if check["name"] == "digests"]
+    assert (digests["verdict"], digests["details"]) == ("ok", {"artifacts": 4, "bytes": 18, "problems": 0})
+    assert "digests" not in [check["name"] for check in document(filled("doctor", "--json"))["checks"]]
+    changed, missing, *_ = files(tmp_path)
+    changed.write_text("evil")
+    missing.unlink()
+    done = filled("doctor", "--artifacts", "--json")
+    assert done.returncode == 1
+    done.returncode = 0
+    wrong = {check["name"]: check for check in document(done)["checks"] if check["verdict"] == "wrong"}
+    assert set(wrong) == {"changed", "missing", "digests"}
+    assert wrong["changed"]["details"]["path"] in str(changed)
+    assert all(check["remedy"] for check in wrong.values())
+    said = filled("doctor", "--artifacts")
+    assert said.returncode == 1
+    assert "2 of 4 artifacts" in said.stdout
