@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
 
+SMALL_CHUNK = CHUNK // 4  # a series' chunks of fewer points are joined when the run ends
 OWN_CHUNK = 2_048  # points of one series in one flush from which it gets a chunk of its own
 MIXED_CHUNKS = 16  # mixed chunks of a run that are merged into one
 REMEMBERED = 20_000  # ids of series, about 10 MB, beside those that are used now
@@ -303,23 +304,35 @@ def _per_series(ids: NDArray[Any], points: Points) -> Iterable[tuple[int | None,
 
 
 def _merge_tails(tx: sa.Connection, run: str) -> None:
-    """Of each series, join neighbouring chunks that are not full."""
+    """Of each series, join neighbouring chunks that are small: as many as fit into one, so that a long run takes no more memory."""
     text = "SELECT c.series_id, c.id, c.n FROM chunks c JOIN series s ON s.id = c.series_id WHERE s.run_id = ? ORDER BY 1, 2"
-    for (_, full), rows in itertools.groupby(select(tx, text, [run]), key=lambda row: (row[0], row[2] >= CHUNK)):
-        ids = [row[1] for row in rows]
-        if not full and len(ids) > 1:
-            _merge(tx, ids)
+    for (_, small), rows in itertools.groupby(select(tx, text, [run]), key=lambda row: (row[0], row[2] < SMALL_CHUNK)):
+        for ids in _fitting(rows) if small else ():
+            if len(ids) > 1:
+                _merge(tx, ids)
+
+
+def _fitting(rows: Iterable[tuple[Any, ...]]) -> Iterable[list[int]]:
+    """The ids of chunks (series, id, n) that follow each other, as many together as one chunk can hold."""
+    ids: list[int] = []
+    total = 0
+    for _, number, n in rows:
+        if total + n > CHUNK:
+            yield ids
+            ids, total = [], 0
+        ids.append(number)
+        total += n
+    yield ids
 
 
 def _merge(tx: sa.Connection, ids: Sequence[int]) -> None:
-    """Join chunks of one series that follow each other; the first of their ids are kept, for they say what arrived when."""
+    """Join chunks of one series that follow each other; the first one's id is kept, for it says what arrived when."""
     data = {
         r[0]: r[1] for part in _parts(ids, _ROWS) for r in _blobs(tx, f"SELECT id, data FROM chunks WHERE id IN ({_marks(part)})", part)
     }
-    merged = list(own_chunks(0, order(decode_many([data[i] for i in ids]))))
-    for number, (_, _, n, blob) in zip(ids, merged, strict=False):
-        execute(tx, "UPDATE chunks SET n = ?, data = ? WHERE id = ?", [n, blob, number])
-    _delete_chunks(tx, ids[len(merged) :])
+    merged = order(decode_many([data[i] for i in ids]))
+    execute(tx, "UPDATE chunks SET n = ?, data = ? WHERE id = ?", [len(merged.values), encode(merged), ids[0]])
+    _delete_chunks(tx, ids[1:])
 
 
 def _delete_chunks(tx: sa.Connection, ids: Sequence[int]) -> None:

@@ -267,12 +267,25 @@ def test_equal_points_come_back_as_they_arrived(database: Database, *, small_fir
 def test_only_neighbouring_chunks_are_joined(database: Database) -> None:
     """At a run's end chunks are joined with those that arrived next to them, so that neither order nor arrival is lost."""
     known, name = SeriesIds(), (A, "loss", 1, "", 1)
-    for number, count in enumerate((2_100, 2_200, CHUNK, 2_300, 2_400)):
+    for number, count in enumerate((2_100, 2_200, CHUNK // 4, 2_300, 2_400)):
         write(database, known, name, np.arange(count), np.full(count, number))
     with database.write() as tx:
         series_store.compact(tx, A, final=True)
     assert kinds(database) == (0, 3)
     assert read(database, "loss")[:5] == [(0, float(number)) for number in range(5)]
+
+
+def test_a_long_series_is_joined_chunk_by_chunk(database: Database) -> None:
+    """Small chunks are joined into chunks of their greatest size at most, and all points are there once."""
+    known, name = SeriesIds(), (A, "loss", 1, "", 1)
+    count, times = CHUNK // 4 - 1, 6
+    for number in range(times):
+        write(database, known, name, number * count + np.arange(count), np.zeros(count), start=number * count)
+    with database.write() as tx:
+        series_store.compact(tx, A, final=True)
+    with database.read() as tx:
+        assert [row[0] for row in rows(tx, "SELECT n FROM chunks ORDER BY id")] == [4 * count, 2 * count]
+    assert [step for step, _ in read(database, "loss")] == list(range(times * count))
 
 
 def test_ids_of_series_are_not_remembered_for_ever() -> None:
