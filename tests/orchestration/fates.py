@@ -12,7 +12,7 @@ from prefect import serve
 from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import flow_run
 
-from prefect_ledger import log_metric, log_param, start_run, tracked_flow, tracked_task
+from prefect_ledger import current_run, log_metric, log_param, start_run, tracked_flow, tracked_task
 
 PATIENCE = 180
 
@@ -74,6 +74,25 @@ def fails_at_first() -> None:
     shaky()
     if count < 3:
         raise RuntimeError(f"attempt {count}")
+
+
+@tracked_flow(experiment="chaos", log_prints=False)
+def toils(folder: str, seconds: float, fails: bool) -> None:
+    """Logs without a pause, and keeps beside it how many calls had returned; then fails at its first attempt, if it is to."""
+    run = current_run()
+    _mark(folder)
+    end, step = time.monotonic() + seconds, 0
+    with (Path(folder) / f"logged-{run.id}-{run.attempt}").open("w", encoding="ascii") as count:
+        while time.monotonic() < end:
+            log_metric("step", step, step=step)
+            step += 1
+            count.seek(0)
+            count.write(str(step))
+            count.flush()
+            time.sleep(0.001)
+    look(step)
+    if fails and run.attempt == 1:
+        raise RuntimeError("as asked")
 
 
 if __name__ == "__main__":
