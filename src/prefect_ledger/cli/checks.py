@@ -201,6 +201,9 @@ def _strangers(settings: Settings) -> Iterator[Check]:
 
 def _artifacts(settings: Settings) -> Iterator[Check]:
     root = settings.artifact_root
+    held = settings.home / "held" / settings.journal_folder.name
+    if held.is_dir():
+        yield Check("artifacts", "held", "note", f"some wait in {held} for the root to be back", "prefect-ledger recover")
     scheme, found, _ = root.partition("://")
     if not found or scheme == "file":
         folder = Path(root.removeprefix("file://"))

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.cli.formats import count, listed
+from prefect_ledger.cli.formats import count, listed, paragraph
 from prefect_ledger.cli.render import console, dim, print_json, say, warn
 from prefect_ledger.cli.store import opened
+from prefect_ledger.errors import ArtifactsUnavailable
 from prefect_ledger.settings import Settings
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
+    from prefect_ledger.held_artifacts import Delivered
     from prefect_ledger.recovery import Recovered
 
 
@@ -28,11 +30,29 @@ def recover_all(*, json: bool) -> int:
     with opened(settings) as database, _progress(waiting) as step:
         found = recovery.recover(folder, database, progress=step)
         names = _names(database, found.crashed)
+        sent = _send(settings, database)
     if json:
-        print_json({**vars(found), "crashed": found.crashed, "folder": folder})
+        print_json({**vars(found), "crashed": found.crashed, "folder": folder, "held_artifacts": vars(sent)})
     else:
         _report(found, names, folder)
-    return 1 if found.broken else 0
+        _report_held(sent)
+    return 1 if found.broken or sent.trouble else 0
+
+
+def _send(settings: Settings, database: Database) -> Delivered:
+    """Send artifacts whose root was away when they were logged; that it still is, is told and no error of the journals."""
+    from prefect_ledger import held_artifacts
+    from prefect_ledger.artifact_store import ArtifactStore
+    from prefect_ledger.tracking.keeping import folder_of
+
+    folder = folder_of(settings)
+    if not folder.is_dir():
+        return held_artifacts.Delivered()
+    try:
+        return held_artifacts.send(folder, ArtifactStore(settings.artifact_root, settings.storage_options), database)
+    except ArtifactsUnavailable as error:
+        left = sum(len(events) for _, events in held_artifacts.held(folder))
+        return held_artifacts.Delivered(waiting=left, trouble=[str(error)])
 
 
 @contextlib.contextmanager
@@ -51,6 +71,17 @@ def _names(database: Database, runs: list[str]) -> list[str]:
 
     reader = Reader(database)
     return [f"{run[:8]} {reader.run(run).name}" for run in runs]
+
+
+def _report_held(sent: Delivered) -> None:
+    if sent.sent:
+        say(f"sent {count(sent.sent, 'held artifact')}")
+    if sent.older:
+        dim(f"not sent: {count(sent.older, 'held artifact')} that something newer was logged over")
+    if sent.waiting:
+        warn(f"still held: {count(sent.waiting, 'artifact')}")
+    for sentence in sent.trouble:
+        warn(paragraph(sentence), style="red")
 
 
 def _report(found: Recovered, crashed: list[str], folder: Path) -> None:

@@ -22,6 +22,7 @@ class Logged(NamedTuple):
     uri: str
     size: int
     sha256: str
+    at: int
 
     @property
     def key(self) -> Key:
@@ -29,7 +30,7 @@ class Logged(NamedTuple):
         return self.run, self.path, self.attempt
 
 
-_TEXT = """SELECT a.run_id, a.path, a.attempt, a.uri, a.size, a.sha256 FROM artifacts a JOIN runs r ON r.id = a.run_id
+_TEXT = """SELECT a.run_id, a.path, a.attempt, a.uri, a.size, a.sha256, a.at FROM artifacts a JOIN runs r ON r.id = a.run_id
  WHERE r.lifecycle <> 'erasing' AND {} ORDER BY a.run_id, a.path, a.attempt LIMIT ?"""
 
 

@@ -25,6 +25,7 @@ from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, 
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking import exits
+from prefect_ledger.tracking.keeping import send_held
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.tags import tag_texts
 
@@ -271,6 +272,8 @@ class Ledger:
                     " prefect-ledger recover brings them in"
                 )
             self.recorder = None
+        if said := send_held(self):
+            _warn(said)
         if "database" in self.__dict__:
             self.database.close()
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from prefect_ledger.artifact_store import Stored
+    from prefect_ledger.held_artifacts import Put
     from prefect_ledger.series import Series
     from prefect_ledger.tracking.ledger import Ledger
 
@@ -198,7 +199,8 @@ class ActiveRun(Channel):
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log a local file, under its own name, in the folder ``artifact_path`` of the run's artifacts.
 
-        The bytes stand whole, with their sha256, before the run mentions them.
+        The bytes stand whole, with their sha256, before the run mentions them. While the artifact root is away, they are held on this
+        machine until ``prefect-ledger recover`` sends them, and the run goes on.
 
         Raises:
             InvalidValue: no such file. InvalidName: a path that leaves the run's folder.
@@ -208,7 +210,7 @@ class ActiveRun(Channel):
             raise InvalidValue(f"no file at {local}: log_artifact takes a file, log_artifacts a folder")
         path = check_path(f"{artifact_path}/{local.name}" if artifact_path else local.name)
         self._check_open()
-        self._said(self._ledger.artifacts.put_file(self.artifact_uri, path, local))
+        self._keep(lambda store, base: [store.put_file(base, path, local)])
 
     def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log every file of a folder, in the folder ``artifact_path``, several at a time. Raises as :meth:`log_artifact`."""
@@ -217,8 +219,7 @@ class ActiveRun(Channel):
             raise InvalidValue(f"no folder at {local}: log_artifacts takes a folder, log_artifact a file")
         prefix = check_path(artifact_path) if artifact_path else ""
         self._check_open()
-        for stored in self._ledger.artifacts.put_folder(self.artifact_uri, prefix, local):
-            self._said(stored)
+        self._keep(lambda store, base: store.put_folder(base, prefix, local))
 
     def log_bytes(self, data: bytes, path: str, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
         """Log bytes as the artifact ``path``. Raises as :meth:`log_artifact`."""
@@ -226,7 +227,7 @@ class ActiveRun(Channel):
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InvalidValue(f"log_bytes takes bytes, not {type(data).__name__}")
         self._check_open()
-        self._said(self._ledger.artifacts.put_bytes(self.artifact_uri, path, data), kind=kind, metadata=metadata)
+        self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind=kind, metadata=metadata)
 
     def log_text(self, text: str, path: str) -> None:
         """Log text as the artifact ``path``, in UTF-8. Raises as :meth:`log_artifact`."""
@@ -258,24 +259,19 @@ class ActiveRun(Channel):
         check_path(path)
         self.log_bytes(render(figure, path), path, kind="figure")
 
-    def _said(self, stored: Stored, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
-        details = dict(metadata or {})
-        if media := mimetypes.guess_type(stored.path)[0]:
-            details.setdefault("media", media)
-        self.say(
-            ArtifactLogged(
-                run=self.id,
-                at=now(),
-                attempt=self.attempt,
-                path=stored.path,
-                uri=stored.uri,
-                size=stored.size,
-                sha256=stored.sha256,
-                kind=kind,
-                task=self.task_run_id,
-                metadata=details,
-            )
-        )
+    def _keep(self, put: Put, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
+        from prefect_ledger.tracking.keeping import keep
+
+        at, task = now(), self.task_run_id
+
+        def logged(stored: Stored) -> ArtifactLogged:
+            details = dict(metadata or {})
+            if media := mimetypes.guess_type(stored.path)[0]:
+                details.setdefault("media", media)
+            what = (stored.path, stored.uri, stored.size, stored.sha256, kind)
+            return ArtifactLogged(self.id, now(), self.attempt, *what, task=task, metadata=details)
+
+        keep(self._ledger, self, put, logged, at)
 
     def log_dataset(
         self,
