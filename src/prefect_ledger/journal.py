@@ -40,6 +40,7 @@ from prefect_ledger.segments import (
     allocate,
     probe,
     publish,
+    segment_path,
     slots_for,
     stamp,
 )
@@ -167,16 +168,26 @@ class Journal:
         now = time.monotonic()
         if self.dropped and now < self._next_try:
             return False
-        # A signal handler that logs may roll while this call is at it: each gets a number of its own, the greater one is used, and
-        # the other stays behind as an empty segment that readers pass over.
+        fresh: list[Path] = []  # files that no segment has yet
         number = next(self._numbers)
-        got = self._next_segment(need + HEADER_BYTES)
+        try:
+            return self._roll(number, need + HEADER_BYTES, fresh)
+        finally:
+            # A signal handler may have raised, or have logged and rolled while this call was at it: each gets a number of its own, the
+            # greater one is used, and readers pass over the other.
+            if fresh and number not in self.segments:
+                for path in fresh:
+                    path.unlink(missing_ok=True)
+
+    def _roll(self, number: int, need: int, fresh: list[Path]) -> bool:
+        got = self._next_segment(need, fresh)
         if got is None:
-            self._next_try = now + _RETRY_SECONDS
+            self._next_try = time.monotonic() + _RETRY_SECONDS
             return False
         memory, path, size = got
         stamp(memory, self.id, number, size)
         if path is not None:
+            fresh.append(segment_path(self.folder, number))
             try:
                 path = publish(path, self.folder, number)
             except OSError as error:  # somebody removed the folder: the mapping lives on without a name
@@ -197,15 +208,16 @@ class Journal:
         self.wake.set()
         return True
 
-    def _next_segment(self, need: int) -> tuple[mmap.mmap, Path | None, int] | None:
-        spare, self._spare = self._spare, None
-        if spare is not None and spare[2] >= need:
+    def _next_segment(self, need: int, fresh: list[Path]) -> tuple[mmap.mmap, Path | None, int] | None:
+        if self._spare is not None and self._spare[2] >= need:
+            spare, self._spare = self._spare, None
+            fresh.append(spare[1])
             return spare
         full = self._segment_bytes if self.number else self._first_bytes
         least = -(-need // SLOT) * SLOT
         for size in sorted({max(size, least) for size in (full, *SMALL_BYTES) if size <= full}, reverse=True):
             try:
-                memory, path = allocate(self.folder, size)
+                memory, path = allocate(self.folder, size, fresh)
                 return memory, path, size
             except OSError as error:
                 trouble = error

@@ -57,8 +57,8 @@ def slots_for(payload: int) -> int:
     return (payload + SLOT - 1) // SLOT + 1
 
 
-def allocate(folder: Path, size: int) -> tuple[mmap.mmap, Path]:
-    """Map ``size`` bytes of a new file under a name of its own in ``folder``.
+def allocate(folder: Path, size: int, fresh: list[Path] | None = None) -> tuple[mmap.mmap, Path]:
+    """Map ``size`` bytes of a new file under a name of its own in ``folder``; ``fresh`` has its path before there is a file.
 
     The blocks are allocated before the file is mapped: writing into a hole on a full disk would kill the process (SIGBUS).
 
@@ -66,6 +66,8 @@ def allocate(folder: Path, size: int) -> tuple[mmap.mmap, Path]:
         OSError: no space or no rights; no file is left behind.
     """
     path = folder / f".{uuid.uuid4().hex}.new"
+    if fresh is not None:
+        fresh.append(path)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         _fill(fd, size)
@@ -104,9 +106,14 @@ def _fill(fd: int, size: int) -> None:
 
 def publish(temporary: Path, folder: Path, number: int) -> Path:
     """Give a prepared file its place as segment ``number``, which nobody else was given."""
-    final = folder / f"{number:08d}.seg"
+    final = segment_path(folder, number)
     temporary.rename(final)
     return final
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """Where segment ``number`` of the journal in ``folder`` lies."""
+    return folder / f"{number:08d}.seg"
 
 
 def newest(folder: Path) -> int:
