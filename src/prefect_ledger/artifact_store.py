@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, InvalidSettings
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_path
+from prefect_ledger.read_cache import ReadCache
 from prefect_ledger.remotes import IN_MEMORY, S3, S3_SCHEMES, Remote
 from prefect_ledger.roots import FILE, SCHEME, Folder, Root, Sent, Upload, joined
 from prefect_ledger.transfer import BLOCK, PART, Bar, Found, Hashed, moved_into, regular, walk
@@ -63,7 +64,8 @@ class ArtifactStore:
     """The artifacts of all runs, below ``root``: a folder, ``file://``, ``memory://``, or any URL fsspec has a driver for.
 
     Cheap to make; safe in threads and after a fork. A relative folder is taken from the working folder of now. ``options`` go to
-    fsspec's driver, such as keys that the environment does not give; they are shown and kept nowhere.
+    fsspec's driver, such as keys that the environment does not give; they are shown and kept nowhere. ``cache`` is a folder in which what
+    was read from a remote root is kept, up to a limit, and found again by its digest.
 
     Raises:
         InvalidSettings: an unknown scheme, or a root with a password in it. MissingExtra: the scheme's driver is not installed.
@@ -75,9 +77,10 @@ class ArtifactStore:
         b'hello'
     """
 
-    def __init__(self, root: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, root: str, options: Mapping[str, Any] | None = None, *, cache: str | os.PathLike[str] | None = None) -> None:
         self._place: Root = _root_of(os.fspath(root), options)
         self.root = self._place.root
+        self._cache = ReadCache(cache) if cache is not None and isinstance(self._place, Remote) else None
 
     def __repr__(self) -> str:
         return f"ArtifactStore({self.root!r})"
@@ -293,8 +296,17 @@ class ArtifactStore:
 
     def _fetch(self, uri: str, sink: BinaryIO, sha256: str, progress: Callable[[int], None] | None = None) -> None:
         with self._found(uri) as target:
+            cached = self._cache.copy_to(sha256.lower(), sink) if self._cache is not None else None
+            if cached is not None:
+                (progress or _unseen)(cached)
+                return
+            start = sink.tell()
             size, found = self._place.fetch(target, sink, progress or _unseen)
         self._check(uri, sha256, found, size)
+        if self._cache is not None:
+            sink.seek(start)
+            self._cache.keep(found, sink, size)
+            sink.seek(0, os.SEEK_END)
 
     @staticmethod
     def _check(uri: str, expected: str, found: str, size: int) -> None:

@@ -72,7 +72,7 @@ class Ledger:
         from prefect_ledger.artifact_store import ArtifactStore
 
         settings = self._known()
-        return ArtifactStore(settings.artifact_root, settings.storage_options)
+        return ArtifactStore(settings.artifact_root, settings.storage_options, cache=settings.home / "cache")
 
     def _known(self) -> Settings:
         """The settings with nothing missing: the block that could not be loaded is asked for again.
