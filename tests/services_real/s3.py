@@ -10,8 +10,8 @@ import contextlib
 import json
 import secrets
 import signal
+import socket
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -106,9 +106,19 @@ def s3_server() -> Iterator[S3Server]:
             yield server
         finally:
             stop(child, signal.SIGKILL)
-            for port in ports.values():  # sockets that it leaves behind, by our own ports alone
-                for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-grpc-{port}.sock"):
-                    left.unlink(missing_ok=True)
+            _sweep()
+
+
+def _sweep() -> None:
+    """Remove the sockets that killed servers left in the temporary folder: those that nobody listens on."""
+    for path in Path("/tmp").glob("seaweedfs-*-grpc-*.sock"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
+            except OSError:
+                continue
 
 
 def _port() -> int:

@@ -165,6 +165,23 @@ def test_a_download_survives_a_bad_connection(
     assert fault.met == 1
 
 
+@pytest.mark.soak
+def test_five_thousand_files_through_a_bad_line(store: ArtifactStore, s3: S3Server, bucket: str, between: Proxy, tmp_path: Path) -> None:
+    """While some twenty connections are cut on the way up and on the way down, 5,000 files arrive and come back as they were."""
+    patient = ArtifactStore(f"s3://{bucket}/root", s3.options(between.url, read_timeout=5))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in range(5_000):
+        file_of(folder, noise(10_000, n), f"f{n:04}")
+    between.fault = up = Fault("cut", "up", MIB, 20)
+    stored = patient.put_folder(patient.uri(0, "r"), "", folder)
+    between.fault = down = Fault("cut", "down", MIB, 20)
+    back = patient.download_many([Wanted(one.uri, tmp_path / "out" / one.path, one.sha256) for one in stored])
+    assert (up.met, down.met) == (20, 20)
+    assert [path.read_bytes() for path in back] == [noise(10_000, n) for n in range(5_000)]
+    assert len(keys(s3, bucket)) == 5_000
+
+
 def test_an_upload_that_is_cut_for_good_leaves_nothing(
     faulty: ArtifactStore, between: Proxy, s3: S3Server, bucket: str, tmp_path: Path
 ) -> None:
