@@ -59,12 +59,12 @@ class Change:
     reason: str
 
 
-def find_open(tx: sa.Connection, *, guessed_since: int, limit: int | None = None) -> list[OpenRun]:
+def find_open(tx: sa.Connection, *, guessed_since: int) -> list[OpenRun]:
     """Every run that has not ended, and those whose end is a guess and that were heard of since ``guessed_since`` (µs), by id."""
-    marks = ", ".join("?" * len(_OPEN))
-    text = f"""SELECT id, status, provisional, kind, owner, seen, started, status_at FROM runs
-               WHERE status IN ({marks}) OR (provisional = 1 AND seen >= ?) ORDER BY id"""
-    found = rows(tx, text + (f" LIMIT {limit:d}" if limit is not None else ""), [*_OPEN, guessed_since])
+    open_ones = f"status IN ({', '.join('?' * len(_OPEN))})"
+    guessed = f"status IN ({', '.join('?' * len(run_store.FINAL))}) AND seen >= ? AND provisional = 1"  # found in the index
+    text = f"SELECT id, status, provisional, kind, owner, seen, started, status_at FROM runs WHERE {open_ones} OR ({guessed}) ORDER BY id"
+    found = rows(tx, text, [*_OPEN, *run_store.FINAL, guessed_since])
     return [
         OpenRun(run, status, bool(provisional), kind, owner, max(seen, started or 0, status_at))
         for run, status, provisional, kind, owner, seen, started, status_at in found

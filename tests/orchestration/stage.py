@@ -121,7 +121,7 @@ class Stage:
     def __post_init__(self) -> None:
         self._database = Database(self.store_url)
 
-    def play(self, *plots: Steps, seconds: float = 150) -> None:
+    def play(self, *plots: Steps, seconds: float = 240) -> None:
         """Let all of these happen side by side.
 
         Raises:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import cloudpickle  # type: ignore[import-untyped]
 import pytest
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 
+from prefect_ledger import tracked_flow
 from prefect_ledger.entities import Run
+from prefect_ledger.orchestration import context
 from prefect_ledger.orchestration.attempts import bodies_begun
+from prefect_ledger.tracking.ledger import Ledger
 from tests.orchestration import stage as plots
 from tests.orchestration.stage import Stage, stage
 
@@ -66,6 +71,28 @@ def test_one_run_each(tried: Stage) -> None:
     assert {run.id for run in tried.reader.search_runs()} == set(tried.runs.values())
     done = tried.command("reconcile")
     assert (done.returncode, done.stdout) == (0, "nothing to reconcile\n"), done.stderr
+
+
+def test_resumptions_travel_with_the_flow(ledger: Ledger) -> None:
+    """A task in a process of its own works for the attempt of the flow that it belongs to, also where that was resumed."""
+
+    @tracked_flow
+    def far() -> None: ...
+
+    run_id = str(uuid.uuid4())
+    context.resumptions[run_id] = 2
+    try:
+        run = ledger.enter(run_id, attempt=3, experiment="far", name="far")
+        context.pack(far, run)
+        travelled = cloudpickle.loads(cloudpickle.dumps(far))
+    finally:
+        del context.resumptions[run_id]
+    flow_run = FlowRun(id=uuid.UUID(run_id), flow_id=uuid.uuid4(), name="far", run_count=1)
+    found = context.run_of_flow(flow_run, travelled, attempt=1)
+    assert found is not None
+    assert found.attempt == 3
+    context.unload(far, run_id)
+    assert not vars(far)[context._LUGGAGE].resumptions
 
 
 @pytest.mark.parametrize(

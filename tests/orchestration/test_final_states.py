@@ -122,7 +122,7 @@ def fates(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 FATES = [
     ("killed while served", "CRASHED", "status code: -9", "itself"),
     ("terminated while served", "CRASHED", "termination signal", "itself"),
-    ("cancelled", "CANCELLED", "", "itself"),
+    ("cancelled", "CANCELLED", "cancelled", "itself"),
     ("refused", "FAILED", "depth", "itself"),
     ("killed under a worker", "CRASHED", "-9", "itself"),
     ("script terminated", "CRASHED", "", "itself"),

@@ -58,6 +58,7 @@ INTERRUPT = "os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
         (BARE, "sys.exit()", 0, "COMPLETED", ""),
         (BARE, "sys.exit(3)", 3, "FAILED", "SystemExit: 3"),
         (BARE, "exit('no data')", 1, "FAILED", "SystemExit: no data"),
+        ("\n    from sys import exit" + BARE, "exit(0)", 0, "COMPLETED", ""),
         (BARE, "raise SystemExit(0)", 0, "COMPLETED", ""),
         (BARE, "(_ for _ in ()).throw(SystemExit(3))", 3, "FAILED", "SystemExit: of unknown code"),
         (BARE, CAUGHT, 0, "COMPLETED", ""),

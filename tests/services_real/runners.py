@@ -40,7 +40,7 @@ def worker(pool: str, folder: Path, **more: str) -> Iterator[subprocess.Popen[by
         stop(child, signal.SIGTERM)
 
 
-def until(ask: Callable[[], T | None], child: subprocess.Popen[bytes], log: Path, *, seconds: float = 90) -> T:
+def until(ask: Callable[[], T | None], child: subprocess.Popen[bytes], log: Path, *, seconds: float = 180) -> T:
     """What ``ask`` gives once it gives something; raises as :func:`wait_until`."""
     found: list[T] = []
 

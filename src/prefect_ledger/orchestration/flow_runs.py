@@ -174,7 +174,7 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
     """Say the last word on a run. Saying it again, here or elsewhere, changes nothing."""
     run_id = str(flow_run.id)
     run, error = open_runs.pop(run_id, None), _caught.pop(run_id, None) or error_of(state)
-    reason = state.message or state.name or ""
+    reason = state.message or ("cancelled" if status is RunStatus.CANCELLED else state.name) or ""
     if status is RunStatus.COMPLETED:
         error, reason = None, ""  # of an earlier attempt
     if run is None:

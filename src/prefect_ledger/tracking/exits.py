@@ -24,7 +24,9 @@ def watch() -> None:
     if _main is None:
         _main = _main_frame()
     if sys.exit is not _exit:
-        sys.exit = _exit
+        pythons, sys.exit = sys.exit, _exit
+        names = _main.f_globals if _main is not None else {}
+        names.update({name: _exit for name, value in names.items() if value is pythons})  # from sys import exit
         _remember_quitters()
 
 
