@@ -326,8 +326,10 @@ def test_what_waits_in_a_dead_journal_is_heard_first(root: str, one: Ledger) -> 
     """An artifact whose row is still in a killed process's journal is heard of first, unless it is a dry run, and its bytes stay."""
     start_run(experiment="e").finish()
     one.flush()
+    assert one.recorder is not None
+    one.recorder.finish(30)  # its thread would adopt what the other leaves
+    one.recorder = None
     assert subprocess.run([sys.executable, "-c", KILLED], env={**os.environ}, check=False).returncode == -9
-    one.recorder = None  # whose thread would adopt it
     assert len(at_once(dry_run=True).journals) == 1
     found = at_once()
     assert (len(found.journals), found.strays) == (1, [])
