@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefect_ledger.database import Database
+from prefect_ledger.drain import Drain
 from prefect_ledger.events import ArtifactLogged, Event, ResultSeen, RunStarted, TaskRunSeen
 from prefect_ledger.queries import Reader
-from tests.stores.folding import Drains, Point, Said, fold, wipe
+from tests.stores.folding import Drains, Point, Said, dump, fold, wipe
 from tests.stores.test_run_store import BOUNDS, law, results, tasks
 
 A, B, C = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
@@ -128,6 +130,36 @@ def test_a_task_that_is_a_run_of_its_own(database: Database) -> None:
     fold(database, start(B), hit(B, B, 9), start(C), hit(C, "c", 10))
     for run in (B, C):
         assert list(Reader(database).run(run).metric("loss").values) == [0.5, 0.25]
+
+
+def test_all_at_once(postgres_url: str) -> None:
+    """Where hits, sources, steps and points are written by several processes at the same time, no link and no point is missed."""
+    database = Database(postgres_url)
+    inner, outer = [hit(B, f"b{n}", 5, "inner") for n in range(4)], [hit(C, f"c{n}", 9, "outer") for n in range(4)]
+    steps = [step(B, f"b{n}", "source", cached=True) for n in range(4)]
+    points = [point(A, "a", n / 8, n, key=f"k{n % 3}") for n in range(8)] + [
+        point(B, "source", n / 8, n, key=f"k{n % 3}") for n in range(8)
+    ]
+    said: list[Said] = [start(A), start(B), start(C), computed(A, "a", 1, "inner"), computed(B, "source", 6, "outer"), *inner, *outer]
+    said += [*steps, *points]
+    rows = []
+    for turn in range(3):
+        wipe(database)
+        journals = 1 if turn == 0 else 4
+        spread = [[[one] for one in said[turn % 5 :] + said[: turn % 5]][which::journals] for which in range(journals)]
+        drains = Drains(database, spread).drains
+        with ThreadPoolExecutor(journals) as pool:
+            list(pool.map(_drained, drains))
+        assert not any(drain.refused for drain in drains)
+        rows.append({name: found for name, found in dump(database).items() if name not in ("runs", "attempts")})  # owners differ
+        assert Reader(database).run(C).summaries["k0"].sources == (A, B)
+    assert all(found == rows[0] for found in rows[1:])
+    database.close()
+
+
+def _drained(drain: Drain) -> None:
+    while drain.step():
+        pass
 
 
 def test_tries_of_a_source(database: Database) -> None:
