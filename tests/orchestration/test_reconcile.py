@@ -230,6 +230,16 @@ def test_a_process_knows_better(database: Database) -> None:
     assert ended(database, A) == ("COMPLETED", "", False)
 
 
+def test_told_by_several_machines_at_once(database: Database) -> None:
+    """Several that bring in the same answers, on either database, change each run once between them."""
+    runs = [str(uuid.uuid4()) for _ in range(20)]
+    fold(database, *(started(run) for run in runs))
+    told = [Told(run, "FAILED", 20, "no", count=1) for run in runs]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda part: tell(database, *part), (told, told[::-1], told)))
+    assert sorted(change.run for one in found for change in one) == sorted(runs)
+
+
 def test_a_guess_is_settled(database: Database) -> None:
     """Prefect's word settles what the body guessed, also where the body's clock is ahead."""
     fold(database, started(A, 1_000), RunStatusSeen(A, 2_000, "FAILED", 1, reason="ValueError: no", provisional=True))
