@@ -65,7 +65,7 @@ def settle(tx: sa.Connection, events: Sequence[Event], series: Series) -> None:
     new = {event.key for event in seen if not event.cached}
     todo |= {hit for (hit,) in _among(tx, "SELECT task_run_id FROM cache_hits WHERE storage_key IN ({})", new)}
     changed = {(event.run, event.task) for event in seen if event.cached}
-    changed |= {(event.run, event.parent) for event in events if isinstance(event, TaskRunSeen)}
+    changed |= {(event.run, task) for event in events if isinstance(event, TaskRunSeen) for task in (event.id, event.parent)}
     stale: Stale = defaultdict(set)
     for hit, run, source in _links_to(tx, {run for run, _ in (*keys, *changed)}):
         stale[run] |= keys.get(source, set())
@@ -85,7 +85,12 @@ def _links_to(tx: sa.Connection, runs: Iterable[str]) -> Iterable[tuple[str, str
 
 
 def _link(tx: sa.Connection, hits: set[str], stale: Stale) -> None:
-    """Find what these hits bring into their runs, and then those hits that bring in one of these."""
+    """Find the sources of these hits, what they bring into their runs, and then those hits that bring in one of these.
+
+    All sources first: what a hit brings in may lie behind another one's.
+    """
+    for hit in hits:
+        _find_source(tx, hit)
     todo, done = set(hits), set[str]()
     while todo:
         hit = todo.pop()
@@ -94,41 +99,40 @@ def _link(tx: sa.Connection, hits: set[str], stale: Stale) -> None:
             todo |= {other for other, _, (_, task) in _links_to(tx, [run]) if task in (hit, "")} - done
 
 
+def _find_source(tx: sa.Connection, hit: str) -> None:
+    """The run and task run that had computed what lay under the hit's key at its time: the last one before, by whatever clock."""
+    for key, at in rows(tx, "SELECT storage_key, at FROM cache_hits WHERE task_run_id = ?", [hit]):
+        text = """SELECT run_id, task_run_id, attempt FROM results WHERE storage_key = ? ORDER BY CASE WHEN at <= ? THEN 0 ELSE 1 END,
+                  CASE WHEN at <= ? THEN -at ELSE at END, task_run_id LIMIT 1"""
+        for source in rows(tx, text, [key, at, at]):
+            text = "UPDATE cache_hits SET source_run_id = ?, source_task_run_id = ?, source_attempt = ? WHERE task_run_id = ?"
+            execute(tx, text, [*source, hit])
+            return
+        execute(tx, "UPDATE cache_hits SET source_run_id = '', source_task_run_id = '', source_attempt = 0 WHERE task_run_id = ?", [hit])
+
+
 def _link_one(tx: sa.Connection, hit: str, stale: Stale) -> str | None:
     """The run of the hit if its links are others than before, and then ``stale`` has what changes by that."""
-    found = rows(tx, f"SELECT run_id, attempt, storage_key, at, {_SOURCE} FROM cache_hits WHERE task_run_id = ?", [hit])
-    if not found:
-        return None
-    run, attempt, key, at, *before = found[0]
-    source = _source(tx, key, at)
-    if source != tuple(before):
-        text = "UPDATE cache_hits SET source_run_id = ?, source_task_run_id = ?, source_attempt = ? WHERE task_run_id = ?"
-        execute(tx, text, [*source, hit])
-    wanted = {(run, attempt, place) for place in _held(tx, source)}
-    text = "SELECT run_id, attempt, source_run_id, source_task, source_attempt FROM cache_links WHERE task_run_id = ?"
-    known = {(there, then, Place(*place)) for there, then, *place in rows(tx, text, [hit])}
-    if known == wanted:
-        return None
-    execute(tx, "DELETE FROM cache_links WHERE task_run_id = ?", [hit])
-    text = "INSERT INTO cache_links (task_run_id, run_id, attempt, source_run_id, source_task, source_attempt) VALUES (?, ?, ?, ?, ?, ?)"
-    for here, then, place in sorted(wanted):
-        execute(tx, text, [hit, here, then, *place])
-    text = "SELECT DISTINCT key FROM series WHERE run_id = ? AND task_run_id = ? AND attempt = ?"
-    for here, _, place in known ^ wanted:
-        stale[here] |= {name for (name,) in rows(tx, text, place)}
-    return str(run)
+    for run, attempt, *source in rows(tx, f"SELECT run_id, attempt, {_SOURCE} FROM cache_hits WHERE task_run_id = ?", [hit]):
+        wanted = {(run, attempt, place) for place in _held(tx, _place(*source))}
+        text = "SELECT run_id, attempt, source_run_id, source_task, source_attempt FROM cache_links WHERE task_run_id = ?"
+        known = {(there, then, Place(*place)) for there, then, *place in rows(tx, text, [hit])}
+        if known == wanted:
+            return None
+        execute(tx, "DELETE FROM cache_links WHERE task_run_id = ?", [hit])
+        text = (
+            "INSERT INTO cache_links (task_run_id, run_id, attempt, source_run_id, source_task, source_attempt) VALUES (?, ?, ?, ?, ?, ?)"
+        )
+        for here, then, place in sorted(wanted):
+            execute(tx, text, [hit, here, then, *place])
+        text = "SELECT DISTINCT key FROM series WHERE run_id = ? AND task_run_id = ? AND attempt = ?"
+        for here, _, place in known ^ wanted:
+            stale[here] |= {name for (name,) in rows(tx, text, place)}
+        return str(run)
+    return None
 
 
-def _source(tx: sa.Connection, key: str, at: int) -> tuple[str, str, int]:
-    """The run and task run that had computed what lay under a storage key at a time: the last one before, by whatever clock."""
-    text = """SELECT run_id, task_run_id, attempt FROM results WHERE storage_key = ? ORDER BY CASE WHEN at <= ? THEN 0 ELSE 1 END,
-              CASE WHEN at <= ? THEN -at ELSE at END, task_run_id LIMIT 1"""
-    for run, task, attempt in rows(tx, text, [key, at, at]):
-        return run, task, attempt
-    return "", "", 0
-
-
-def _held(tx: sa.Connection, source: tuple[str, str, int]) -> set[Place]:
+def _held(tx: sa.Connection, source: Place) -> set[Place]:
     """What is behind a source, its runs held: what arrives for them from now on finds the link that is made of it."""
     places, held = _behind(tx, source), set[str]()
     while tx.dialect.name != "sqlite" and (new := {place.run for place in places} - held):
@@ -138,10 +142,10 @@ def _held(tx: sa.Connection, source: tuple[str, str, int]) -> set[Place]:
     return places
 
 
-def _behind(tx: sa.Connection, source: tuple[str, str, int]) -> set[Place]:
+def _behind(tx: sa.Connection, source: Place) -> set[Place]:
     """A task run, the steps that its body called, and what is behind those of them that were hits themselves."""
     found: set[Place] = set()
-    ahead = {_place(*source)} if source[0] else set()
+    ahead = {source} if source.run else set()
     while ahead:
         found |= ahead
         steps = {step for place in ahead for step in _steps(tx, place)}

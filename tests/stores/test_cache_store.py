@@ -116,12 +116,12 @@ def test_what_is_inside_a_cached_task(database: Database) -> None:
     outer: list[Event] = [computed(B, "b1", 6, "outer"), hit(C, "c1", 9, "outer"), step(B, "b1"), step(C, "c1", cached=True)]
     points = [point(A, "a", 1.0), point(B, "b1", 2.0, 1), point(B, "b3", 3.0, 2), point(B, "", 9.0, 9)]
     for said in ((*points, *inner, *outer), (*outer, *inner, *points), (*outer[::-1], *points, *inner[::-1])):
-        wipe(database)
-        for one in said:
-            fold(database, one)
-        run = Reader(database).run(C)
-        assert list(run.metric("loss").values) == [1, 2, 3]
-        assert (run.summaries["loss"].count, run.summaries["loss"].sources) == (3, (A, B))
+        for batches in ([[one] for one in said], [said]):
+            wipe(database)
+            Drains(database, [batches]).rest()
+            run = Reader(database).run(C)
+            assert list(run.metric("loss").values) == [1, 2, 3]
+            assert (run.summaries["loss"].count, run.summaries["loss"].sources) == (3, (A, B))
 
 
 def test_a_task_that_is_a_run_of_its_own(database: Database) -> None:
