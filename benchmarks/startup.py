@@ -147,7 +147,7 @@ def _stored(home: Path) -> int:
     """The points in the store of a process that has ended."""
     connection = sqlite3.connect(home / "ledger.db")
     try:
-        return int(connection.execute("SELECT SUM(n) FROM metrics").fetchone()[0] or 0)
+        return int(connection.execute("SELECT SUM(n) FROM metrics WHERE key NOT LIKE 'system.%'").fetchone()[0] or 0)
     finally:
         connection.close()
 

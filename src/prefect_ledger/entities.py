@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from prefect_ledger.series import Series
+    from prefect_ledger.usage import Usage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -162,6 +163,8 @@ class RunReader(Protocol):
     def notes(self, run_id: str) -> list[str]: ...
     def children(self, run_id: str) -> list[Run]: ...
     def facts(self, run_id: str) -> Mapping[str, Any]: ...
+    def watched(self, run_id: str) -> Mapping[str, Summary]: ...
+    def usage(self, run_id: str) -> Usage: ...
     def read_artifact(self, artifact: Artifact) -> bytes: ...
 
 
@@ -264,3 +267,13 @@ class Run:
     def facts(self) -> Mapping[str, Any]:
         """Surroundings recorded at the start: git, Python, packages, hardware, command, deployment."""
         return self._ask().facts(self.id)
+
+    @property
+    def watched(self) -> Mapping[str, Summary]:
+        """What was seen of the machine during the last attempt, by keys such as "system.cpu_percent"; ``metric`` gives their series."""
+        return self._ask().watched(self.id)
+
+    @property
+    def usage(self) -> Usage:
+        """Seconds of work, CPU and GPU of the run, of its tasks and of the runs below it, and their cost at the settings' prices."""
+        return self._ask().usage(self.id)

@@ -158,6 +158,22 @@ class DatasetLogged:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSeen:
+    """What this process used until now for a task run, or (``task`` empty) for the run outside of tasks: µs, which only grow."""
+
+    TAG: ClassVar[str] = "usage"
+    run: str
+    at: int
+    attempt: int
+    task: str = ""
+    waited: int = 0
+    ran: int = 0
+    retried: int = 0
+    cpu: int = 0
+    gpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something about the run that a person should know."""
 
@@ -187,6 +203,7 @@ Event = (
     | ResultSeen
     | ArtifactLogged
     | DatasetLogged
+    | UsageSeen
     | Noted
     | JournalClosed
 )
@@ -203,6 +220,7 @@ _KINDS: dict[str, type[Any]] = {
         ResultSeen,
         ArtifactLogged,
         DatasetLogged,
+        UsageSeen,
         Noted,
         JournalClosed,
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger import experiment_store, standing
+from prefect_ledger import experiment_store, standing, usage_store
 from prefect_ledger.database import execute, refuses, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
@@ -30,6 +30,7 @@ from prefect_ledger.events import (
     RunStatusSeen,
     TagsSet,
     TaskRunSeen,
+    UsageSeen,
 )
 from prefect_ledger.expressions import number_of
 
@@ -330,6 +331,12 @@ def note(tx: sa.Connection, run: str, text: str, at: int) -> None:
     execute(tx, "INSERT INTO notes (run_id, at, text) VALUES (?, ?, ?)", [run, at, text])
 
 
+def _usage(tx: sa.Connection, e: UsageSeen, journal: str) -> None:
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
+    usage_store.fold(tx, e, journal)
+
+
 def _noted(tx: sa.Connection, e: Noted, _journal: str) -> None:
     placeholders(tx, [e.run])
     note(tx, e.run, e.text, e.at)
@@ -350,6 +357,7 @@ _FOLDS: Mapping[type, Callable[[sa.Connection, Any, str], None]] = {
     ResultSeen: _result,
     ArtifactLogged: _artifact,
     DatasetLogged: _dataset,
+    UsageSeen: _usage,
     Noted: _noted,
     JournalClosed: _nothing,
 }

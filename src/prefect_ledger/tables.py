@@ -295,6 +295,21 @@ class DatasetUseRow(Row, table=True):
     at: int = Field(sa_column=_big(nullable=False))
 
 
+class UsageRow(Row, table=True):
+    """What one process used for a task run (``''``: for the run outside of tasks) in one attempt, in µs."""
+
+    __tablename__ = "usage"
+    run_id: str = Field(sa_column=_run_key())
+    task_run_id: str = Field(sa_column=Column(String(36), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    journal: str = Field(sa_column=Column(String(36), primary_key=True))
+    waited: int = Field(sa_column=_big(nullable=False))
+    ran: int = Field(sa_column=_big(nullable=False))
+    retried: int = Field(sa_column=_big(nullable=False))
+    cpu: int = Field(sa_column=_big(nullable=False))
+    gpu: int = Field(sa_column=_big(nullable=False))
+
+
 class NoteRow(Row, table=True):
     """What a person should know about a run, such as a value that two processes disagreed on."""
 

@@ -37,7 +37,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """The environment that a program here has."""
         own = {"PREFECT_HOME": str(self.home / "prefect"), "PREFECT_LEDGER_HOME": str(self.home)}
-        own |= {"PREFECT_LEDGER_CAPTURE_GIT": "no", "PREFECT_LEDGER_CAPTURE_PACKAGES": "no"}
+        own |= {f"PREFECT_LEDGER_{name}": "no" for name in ("CAPTURE_GIT", "CAPTURE_PACKAGES", "WATCH")}  # what is logged is counted
         if self.store_url:
             own["PREFECT_LEDGER_STORE_URL"] = self.store_url
         return clean_environment(**own, **self.more) | {"PYTHONPATH": str(ROOT)}

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from prefect_ledger.entities import Experiment, Run
+from prefect_ledger.usage import Usage
 
 
 def experiment_record(experiment: Experiment) -> dict[str, Any]:
@@ -29,6 +30,8 @@ def whole_record(run: Run) -> dict[str, Any]:
     """All of a run but the points of its metrics."""
     return run_record(run) | {
         "summaries": {key: _fields(summary) for key, summary in run.summaries.items()},
+        "usage": _usage(run.usage),
+        "watched": {key: _fields(summary) for key, summary in run.watched.items()},
         "artifacts": [_fields(artifact) for artifact in run.artifacts],
         "datasets": [_fields(dataset) for dataset in run.datasets],
         "task_runs": [_fields(task) | {"cost": task.cost} for task in run.task_runs],
@@ -37,6 +40,13 @@ def whole_record(run: Run) -> dict[str, Any]:
         "children": [child.id for child in run.children],
         "facts": run.facts,
     }
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """Seconds; ``cost`` is None where the settings name no price."""
+    tasks = {task: _fields(used) for task, used in usage.tasks.items()}
+    sums = {name: _fields(used) for name, used in (("own", usage.own), ("children", usage.children), ("total", usage.total))}
+    return {**sums, "tasks": tasks, "cost": usage.cost}
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
-from prefect_ledger.cli.render import cell, console, heading, pairs, show, status, table
+from prefect_ledger.cli.render import Kind, cell, console, heading, pairs, show, status, table
 from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
+from prefect_ledger.usage import Usage, Used, added
 
 _BARS = "▁▂▃▄▅▆▇█"
 _FROM: tuple[tuple[()], tuple[tuple[str, Literal["text"]]]] = ((), (("from", "text"),))  # a column for what came by link
@@ -22,11 +23,13 @@ def show_run(run: Run, *, packages: bool = False) -> None:
     show(pairs(_head(run)))
     _section("parameters", [pairs(sorted(run.params.items()))] if run.params else [])
     _section("metrics", _metrics(run))
+    _section("usage", _usage(run.usage))
+    _section("machine", _watched(run.watched))
     _section("tags", [pairs(sorted(run.tags.items()))] if run.tags else [])
     _section("datasets", _datasets(run.datasets))
     _section("artifacts", _artifacts(run))
     _section("child runs", _children(run.children))
-    _section("task runs", _tasks(run.task_runs))
+    _section("task runs", _tasks(run.task_runs, run.usage.tasks))
     _section("attempts", _attempts(run.attempts))
     _section("notes", [cell(f"• {note}") for note in run.notes])
     facts = dict(run.facts)
@@ -132,13 +135,40 @@ def _children(children: Sequence[Run]) -> list[Any]:
     return [runs_table(children)]
 
 
-def _tasks(tasks: Sequence[TaskRun]) -> list[Any]:
+def _usage(usage: Usage) -> list[Any]:
+    parts = [("own", usage.own), ("tasks", added(usage.tasks.values())), ("child runs", usage.children)]
+    if not any(used.ran for _, used in parts):
+        return []
+    gpu, cost = bool(usage.total.gpu), usage.cost is not None
+    names = ["worked", "in vain", "CPU", *(["GPU"] if gpu else []), *(["cost"] if cost else [])]
+    columns: list[tuple[str, Kind]] = [("", "text"), *((name, "number") for name in names)]
+    made = table(columns)
+    for name, used in (*parts, ("total", usage.total)):
+        seconds = [used.ran, used.retried, used.cpu, *([used.gpu] if gpu else [])]
+        priced = [number(usage.prices.of(used))] if cost else []
+        made.add_row(cell(name), *(cell(duration(one)) for one in seconds), *(cell(one) for one in priced))
+    return [made]
+
+
+def _watched(watched: Mapping[str, Summary]) -> list[Any]:
+    if not watched:
+        return []
+    made = table([("", "text"), *((name, "number") for name in ("last", "mean", "max", "points"))])
+    for key, one in sorted(watched.items()):
+        made.add_row(cell(key), *(cell(text) for text in (number(one.last), number(one.mean), number(one.max), f"{one.count:,}")))
+    return [made]
+
+
+def _tasks(tasks: Sequence[TaskRun], used: Mapping[str, Used]) -> list[Any]:
     if not tasks:
         return []
-    made = table([("task run", "text"), ("state", "text"), ("tries", "number"), ("took", "number"), ("id", "text")])
+    numbers: list[tuple[str, Kind]] = [(name, "number") for name in ("tries", "waited", "took", "CPU")]
+    made = table([("task run", "text"), ("state", "text"), *numbers, ("id", "text")])
     for one in tasks:
         took, state = cell(duration(one.duration)), cell(_state(one), _color(one.state))
-        made.add_row(cell(one.name), state, cell(one.tries), took, cell(one.id, "dim"))
+        mine = used.get(one.id)
+        waited, cpu = (cell(duration(mine.waited)), cell(duration(mine.cpu))) if mine is not None else (cell(MISSING), cell(MISSING))
+        made.add_row(cell(one.name), state, cell(one.tries), waited, took, cpu, cell(one.id, "dim"))
     return [made]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from prefect_ledger.events import Noted
 from prefect_ledger.orchestration.options import ATTRIBUTE, Options
 from prefect_ledger.tracking.context import using
+from prefect_ledger.tracking.measured import metered
 from prefect_ledger.tracking.runs import ActiveRun, now
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def user_function(body: Function) -> Function:
 @contextlib.contextmanager
 def entered(visit: Visit) -> Iterator[None]:
     """The visit's run is the current one while the user's code runs; what that raises is told to the visit."""
-    with using(visit.run):
+    with metered(visit.run), using(visit.run):
         try:
             yield
         except BaseException as error:

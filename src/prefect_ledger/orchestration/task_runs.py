@@ -24,6 +24,7 @@ from prefect_ledger.orchestration.options import Options, options_of
 from prefect_ledger.orchestration.results import CACHED, result_seen
 from prefect_ledger.tracking.context import current
 from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.measured import done
 from prefect_ledger.tracking.runs import ActiveRun, now
 
 IMPATIENCE = 0.1  # seconds for a store that did not answer last time
@@ -164,6 +165,13 @@ def _caller(run: ActiveRun, task_run: TaskRun) -> str:
     return str(next(iter(parents)).id) if len(parents) == 1 else ""  # type: ignore[union-attr]  # all are task runs
 
 
+def _waited(task_run: TaskRun) -> int:
+    """µs from when the task run was submitted until it began; its id tells when, where Prefect made one that begins with a time."""
+    made = (task_run.id.int >> 80) * 1000 if task_run.id.version == 7 else _micros(task_run.expected_start_time)
+    began = _micros(task_run.start_time)
+    return max(0, began - made) if made is not None and began is not None else 0
+
+
 def _micros(when: datetime | None) -> int | None:
     return int(when.timestamp() * 1_000_000) if when is not None else None
 
@@ -198,6 +206,7 @@ def _settle(task: Task[..., Any], task_run: TaskRun, state: State[Any], status: 
         run.finish(status, reason=reason, exception=described(error))
     else:
         run.say(task_run_seen(run, task_run, state.name or state.type.value.title(), error, final=True))
+        done(run, waited=_waited(task_run))
     flow = FlowRunContext.get()
     if flow is not None and flow.detached:
         _drain()

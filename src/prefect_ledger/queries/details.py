@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefect_ledger.database import execute
+from prefect_ledger.database import execute, rows
 from prefect_ledger.entities import Run, RunReader, RunStatus, to_datetime
 from prefect_ledger.errors import StoreUnavailable
 
@@ -40,7 +40,10 @@ class RunFields(NamedTuple):
 _RUNS = """SELECT r.id, r.name, e.name, r.experiment_id, r.status, r.attempt, r.parent_id, r.kind, r.user_id, r.status_reason, r.started,
  r.ended, r.artifact_uri, r.lifecycle FROM runs r LEFT JOIN experiments e ON e.id = r.experiment_id WHERE r.id {among}"""
 _PARAMS = "SELECT run_id, attempt, key, value FROM params WHERE run_id {among}"
-_METRICS = "SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {among}"
+# Metrics in the namespace of what is watched stand apart, so that they do not crowd the user's.
+OF_USERS = "substr({key}, 1, 7) <> 'system.'"
+OF_WATCH = "substr({key}, 1, 7) = 'system.'"
+_METRICS = "SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {among}" + f" AND {OF_USERS.format(key='key')}"
 _TAGS = "SELECT run_id, key, value FROM tags WHERE run_id {among} AND value IS NOT NULL"
 
 
@@ -48,6 +51,28 @@ def run_fields(tx: sa.Connection, ids: Sequence[str]) -> list[RunFields]:
     """The rows of these runs, in this order; one that is not there is left out."""
     found = {row[0]: RunFields._make(row) for row in _of(tx, _RUNS, ids)}
     return [found[run] for run in ids if run in found]
+
+
+class Last(NamedTuple):
+    """The last value of a metric in an attempt, at which step, and how many points there are."""
+
+    value: float
+    step: int
+    points: int
+
+
+_LAST = """SELECT s.key, s.n, s.ls, s.lt, s.lv FROM series s WHERE s.run_id = ? AND s.attempt = ? AND s.n > 0 AND s.ls IS NOT NULL
+ AND NOT EXISTS (SELECT 1 FROM series t WHERE t.run_id = s.run_id AND t.key = s.key AND t.attempt = s.attempt
+  AND t.task_run_id = s.task_run_id AND t.try_number > s.try_number) AND {which} ORDER BY s.key, s.ls, s.lt"""
+
+
+def last_values(tx: sa.Connection, run: str, attempt: int) -> dict[str, Last]:
+    """The user's metrics of one attempt, also of one that was followed by another."""
+    found: dict[str, Last] = {}
+    for key, points, step, _at, value in rows(tx, _LAST.format(which=OF_USERS.format(key="s.key")), [run, attempt]):
+        before = found[key].points if key in found else 0
+        found[key] = Last(NAN if value is None else value, step, before + points)
+    return found
 
 
 class Sides(NamedTuple):

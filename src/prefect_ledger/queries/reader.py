@@ -17,20 +17,25 @@ from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, RunNotFound
 from prefect_ledger.events import clean
 from prefect_ledger.queries import details, frames, links, search
 from prefect_ledger.queries.page import Page
+from prefect_ledger.usage import Prices
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from prefect_ledger.series import Series
+    from prefect_ledger.usage import Usage
 
 Experiments = str | int | Sequence[str | int] | None
 _SHOWN = 5
+_SUMMARIES = """SELECT m.key, m.n, m.nan, m.fv, m.lv, m.vmin, m.vmax, m.mean, m.fs, m.ls, m.smin, m.smax FROM metrics m
+ JOIN runs r ON r.id = m.run_id AND r.attempt = m.attempt WHERE m.run_id = ? AND {which} ORDER BY m.key"""
 
 
 class Reader:
     """Questions about runs. Safe to use from several threads.
 
-    ``read_artifact`` brings an artifact's bytes, their digest checked; this floor knows only where they are.
+    ``read_artifact`` brings an artifact's bytes, their digest checked; this floor knows only where they are. ``prices`` are those that
+    usage is priced at.
 
     Example:
         >>> from prefect_ledger.database import Database
@@ -38,9 +43,12 @@ class Reader:
         >>> reader.search_runs(filter="metrics.auc > 0.9", order_by=["metrics.auc desc"], limit=10).next_page
     """
 
-    def __init__(self, database: Database, *, read_artifact: Callable[[Artifact], bytes] | None = None) -> None:
+    def __init__(
+        self, database: Database, *, read_artifact: Callable[[Artifact], bytes] | None = None, prices: Prices | None = None
+    ) -> None:
         self._database = database
         self._read_artifact = read_artifact
+        self._prices = prices or Prices()
 
     # --- runs -----------------------------------------------------------------------------------------------------
 
@@ -110,15 +118,27 @@ class Reader:
 
     def summaries(self, run_id: str) -> Mapping[str, Summary]:
         """Every metric of the last attempt in one row each, by key."""
-        text = """SELECT m.key, m.n, m.nan, m.fv, m.lv, m.vmin, m.vmax, m.mean, m.fs, m.ls, m.smin, m.smax
-                  FROM metrics m JOIN runs r ON r.id = m.run_id AND r.attempt = m.attempt WHERE m.run_id = ? ORDER BY m.key"""
-        found = {}
+        text = _SUMMARIES.format(which=details.OF_USERS.format(key="m.key"))
         with self._read() as tx:
             sources = links.sources(tx, run_id)
-            for key, count, nan, first, last, *rest in rows(tx, text, [run_id]):
-                ends = [details.NAN if first is None else first, details.NAN if last is None else last]
-                found[key] = Summary(key, count, nan, *(*ends, *rest, sources.get(key, ())))
-        return found
+            return {row[0]: _summary(row, sources.get(row[0], ())) for row in rows(tx, text, [run_id])}
+
+    def watched(self, run_id: str) -> Mapping[str, Summary]:
+        """The same of what was seen of the machine."""
+        text = _SUMMARIES.format(which=details.OF_WATCH.format(key="m.key"))
+        return {row[0]: _summary(row) for row in self._rows(text, run_id)}
+
+    def last_values(self, run_id: str, attempt: int) -> dict[str, details.Last]:
+        """Last value, its step and the number of points of each metric of one attempt."""
+        with self._read() as tx:
+            return details.last_values(tx, run_id, attempt)
+
+    def usage(self, run_id: str) -> Usage:
+        """What the run, its tasks and the runs below it used."""
+        from prefect_ledger import usage_store
+
+        with self._read() as tx:
+            return usage_store.read(tx, run_id, self._prices)
 
     def artifacts(self, run_id: str) -> list[Artifact]:
         """What was logged as bytes, by path: of each path, what the last attempt that has it logged, or else took from the cache."""
@@ -194,6 +214,12 @@ class Reader:
     def _rows(self, text: str, *params: str) -> list[tuple[Any, ...]]:
         with self._read() as tx:
             return rows(tx, text, params)
+
+
+def _summary(row: Sequence[Any], sources: tuple[str, ...] = ()) -> Summary:
+    key, count, nan, first, last, *rest = row
+    ends = [details.NAN if first is None else first, details.NAN if last is None else last]
+    return Summary(key, count, nan, *(*ends, *rest, sources))
 
 
 def _no_metric(tx: sa.Connection, run_id: str, key: str, attempt: int, task_run_id: str | None) -> MetricNotFound:

@@ -24,10 +24,11 @@ from prefect_ledger.journal import Journal
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import exits
+from prefect_ledger.tracking import exits, measured
 from prefect_ledger.tracking.keeping import send_held
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.tags import tag_texts
+from prefect_ledger.usage import Prices
 
 if TYPE_CHECKING:
     from prefect_ledger.artifact_store import ArtifactStore
@@ -89,7 +90,11 @@ class Ledger:
         """Reading access to the store."""
         from prefect_ledger.queries import Reader
 
-        return Reader(self.database, read_artifact=lambda artifact: self.artifacts.read_bytes(artifact.uri, sha256=artifact.sha256))
+        return Reader(
+            self.database,
+            read_artifact=lambda artifact: self.artifacts.read_bytes(artifact.uri, sha256=artifact.sha256),
+            prices=Prices(self.settings.cpu_hour_price, self.settings.gpu_hour_price),
+        )
 
     # --- runs -----------------------------------------------------------------------------------------------------
 
@@ -148,6 +153,7 @@ class Ledger:
                     artifact_uri=uri or None,
                 )
             )
+            measured.watch(run)
         else:
             run.say(RunAttached(run=run_id, at=at, attempt=attempt, experiment=experiment))
         return run
@@ -189,6 +195,7 @@ class Ledger:
         )
         if texts:
             run.say(TagsSet(run=run_id, at=now(), values=texts))
+        measured.start(run)
         self._describe(run)
         return run
 
@@ -228,6 +235,7 @@ class Ledger:
 
     def ended(self, run: ActiveRun) -> None:
         """A run of this process was finished: forget its handle, have the recorder look."""
+        measured.ended(run)
         with self._mutex:
             self._entered.pop((run.id, run.attempt), None)
         self.journal.wake.set()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from prefect_ledger.artifact_store import Stored
     from prefect_ledger.held_artifacts import Put
+    from prefect_ledger.meters import Meter
     from prefect_ledger.series import Series
     from prefect_ledger.tracking.ledger import Ledger
 
@@ -68,6 +69,7 @@ class Shared:
         self.handles: weakref.WeakValueDictionary[tuple[str, int], ActiveRun] = weakref.WeakValueDictionary()
         self.mutex = threading.RLock()  # a signal handler that logs may come in between
         self.finished = False
+        self.meters: dict[str, Meter] = {}  # by task run, '' for the run itself: what each used here
         self.pid = os.getpid()
         self.entered: list[tuple[int, Token[ActiveRun | None]]] = []  # thread, and what was the run there before
         _LIVE.add(self)
@@ -430,6 +432,7 @@ def _forked() -> None:
     here = threading.get_ident()
     for shared in list(_LIVE):
         shared.mutex = threading.RLock()
+        shared.meters = {}
         shared.entered = [(thread, token) for thread, token in shared.entered if thread == here]
 
 

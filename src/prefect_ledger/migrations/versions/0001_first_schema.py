@@ -274,6 +274,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_runs")),
     )
     op.create_index("ix_task_runs_run", "task_runs", ["run_id", "started"], unique=False)
+    op.create_table(
+        "usage",
+        sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("task_run_id", sa.String(length=36), nullable=False),
+        sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("journal", sa.String(length=36), nullable=False),
+        sa.Column("waited", sa.BigInteger(), nullable=False),
+        sa.Column("ran", sa.BigInteger(), nullable=False),
+        sa.Column("retried", sa.BigInteger(), nullable=False),
+        sa.Column("cpu", sa.BigInteger(), nullable=False),
+        sa.Column("gpu", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "task_run_id", "attempt", "journal", name=op.f("pk_usage")),
+    )
     if op.get_bind().dialect.name == "postgresql":  # chunks are compressed already
         op.execute("alter table chunks alter column data set storage external")
     now = time.time_ns() // 1000
