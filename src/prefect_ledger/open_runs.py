@@ -96,6 +96,7 @@ def answer(words: standing.Words, told: Told) -> dict[str, list[Any]]:
     if told.started is not None:
         more |= {} if "<name" in words or not told.name else {"<name": [told.started, told.name], "<kind": [told.started, "flow"]}
         more |= {} if found.started is not None else {f"<started.{max(1, last.number)}": [told.started]}
+        last = standing.stand(standing.merge(words, more)).last  # as it will be when this is told again
     # The words for an attempt that both number alike; else for whichever was the last by then, which later news may still tell.
     attempt = last.number if told.count == last.number else 0
     if told.status == CANCELLING:

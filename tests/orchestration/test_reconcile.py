@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -295,6 +295,7 @@ saids = st.one_of(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(saids, max_size=4), told=tolds)
+@example(said=[], told=Told("00000000-0000-4000-8000-00000000000a", "PAUSED", 1, "", "", 1, 2))
 def test_telling_twice_is_telling_once(said: list[Any], told: Told) -> None:
     """Whatever was said of a run: told what Prefect says once more, there is nothing to add, and a final word ends it."""
     from prefect_ledger import standing

@@ -15,9 +15,9 @@ from prefect_ledger.series_store import live_series, read_points
 def count(database: Database, run: str) -> dict[str, Any]:
     """Of each kind of value: how many there are, and whether each is there once with the value it was logged with."""
     with database.read() as tx:
-        keys = [r[0] for r in rows(tx, "SELECT key FROM metrics WHERE run_id = ? AND key NOT LIKE 'system.%' ORDER BY key", [run])]
+        keys = [r[0] for r in rows(tx, "SELECT key FROM metrics WHERE run_id = ? AND substr(key, 1, 7) <> 'system.' ORDER BY key", [run])]
         points = {key: read_points(tx, run, live_series(tx, run, key)) for key in keys}
-        sums = dict(rows(tx, "SELECT key, n FROM metrics WHERE run_id = ? AND key NOT LIKE 'system.%'", [run]))
+        sums = dict(rows(tx, "SELECT key, n FROM metrics WHERE run_id = ? AND substr(key, 1, 7) <> 'system.'", [run]))
         params = dict(rows(tx, "SELECT key, value FROM params WHERE run_id = ?", [run]))
         status = rows(tx, "SELECT status FROM runs WHERE id = ?", [run])
         notes = rows(tx, "SELECT text FROM notes WHERE run_id = ?", [run])

@@ -35,7 +35,9 @@ PROGRAM = """
 
 
 def ledger_at(home: Path, **settings: object) -> Ledger:
-    return Ledger(Settings.resolve(home=str(home), environ={"PREFECT_HOME": str(home)}, folder="/", capture_git=False, **settings))
+    return Ledger(
+        Settings.resolve(home=str(home), environ={"PREFECT_HOME": str(home)}, folder="/", capture_git=False, watch=False, **settings)
+    )
 
 
 @contextlib.contextmanager
