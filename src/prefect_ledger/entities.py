@@ -99,6 +99,32 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """A model that a run logged: its id, where its files are among the run's artifacts, and the digest of their list.
+
+    ``run_id`` is the run that logged it: another than the one asked where a task's result came from the cache. ``details`` has its
+    signature and metadata.
+    """
+
+    id: str
+    name: str
+    run_id: str
+    path: str
+    digest: str
+    flavor: str
+    size: int
+    attempt: int = 1
+    task_run_id: str = ""
+    logged_at: datetime | None = None
+    details: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+
+    @property
+    def uri(self) -> str:
+        """The reference that means this model and no other."""
+        return f"models:/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRun:
     """A task run, seen as a step of its run. One that came from the cache has the task run that had computed its result as its source,
     where that one was tracked: what it logged is shown for this run too."""
@@ -157,6 +183,7 @@ class RunReader(Protocol):
     def metric(self, run_id: str, key: str, attempt: int | None, task_run_id: str | None) -> Series: ...
     def summaries(self, run_id: str) -> Mapping[str, Summary]: ...
     def artifacts(self, run_id: str) -> list[Artifact]: ...
+    def models(self, run_id: str) -> list[LoggedModel]: ...
     def task_runs(self, run_id: str) -> list[TaskRun]: ...
     def attempts(self, run_id: str) -> list[Attempt]: ...
     def datasets(self, run_id: str) -> list[Dataset]: ...
@@ -237,6 +264,11 @@ class Run:
         if found is None:
             raise ArtifactNotFound(f"run {self.id} has no artifact {path!r}; it has: {', '.join(a.path for a in self.artifacts) or 'none'}")
         return self._ask().read_artifact(found)
+
+    @property
+    def models(self) -> list[LoggedModel]:
+        """The models the run logged, or took from the cache: those of the last attempt last, each attempt's in the order of logging."""
+        return self._ask().models(self.id)
 
     @property
     def task_runs(self) -> list[TaskRun]:

@@ -92,11 +92,19 @@ class ArtifactNotFound(NotFound):
     """The run has no artifact at this path."""
 
 
+class ModelNotFound(NotFound):
+    """No model is meant by this reference."""
+
+
 # --- the store ---------------------------------------------------------------------------------------------------
 
 
 class ArtifactCorrupt(LedgerError):
     """Stored bytes do not have the digest that was recorded when they were logged."""
+
+
+class UntrustedModel(LedgerError, PermissionError):
+    """Opening the model would run code that nobody answers for: it is opened with ``trust=True``."""
 
 
 class ArtifactsUnavailable(LedgerError, OSError):

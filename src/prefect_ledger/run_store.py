@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger import experiment_store, standing, usage_store
+from prefect_ledger import experiment_store, model_store, standing, usage_store
 from prefect_ledger.database import execute, refuses, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
@@ -304,6 +304,8 @@ def _artifact(tx: sa.Connection, e: ArtifactLogged, _journal: str) -> None:
              > (artifacts.at, artifacts.sha256, artifacts.uri, artifacts.size, artifacts.kind, artifacts.task_run_id, artifacts.details)""",
         [e.run, e.path, e.attempt, e.uri, e.size, e.sha256, e.kind, e.task, e.at, _json(e.metadata)],
     )
+    if e.kind == model_store.KIND:
+        model_store.fold(tx, e)
 
 
 def _dataset(tx: sa.Connection, e: DatasetLogged, _journal: str) -> None:

@@ -275,6 +275,24 @@ class ArtifactRow(Row, table=True):
     details: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
 
 
+class ModelRow(Row, table=True):
+    """A model that a run logged: a folder of artifacts below ``path``, all of which stand. ``digest`` is that of their list."""
+
+    __tablename__ = "models"
+    __table_args__ = (Index("ix_models_run", "run_id"), Index("ix_models_name", "name", "at"))
+    id: str = Field(sa_column=Column(String(34), primary_key=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    task_run_id: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+    name: str = Field(sa_column=Column(String(250), nullable=False))
+    path: str = Field(sa_column=Column(String(1024), nullable=False))
+    digest: str = Field(sa_column=Column(String(64), nullable=False))
+    flavor: str = Field(sa_column=Column(String(64), nullable=False))
+    size: int = Field(sa_column=_big(nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    details: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+
+
 class DatasetRow(Row, table=True):
     __tablename__ = "datasets"
     name: str = Field(sa_column=Column(String(500), primary_key=True))

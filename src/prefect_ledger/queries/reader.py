@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import names
 from prefect_ledger.database import Database, rows
-from prefect_ledger.entities import Artifact, Attempt, Dataset, Run, RunStatus, Summary, TaskRun, to_datetime
-from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, RunNotFound
+from prefect_ledger.entities import Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Summary, TaskRun, to_datetime
+from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
 from prefect_ledger.events import clean
-from prefect_ledger.queries import details, frames, links, search
+from prefect_ledger.queries import details, frames, links, models, search
 from prefect_ledger.queries.page import Page
 from prefect_ledger.usage import Prices
 
@@ -146,6 +146,28 @@ class Reader:
         for run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ in self._rows(links.ARTIFACTS, run_id, run_id):
             found[path] = Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
         return list(found.values())
+
+    def model(self, model_id: str) -> LoggedModel:
+        """The logged model of this id, ``m-`` and 32 hexadecimal digits.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+        with self._read() as tx:
+            found = models.by_id(tx, clean(model_id))
+        if found is None:
+            raise ModelNotFound(f"no model has the id {model_id!r}; run.models lists those of a run")
+        return found
+
+    def models(self, run_id: str) -> list[LoggedModel]:
+        """The models of a run, those of its last attempt last."""
+        with self._read() as tx:
+            return models.of_run(tx, run_id)
+
+    def model_files(self, model: LoggedModel) -> list[Artifact]:
+        """The files of a logged model, by path."""
+        with self._read() as tx:
+            return models.files(tx, model)
 
     def task_runs(self, run_id: str) -> list[TaskRun]:
         """The steps of all attempts, in the order they started; those that did not come last."""

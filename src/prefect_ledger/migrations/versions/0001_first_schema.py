@@ -165,6 +165,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_packages")),
     )
     op.create_table(
+        "models",
+        sa.Column("id", sa.String(length=34), nullable=False),
+        sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("task_run_id", sa.String(length=36), server_default="", nullable=False),
+        sa.Column("name", sa.String(length=250), nullable=False),
+        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("flavor", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("details", sa.Text(), server_default="{}", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
+    )
+    op.create_index("ix_models_name", "models", ["name", "at"], unique=False)
+    op.create_index("ix_models_run", "models", ["run_id"], unique=False)
+    op.create_table(
         "params",
         sa.Column("run_id", sa.String(length=36), nullable=False),
         sa.Column("key", sa.String(length=250), nullable=False),
