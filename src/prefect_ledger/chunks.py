@@ -8,12 +8,13 @@ base of each integer column; the planes. An integer column is stored as its diff
 column, 64 bits wide, is cut into eight planes, byte k of all points together: a plane of one byte value is that byte, a noisy plane
 stays as it is (deflate would only cost time), the rest is deflated as one.
 
-Planes are cut and joined as ``bytes``, not by numpy: as fast, and it holds the GIL. Beside a busy Python thread each large numpy call
-waits 5 ms to get the GIL back, so here are as few of them as there can be.
+Beside a busy Python thread each large call of numpy, and each of zlib, waits 5 ms to get the GIL back. So many chunks are written with
+as few of them as one: differences are taken and planes cut of all points together. Reading joins planes as ``bytes``, which holds the GIL.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -48,8 +49,25 @@ def encode(points: Points) -> bytes:
         >>> len(encode(points)), (decode(encode(points)).values == 0.5).all()
         (74, np.True_)
     """
+    return encode_many(points, [len(points.values)])[0]
+
+
+def encode_many(points: Points, counts: Sequence[int], *, hurried: bool = False) -> list[bytes]:
+    """Neighbouring pieces of ``points`` as a chunk each: of so many points as ``counts`` says, all together worked on at once.
+
+    ``hurried`` leaves out the deflating: a chunk is then larger by a fifth, and made without waiting for the GIL again.
+
+    Raises:
+        InvalidValue: as :func:`encode`, or the counts are not all points.
+
+    Example:
+        >>> import numpy as np
+        >>> points = Points(np.array([0, 1, 0]), np.array([5, 6, 5]), np.array([0.5, 0.25, 9.0]))
+        >>> [decode(chunk).values.tolist() for chunk in encode_many(points, [2, 1])]
+        [[0.5, 0.25], [9.0]]
+    """
     check(points)
-    return _pack((points.steps, points.times), points.values)
+    return _pack((points.steps, points.times), points.values, counts, hurried=hurried)
 
 
 def decode(blob: _Blob) -> Points:
@@ -92,7 +110,7 @@ def encode_mixed(ids: Integers, points: Points) -> bytes:
         array([3, 3, 7])
     """
     check(points, ids)
-    return _pack((ids, points.steps, points.times), points.values)
+    return _pack((ids, points.steps, points.times), points.values, [len(ids)])[0]
 
 
 def decode_mixed(blob: _Blob) -> tuple[Integers, Points]:
@@ -108,48 +126,63 @@ def decode_mixed(blob: _Blob) -> tuple[Integers, Points]:
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
-def _pack(integers: Sequence[Integers], values: Floats) -> bytes:
-    n = len(values)
-    if not 1 <= n <= CHUNK:
-        raise InvalidValue(f"a chunk holds 1 to {CHUNK} points, not {n}; cut the points into pieces")
-    heads, planes = [], []
-    for column in integers:
-        base, residues, width = _differences(column)
-        heads.append(_COLUMN.pack(int(column[0]), base))
-        planes += _cut(residues, width)
-    planes += _cut(values.astype("<f8", copy=False), 8)
+def _pack(integers: Sequence[Integers], values: Floats, counts: Sequence[int], *, hurried: bool = False) -> list[bytes]:
+    for n in counts:
+        if not 1 <= n <= CHUNK:
+            raise InvalidValue(f"a chunk holds 1 to {CHUNK} points, not {n}; cut the points into pieces")
+    if sum(counts) != len(values) or not counts:
+        raise InvalidValue(f"pieces of {sum(counts)} points in all cannot be cut from {len(values)}")
+    ends = list(itertools.accumulate(counts))
+    columns = [_differences(column, counts, ends) for column in integers]
+    columns.append(_Column([b""] * len(counts), [8] * len(counts), _cut(np.ascontiguousarray(values, "<f8"), 8)))
+    return [
+        _chunk(end - n, end, [column.heads[k] for column in columns], [(c.planes, c.widths[k]) for c in columns], hurried=hurried)
+        for k, (n, end) in enumerate(zip(counts, ends, strict=True))
+    ]
+
+
+class _Column(NamedTuple):
+    heads: list[bytes]  # of each piece: first value and base, packed
+    widths: list[int]  # of each piece: bytes that its largest residue needs
+    planes: npt.NDArray[np.uint8]  # of all points; those above the largest width are not there
+
+
+def _chunk(start: int, end: int, heads: Sequence[bytes], columns: Sequence[tuple[npt.NDArray[np.uint8], int]], *, hurried: bool) -> bytes:
+    """The points ``start`` to ``end`` of these columns' planes as a chunk."""
+    n = end - start
+    planes = [cut[k, start:end].tobytes() if k < width else b"" for cut, width in columns for k in range(8)]
     constant = [not p or p == p[:1] * n for p in planes]
-    noisy = [not c and _noisy(p) for p, c in zip(planes, constant, strict=True)]
+    noisy = [not c and (hurried or _noisy(p)) for p, c in zip(planes, constant, strict=True)]
     soft = b"".join(p for p, c, h in zip(planes, constant, noisy, strict=True) if not (c or h))
     packed = _deflate(soft)
     if len(packed) >= len(soft):
         packed, noisy = b"", [not c for c in constant]
-    head = _HEAD.pack(_VERSION, len(integers), n, _mask(constant), _mask(noisy), len(packed))
+    head = _HEAD.pack(_VERSION, len(columns) - 1, n, _mask(constant), _mask(noisy), len(packed))
     flat = (p[:1] or b"\0" for p, c in zip(planes, constant, strict=True) if c)
     raw = (p for p, h in zip(planes, noisy, strict=True) if h)
     return b"".join((head, *heads, *flat, packed, *raw))
 
 
-def _differences(column: Integers) -> tuple[int, npt.NDArray[Any], int]:
-    """The smallest difference of neighbours, all differences less that one, and how many bytes the largest of these needs.
+def _differences(column: Integers, counts: Sequence[int], ends: Sequence[int]) -> _Column:
+    """In each piece the differences of neighbours, less the smallest of them.
 
-    Differences wrap, as does the sum that undoes them.
+    Differences wrap, as does the sum that undoes them. The first point of a piece, which has none before it, counts as the second does.
     """
-    out = np.zeros(len(column), "<i8")
-    if len(column) == 1:
-        return 0, out, 0
+    starts = np.subtract(ends, counts)
+    out = np.empty(len(column), "<i8")
     np.subtract(column[1:], column[:-1], out=out[1:])
-    out[0] = out[1]
-    base, greatest = int(out.min()), int(out.max())
-    if greatest > base:
-        out -= base
-    return base, out, ((greatest - base).bit_length() + 7) // 8
+    out[starts] = [int(out[end - n + 1]) if n > 1 else 0 for n, end in zip(counts, ends, strict=True)]
+    least, greatest = np.minimum.reduceat(out, starts).tolist(), np.maximum.reduceat(out, starts).tolist()
+    if any(low and low < high for low, high in zip(least, greatest, strict=True)):
+        out -= np.repeat(np.array(least), counts) if len(least) > 1 else least[0]
+    widths = [((high - low).bit_length() + 7) // 8 for low, high in zip(least, greatest, strict=True)]
+    heads = [_COLUMN.pack(first, low) for first, low in zip(column[starts].tolist(), least, strict=True)]
+    return _Column(heads, widths, _cut(out, max(widths)))
 
 
-def _cut(column: npt.NDArray[Any], width: int) -> list[bytes]:
-    """The eight planes of a column; b"" for those beyond its ``width`` in bytes, which are zeros."""
-    whole = column.tobytes() if width else b""
-    return [whole[k::8] if k < width else b"" for k in range(8)]
+def _cut(column: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint8]:
+    """The lower ``width`` planes of a column, one a row."""
+    return np.ascontiguousarray(column.view(np.uint8).reshape(len(column), 8)[:, :width].T)
 
 
 def _noisy(plane: bytes) -> bool:

@@ -17,7 +17,7 @@ from prefect_ledger.database import conflicts, refuses
 from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
 from prefect_ledger.journal_reader import Batch, JournalReader
-from prefect_ledger.points import Points
+from prefect_ledger.points import Points, by_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prefect_ledger.database import Database
 
 
+_FEW = 10_000  # numbers of series up to which a table of all of them is small
 _TRIES = 8  # of a transaction that loses against others
 
 
@@ -48,6 +49,7 @@ class Drain:
         self.refused: list[str] = []  # what the store will never take; each is noted on its run too
         self._known = series_store.SeriesIds()
         self._mixed: dict[str, int] = {}  # mixed chunks written for a run since its last compaction
+        self._hurried: set[str] = set()  # runs some of whose chunks wait to be deflated
         self._sought = False
         self._generation = database.generation
 
@@ -143,18 +145,19 @@ class Drain:
     def _flush(self, batch: Batch) -> series_store.Flush | None:
         if not batch.points:
             return None
-        low, numbers = _numbers(batch.series)
+        low, numbers = _numbers(batch)
         present = [low + number for number in np.flatnonzero(np.bincount(numbers)).tolist()]  # all announced: the reader saw to it
         names = {number: batch.names[number] for number in present}
         if missing := self._known.missing(names.values()):
             with self.database.write() as tx:
                 series_store.ensure_series(tx, self._known, missing)
-        table = np.zeros(present[-1] - low + 1, np.int64)
+        known = {self._known.ids[name]: name for name in names.values()}
+        ids = sorted(known)
+        place = {number: rank for rank, number in enumerate(ids)}
+        table = np.zeros(present[-1] - low + 1, np.uint16 if len(ids) < 1 << 16 else np.int64)
         for number in present:
-            table[number - low] = self._known.ids[names[number]]
-        ids = np.repeat(table[numbers], [len(part) for part in batch.series]) if len(numbers) < batch.points else table[numbers]
-        points = Points(np.concatenate(batch.steps), np.concatenate(batch.times), np.concatenate(batch.values))
-        return series_store.prepare(ids, points, {self._known.ids[name]: name for name in names.values()})
+            table[number - low] = place[self._known.ids[names[number]]]
+        return series_store.prepare(by_rank(_each(table[numbers], batch), ids, _points(batch)), known)
 
     def _follow(self, batch: Batch, flush: series_store.Flush | None) -> None:
         """Keep count of what the batch opened, ended and left to compact."""
@@ -171,6 +174,8 @@ class Drain:
                 self.closed = True
         for run in flush.mixed if flush is not None else ():
             self._mixed[run] = self._mixed.get(run, 0) + 1
+        if flush is not None and flush.hurried:
+            self._hurried |= flush.runs
 
     def _compact(self) -> None:
         """Merge chunks of runs that have many or have ended. Only order is at stake, so a store that is busy is not waited for."""
@@ -179,7 +184,7 @@ class Drain:
             final = run in self.ended
             try:
                 with self.database.write() as tx:
-                    series_store.compact(tx, run, final=final)
+                    series_store.compact(tx, run, final=final, hurried=run in self._hurried)
             except StoreUnavailable:
                 return
             except Exception as error:  # noqa: BLE001  # a chunk that cannot be read stays as it is; what is new must still go in
@@ -188,6 +193,7 @@ class Drain:
             self.ended.discard(run)
             if final:
                 self._known.forget(run)
+                self._hurried.discard(run)
 
     def stay_alive(self) -> None:
         """Give a sign of life of the runs that are open and say nothing."""
@@ -196,16 +202,31 @@ class Drain:
                 run_store.touch(tx, self.open, self.journal, time.time_ns() // 1000)
 
 
-def _numbers(series: list[NDArray[Any]]) -> tuple[int, NDArray[Any]]:
-    """The smallest number in these arrays, and all less that one: one for each array where each is of one series, else of each point.
+def _numbers(batch: Batch) -> tuple[int, NDArray[Any]]:
+    """A number and what the series' numbers in a batch are more than that: one of each array where each is of one series, else of each
+    point.
 
     Numbers go on as long as a process does, so what is made of them must not be as large as they are.
     """
-    single = not any(part.strides[0] for part in series)
-    numbers = np.array([part[0] for part in series]) if single else np.concatenate(series)
+    single = not any(part.strides[0] for part in batch.series)
+    numbers = np.array([part[0] for part in batch.series]) if single else _whole(batch.series)
+    if max(batch.names) <= _FEW:
+        return 0, numbers
     low = int(numbers.min())
-    numbers -= low
-    return low, numbers
+    return low, numbers - low
+
+
+def _each(ranks: NDArray[Any], batch: Batch) -> NDArray[Any]:
+    """The rank of each point, where these are those of each array."""
+    return ranks if len(ranks) == batch.points else np.repeat(ranks, [len(part) for part in batch.series])
+
+
+def _points(batch: Batch) -> Points:
+    return Points(_whole(batch.steps), _whole(batch.times), _whole(batch.values))
+
+
+def _whole(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _last_word(batch: Batch) -> int:

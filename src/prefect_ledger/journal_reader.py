@@ -162,7 +162,7 @@ class JournalReader:
 
         A name may stand behind its points when a signal handler came between them; then the whole segment is asked.
         """
-        if all(self._known(part).all() for part in batch.series):
+        if all(self._all_known(part) or self._known(part).all() for part in batch.series):
             return
         if (segment := self._segment(number)) is not None:
             self._walk(segment, 0, (segment.size - HEADER_BYTES) // SLOT, Batch((0, 0), (0, 0), {}))
@@ -172,16 +172,28 @@ class JournalReader:
             for columns in (batch.series, batch.steps, batch.times, batch.values):
                 columns[index] = columns[index][known]
 
+    def _all_known(self, series: NDArray[Any]) -> bool:
+        """Whether each number was announced, where that is seen at once: as many were as there are from the smallest to the greatest."""
+        if not len(series) or not series.strides[0]:
+            return False
+        low, high = int(series.min()), int(series.max())
+        known = self._announced_now()
+        first, last = np.searchsorted(known, (low, high)).tolist()
+        return last < len(known) and known[first] == low and known[last] == high and last - first == high - low
+
+    def _announced_now(self) -> NDArray[np.int64]:
+        if len(self._announced) != len(self.names):
+            self._announced = np.array(sorted(self.names), np.int64)
+        return self._announced
+
     def _known(self, series: NDArray[Any]) -> NDArray[Any]:
         """Whether each number of a series was announced."""
         if len(series) and not series.strides[0]:  # an array's: all of one series
             return np.full(len(series), int(series[0]) in self.names)
-        if len(self._announced) != len(self.names):
-            self._announced = np.array(sorted(self.names), np.int64)
-        if not len(self._announced):
+        known = self._announced_now()
+        if not len(known):
             return np.zeros(len(series), bool)
-        place = np.searchsorted(self._announced, series)
-        found: NDArray[Any] = self._announced[np.minimum(place, len(self._announced) - 1)] == series
+        found: NDArray[Any] = known[np.minimum(np.searchsorted(known, series), len(known) - 1)] == series
         return found
 
     def _walk(self, segment: Segment, start: int, end: int, batch: Batch) -> int:

@@ -75,18 +75,14 @@ def order(points: Points) -> Points:
     return points if _in_order(rising, points) else take(points, np.lexsort((times, steps)))
 
 
-def order_within(breaks: npt.NDArray[np.bool_], points: Points) -> Points:
-    """``points``, grouped by series, by step, then time, then arrival within each.
-
-    ``breaks``, one shorter than the points, is true where the next point is of another series.
-    """
+def order_within(counts: npt.NDArray[np.intp], points: Points) -> Points:
+    """``points``, of which ``counts`` are of one series after the other, by step, then time, then arrival within each."""
     steps, times, _ = points
     rising = steps[1:] > steps[:-1]
-    rising |= breaks
+    rising[np.cumsum(counts)[:-1] - 1] = True
     if _in_order(rising, points):
         return points
-    series = np.concatenate(([0], np.cumsum(breaks)))
-    return take(points, np.lexsort((times, steps, series)))
+    return take(points, np.lexsort((times, steps, np.repeat(np.arange(len(counts)), counts))))
 
 
 def _in_order(rising: npt.NDArray[np.bool_], points: Points) -> bool:
@@ -96,6 +92,47 @@ def _in_order(rising: npt.NDArray[np.bool_], points: Points) -> bool:
     steps, times, _ = points
     rising |= (steps[1:] == steps[:-1]) & (times[1:] >= times[:-1])
     return bool(rising.all())
+
+
+class Groups(NamedTuple):
+    """Points of many series, one after the other: of series ``ids[i]`` so many as ``counts[i]`` says."""
+
+    ids: list[int]
+    counts: npt.NDArray[np.intp]
+    points: Points
+
+    @property
+    def each(self) -> Integers:
+        """The series of each point."""
+        return np.repeat(np.array(self.ids, np.int64), self.counts)
+
+
+def grouped(ids: Integers, points: Points) -> Groups:
+    """Points by series; ``ids`` has the series of each. The arrival of each series' points stays as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> groups = grouped(np.array([7, 3, 7]), Points(np.arange(3), np.zeros(3, np.int64), np.array([0.0, 0.1, 0.2])))
+        >>> groups.ids, groups.points.values
+        ([3, 7], array([0.1, 0. , 0.2]))
+    """
+    ids, points = group(ids, points)
+    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1)) if len(ids) else np.empty(0, np.intp)
+    return Groups(ids[starts].tolist(), np.diff(starts, append=len(ids)), points)
+
+
+def by_rank(ranks: npt.NDArray[Any], ids: list[int], points: Points) -> Groups:
+    """The same, where each point's series is ``ids[rank]``. Each of them has points.
+
+    Example:
+        >>> import numpy as np
+        >>> points = Points(np.arange(3), np.zeros(3, np.int64), np.array([0.0, 0.1, 0.2]))
+        >>> by_rank(np.array([1, 0, 1], np.uint16), [3, 7], points).counts
+        array([1, 2])
+    """
+    if len(ids) == 1:
+        return Groups(ids, np.array([len(ranks)]), points)
+    return Groups(ids, np.bincount(ranks), take(points, np.argsort(ranks, kind="stable")))  # 16 bits wide: sorted by radix
 
 
 def group(ids: Integers, points: Points) -> tuple[Integers, Points]:

@@ -17,21 +17,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from prefect_ledger import run_store
-from prefect_ledger.chunks import CHUNK, begins, decode_many, decode_mixed, encode, encode_mixed
+from prefect_ledger.chunks import CHUNK, begins, decode_many, decode_mixed, encode, encode_many, encode_mixed
 from prefect_ledger.database import execute
 from prefect_ledger.database import rows as select
 from prefect_ledger.errors import StoreUnavailable
-from prefect_ledger.points import Points, group, order
-from prefect_ledger.summaries import SUMMARY_COLUMNS, SummaryRow, merge_summaries, summarize
+from prefect_ledger.points import Groups, Points, grouped, order
+from prefect_ledger.summaries import SUMMARY_COLUMNS, SummaryRow, merge_summaries, summarize_groups
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from numpy.typing import NDArray
 
 SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
+Chunk = tuple[int | None, str | None, int, bytes]  # series, or the run of a mixed one; points; what encodes them
 
 SMALL_CHUNK = CHUNK // 4  # a series' chunks of fewer points are joined when the run ends
 OWN_CHUNK = 2_048  # points of one series in one flush from which it gets a chunk of its own
+HURRIED = 8  # series with own chunks in one flush from which small chunks are not deflated: each would wait for the GIL twice
+AT_ONCE = 2 * CHUNK  # points encoded together: few waits for the GIL, and no array so large that its memory is new each time
 MIXED_CHUNKS = 16  # mixed chunks of a run that are merged into one
 REMEMBERED = 20_000  # ids of series, about 10 MB, beside those that are used now
 SMALL_RUN = 4_096  # points up to which a run's mixed chunk stays as it is when the run ends
@@ -78,7 +81,8 @@ class Flush:
 
     series: list[tuple[int, SeriesName, SummaryRow]]
     metrics: dict[tuple[str, str], tuple[int, SummaryRow]]
-    chunks: list[tuple[int | None, str | None, int, bytes]]
+    chunks: list[Chunk]
+    hurried: bool = False  # small chunks of it are not deflated
 
     @property
     def runs(self) -> set[str]:
@@ -108,11 +112,9 @@ def ensure_series(tx: sa.Connection, known: SeriesIds, names: Sequence[SeriesNam
                 known.ids[run, key, attempt, task, turn] = number
 
 
-def prepare(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) -> Flush:
-    """Group, summarize and encode points; ``ids`` has the store's series id of each, ``names`` what each id is."""
-    ids, points = group(ids, points)
-    found = summarize(ids, points)
-    series = [(i, names[i], row) for i, row in zip(found.ids, found.rows, strict=True)]
+def prepare(groups: Groups, names: Mapping[int, SeriesName]) -> Flush:
+    """Summarize and encode points; ``names`` has what each of the store's series ids is."""
+    series = [(i, names[i], row) for i, row in zip(groups.ids, summarize_groups(groups), strict=True)]
     metrics: dict[tuple[str, str], tuple[int, SummaryRow]] = {}
     for _, (run, key, attempt, _, _), row in series:
         before = metrics.get((run, key))
@@ -120,27 +122,35 @@ def prepare(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) 
             metrics[run, key] = (attempt, row)
         elif before[0] == attempt:
             metrics[run, key] = (attempt, merge_summaries(before[1], row))
-    return Flush(series, metrics, list(_cut(ids, points, names)))
+    big = groups.counts >= OWN_CHUNK
+    hurried = int(big.sum()) >= HURRIED
+    return Flush(series, metrics, list(_cut(groups, big, names, hurried=hurried)), hurried)
 
 
-def _cut(ids: NDArray[Any], points: Points, names: Mapping[int, SeriesName]) -> Iterable[tuple[int | None, str | None, int, bytes]]:
-    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [len(ids)]))
-    counts = np.diff(starts)
-    big = counts >= OWN_CHUNK
-    for start, count in zip(starts[:-1][big].tolist(), counts[big].tolist(), strict=True):
-        yield from own_chunks(int(ids[start]), _slice(points, start, start + count))
+def _cut(groups: Groups, big: NDArray[Any], names: Mapping[int, SeriesName], *, hurried: bool) -> Iterable[Chunk]:
+    if big.any():
+        yield from own_chunks(_some(groups, big), hurried=hurried)
     if big.all():
         return
-    if big.any():
-        small = np.repeat(~big, counts)
-        ids, points = ids[small], _pick(points, small)
-    for run, part in _by_run(ids, names):
-        some = (ids, points) if part is None else (ids[part], _pick(points, part))
+    small = _some(groups, ~big)
+    ids = small.each
+    for run, part in _by_run(small.ids, ids, names):
+        some = (ids, small.points) if part is None else (ids[part], _pick(small.points, part))
         yield from mixed_chunks(run, *some)
 
 
-def _by_run(ids: NDArray[Any], names: Mapping[int, SeriesName]) -> Iterable[tuple[str, NDArray[Any] | None]]:
-    present = np.unique(ids).tolist()
+def _some(groups: Groups, which: NDArray[Any]) -> Groups:
+    """Some of the groups, as they are when it is all."""
+    if which.all():
+        return groups
+    return Groups(
+        [i for i, w in zip(groups.ids, which.tolist(), strict=True) if w],
+        groups.counts[which],
+        _pick(groups.points, np.repeat(which, groups.counts)),
+    )
+
+
+def _by_run(present: Sequence[int], ids: NDArray[Any], names: Mapping[int, SeriesName]) -> Iterable[tuple[str, NDArray[Any] | None]]:
     runs = {names[i][0] for i in present}
     if len(runs) == 1:
         yield runs.pop(), None
@@ -149,14 +159,35 @@ def _by_run(ids: NDArray[Any], names: Mapping[int, SeriesName]) -> Iterable[tupl
         yield run, np.isin(ids, [i for i in present if names[i][0] == run])
 
 
-def own_chunks(series: int, points: Points) -> Iterable[tuple[int, None, int, bytes]]:
-    """Chunks of one series' points."""
-    for low in range(0, len(points.values), CHUNK):
-        part = _slice(points, low, min(low + CHUNK, len(points.values)))
-        yield series, None, len(part.values), encode(part)
+def own_chunks(groups: Groups, *, hurried: bool = False) -> Iterable[Chunk]:
+    """Chunks of each series' points. ``hurried``: those which are small, and joined with others when the run ends, are not deflated."""
+    pieces = [
+        (i, min(CHUNK, count - low)) for i, count in zip(groups.ids, groups.counts.tolist(), strict=True) for low in range(0, count, CHUNK)
+    ]
+    start = 0
+    for some in _together(pieces):
+        counts = [count for _, count in some]
+        end = start + sum(counts)
+        blobs = encode_many(_slice(groups.points, start, end), counts, hurried=hurried and max(counts) < SMALL_CHUNK)
+        yield from ((i, None, count, blob) for (i, count), blob in zip(some, blobs, strict=True))
+        start = end
 
 
-def mixed_chunks(run: str, ids: NDArray[Any], points: Points) -> Iterable[tuple[None, str, int, bytes]]:
+def _together(pieces: Iterable[tuple[int, int]]) -> Iterable[list[tuple[int, int]]]:
+    """Pieces (series, points) that follow each other, as many together as are encoded at once."""
+    some: list[tuple[int, int]] = []
+    total = 0
+    for piece in pieces:
+        if some and total + piece[1] > AT_ONCE:
+            yield some
+            some, total = [], 0
+        some.append(piece)
+        total += piece[1]
+    if some:
+        yield some
+
+
+def mixed_chunks(run: str, ids: NDArray[Any], points: Points) -> Iterable[Chunk]:
     """Mixed chunks of one run's points, grouped by id."""
     for low in range(0, len(ids), CHUNK):
         part = _slice(points, low, min(low + CHUNK, len(ids)))
@@ -185,7 +216,7 @@ def _contested(tx: sa.Connection, flush: Flush) -> list[tuple[str, str]]:
     return sorted(found & by_tasks)
 
 
-def insert_chunks(tx: sa.Connection, chunks: Sequence[tuple[int | None, str | None, int, bytes]]) -> None:
+def insert_chunks(tx: sa.Connection, chunks: Sequence[Chunk]) -> None:
     """Write chunks as they are."""
     for rows in _parts(chunks, 100):
         text = ", ".join(["(?, ?, ?, %b)" if tx.dialect.name == "postgresql" else "(?, ?, ?, ?)"] * len(rows))  # bytes as they are
@@ -281,8 +312,11 @@ def _whole(pieces: Sequence[_Piece]) -> Points:
 # --- compaction ---------------------------------------------------------------------------------------------------
 
 
-def compact(tx: sa.Connection, run: str, *, final: bool) -> None:
-    """Merge a run's mixed chunks, or cut them into chunks per series: when they are large, or the run has ended (``final``)."""
+def compact(tx: sa.Connection, run: str, *, final: bool, hurried: bool = False) -> None:
+    """Merge a run's mixed chunks, or cut them into chunks per series: when they are large, or the run has ended (``final``).
+
+    ``hurried``: small chunks were written that are not deflated, which is made up for at the end.
+    """
     if tx.dialect.name == "postgresql":  # else two that compact one run both write what both have read
         execute(tx, "SELECT id FROM runs WHERE id = ? FOR UPDATE", [run])
     rows = _blobs(tx, "SELECT id, n, data FROM chunks WHERE run_id = ? ORDER BY id", [run])
@@ -290,25 +324,20 @@ def compact(tx: sa.Connection, run: str, *, final: bool) -> None:
     cut = total >= CHUNK or (final and total > SMALL_RUN)
     if rows and (cut or len(rows) > 1) and (final or len(rows) >= MIXED_CHUNKS):
         decoded = [decode_mixed(row[2]) for row in rows]
-        ids, points = group(np.concatenate([d[0] for d in decoded]), _join([d[1] for d in decoded]))
+        groups = grouped(np.concatenate([d[0] for d in decoded]), _join([d[1] for d in decoded]))
         _delete_chunks(tx, [row[0] for row in rows])
-        insert_chunks(tx, list(_per_series(ids, points) if cut else mixed_chunks(run, ids, points)))
+        insert_chunks(tx, list(own_chunks(groups) if cut else mixed_chunks(run, groups.each, groups.points)))
     if final:
-        _merge_tails(tx, run)
+        _merge_tails(tx, run, least=1 if hurried else 2)
 
 
-def _per_series(ids: NDArray[Any], points: Points) -> Iterable[tuple[int | None, str | None, int, bytes]]:
-    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [len(ids)])).tolist()
-    for low, high in itertools.pairwise(starts):
-        yield from own_chunks(int(ids[low]), _slice(points, low, high))
-
-
-def _merge_tails(tx: sa.Connection, run: str) -> None:
-    """Of each series, join neighbouring chunks that are small: as many as fit into one, so that a long run takes no more memory."""
+def _merge_tails(tx: sa.Connection, run: str, least: int) -> None:
+    """Of each series, join neighbouring chunks that are small, ``least`` of them or more: as many as fit into one, so that a long run
+    takes no more memory."""
     text = "SELECT c.series_id, c.id, c.n FROM chunks c JOIN series s ON s.id = c.series_id WHERE s.run_id = ? ORDER BY 1, 2"
     for (_, small), rows in itertools.groupby(select(tx, text, [run]), key=lambda row: (row[0], row[2] < SMALL_CHUNK)):
         for ids in _fitting(rows) if small else ():
-            if len(ids) > 1:
+            if len(ids) >= least:
                 _merge(tx, ids)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from prefect_ledger.points import Floats, Integers, Points, check, order_within, quiet
+from prefect_ledger.points import Floats, Groups, Integers, Points, check, order_within, quiet
 
 # n points, of them NaN and finite; mean of the finite; min, max and the step where first reached; first and last as step, time,
 # value; 1 where that value is NaN (the value is None then, because SQL has no NaN).
@@ -47,14 +47,21 @@ def summarize(ids: Integers, points: Points) -> Summaries:
     check(points, ids)
     if not len(ids):
         return Summaries([], [])
-    breaks = ids[1:] != ids[:-1]
-    steps, times, values = order_within(breaks, points)
-    starts: _Index = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-    counts = np.diff(starts, append=len(ids))
-    ends = starts + counts - 1
+    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1))
+    groups = Groups(ids[starts].tolist(), np.diff(starts, append=len(ids)), points)
+    return Summaries(groups.ids, summarize_groups(groups))
+
+
+def summarize_groups(groups: Groups) -> list[SummaryRow]:
+    """One row for each of the groups, in their order."""
+    counts = groups.counts
+    ends = np.cumsum(counts) - 1
+    starts: _Index = ends - counts + 1
+    steps, times, values = order_within(counts, groups.points)
     with np.errstate(all="ignore"):
-        values = quiet(values)
         nan, finite, mean = _moments(values, starts, counts)
+        if finite is not counts:
+            values = quiet(values)
         low = _reached(values, np.fmin.reduceat(values, starts), starts, counts)
         high = _reached(values, np.fmax.reduceat(values, starts), starts, counts)
         first_nan, last_nan = np.isnan(values[starts]), np.isnan(values[ends])
@@ -66,7 +73,7 @@ def summarize(ids: Integers, points: Points) -> Summaries:
         *(steps[ends].tolist(), times[ends].tolist(), _plain(values[ends], last_nan)),
         *(first_nan.astype(np.int64).tolist(), last_nan.astype(np.int64).tolist()),
     )
-    return Summaries(ids[starts].tolist(), list(zip(*columns, strict=True)))
+    return list(zip(*columns, strict=True))
 
 
 def _moments(values: Floats, starts: _Index, counts: _Index) -> tuple[_Index, _Index, Floats]:

@@ -16,7 +16,7 @@ from prefect_ledger import series_store
 from prefect_ledger.chunks import CHUNK
 from prefect_ledger.database import Database, rows
 from prefect_ledger.events import RunStatusSeen
-from prefect_ledger.points import Points
+from prefect_ledger.points import Groups, Points
 from prefect_ledger.series_store import SeriesIds, SeriesName, live_series, read_points
 from prefect_ledger.summaries import SUMMARY_COLUMNS
 from tests.stores.folding import Drains, Point, fold, wipe
@@ -37,7 +37,7 @@ def write(database: Database, known: SeriesIds, name: SeriesName, steps: Any, va
     with database.write() as tx:
         series_store.ensure_series(tx, known, [name])
     points = Points(steps, np.arange(start, start + len(steps)), values)
-    flush = series_store.prepare(np.full(len(steps), known.ids[name]), points, {known.ids[name]: name})
+    flush = series_store.prepare(Groups([known.ids[name]], np.array([len(steps)]), points), {known.ids[name]: name})
     with database.write() as tx:
         series_store.write_flush(tx, flush)
 
