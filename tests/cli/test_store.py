@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
 from tests.cli.conftest import Cli, command, document, python
+from tests.services_real.s3 import S3Server, keys
 
 KILLED = """
 import os, signal
@@ -84,6 +86,15 @@ def test_doctor_finds_nothing_wrong_with_a_new_ledger(cli: Cli) -> None:
     for word in ("environment PREFECT_LEDGER_HOME", "none yet", "FastAPI", "extra demo", "all is well", "nothing: all that was logged"):
         assert word in done.stdout
     assert document(cli("doctor", "--json"))["well"] is True
+
+
+def test_doctor_enters_the_artifact_root_with_the_keys_of_the_settings(cli: Cli, s3: S3Server) -> None:
+    """Keys in ``storage_options`` alone are enough, as they are for runs, and nothing is left behind."""
+    bucket = s3.bucket()
+    root = {"PREFECT_LEDGER_ARTIFACT_ROOT": f"s3://{bucket}/team", "PREFECT_LEDGER_STORAGE_OPTIONS": json.dumps(s3.options())}
+    checks = document(cli("doctor", "--json", **root))["checks"]
+    assert [check["verdict"] for check in checks if (check["topic"], check["name"]) == ("artifacts", "root")] == ["ok"]
+    assert keys(s3, bucket) == {}
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(cli: Cli, tmp_path: Path) -> None:

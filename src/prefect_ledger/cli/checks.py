@@ -236,7 +236,7 @@ def _remote(settings: Settings, scheme: str) -> Check:
     root = settings.artifact_root
     place = f"{root}/.doctor-{os.getpid()}"
     try:
-        store = ArtifactStore(root)
+        store = ArtifactStore(root, settings.storage_options)
         store.put_bytes(place, "probe", b"x")
     except (LedgerError, OSError, ImportError, ValueError) as error:
         remedy = f"see that the driver of {scheme}:// is installed and its keys are set"
