@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prefect_ledger import run_store, series_store
 from prefect_ledger.database import execute, rows
 from prefect_ledger.events import Event, ResultSeen, TaskRunSeen
+from prefect_ledger.flushes import SeriesName
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -33,7 +34,7 @@ class Place(NamedTuple):
 
 
 Stale = dict[str, set[str]]  # by run, the keys whose summaries are to be made anew
-Series = Iterable[tuple[int, series_store.SeriesName, Any]]
+Series = Iterable[tuple[int, SeriesName, Any]]
 
 
 def near(tx: sa.Connection, heard: Iterable[str], events: Sequence[Event]) -> set[str]:

@@ -16,6 +16,7 @@ from prefect_ledger import cache_store, run_store, series_store
 from prefect_ledger.database import conflicts, refuses
 from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
+from prefect_ledger.flushes import Flush, prepare
 from prefect_ledger.journal_reader import Batch, JournalReader
 from prefect_ledger.points import Points, by_rank
 
@@ -96,7 +97,7 @@ class Drain:
             self.reader.seek(position)
         self._sought = True
 
-    def _commit(self, batch: Batch) -> series_store.Flush | None:
+    def _commit(self, batch: Batch) -> Flush | None:
         for turn in range(_TRIES):
             try:
                 return self._try_commit(batch)
@@ -106,7 +107,7 @@ class Drain:
                 self._known.clear()
         return None
 
-    def _try_commit(self, batch: Batch) -> series_store.Flush | None:
+    def _try_commit(self, batch: Batch) -> Flush | None:
         flush = self._flush(batch)
         try:
             self._write(batch, flush, careful=False)
@@ -116,7 +117,7 @@ class Drain:
             self._write(batch, flush, careful=True)
         return flush
 
-    def _write(self, batch: Batch, flush: series_store.Flush | None, *, careful: bool) -> None:
+    def _write(self, batch: Batch, flush: Flush | None, *, careful: bool) -> None:
         heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
         events = sorted(batch.events, key=lambda event: event.run)  # of one run in the order they were said; between runs none matters
         refused: list[str] = []
@@ -142,7 +143,7 @@ class Drain:
                 run_store.touch(tx, heard, self.journal if self.reader.live is not None else "", at)
         self.refused += refused
 
-    def _flush(self, batch: Batch) -> series_store.Flush | None:
+    def _flush(self, batch: Batch) -> Flush | None:
         if not batch.points:
             return None
         low, numbers = _numbers(batch)
@@ -157,9 +158,9 @@ class Drain:
         table = np.zeros(present[-1] - low + 1, np.uint16 if len(ids) < 1 << 16 else np.int64)
         for number in present:
             table[number - low] = place[self._known.ids[names[number]]]
-        return series_store.prepare(by_rank(_each(table[numbers], batch), ids, _points(batch)), known)
+        return prepare(by_rank(_each(table[numbers], batch), ids, _points(batch)), known)
 
-    def _follow(self, batch: Batch, flush: series_store.Flush | None) -> None:
+    def _follow(self, batch: Batch, flush: Flush | None) -> None:
         """Keep count of what the batch opened, ended and left to compact."""
         self.points += batch.points
         self.events += len(batch.events)

@@ -179,7 +179,7 @@ class JournalReader:
         low, high = int(series.min()), int(series.max())
         known = self._announced_now()
         first, last = np.searchsorted(known, (low, high)).tolist()
-        return last < len(known) and known[first] == low and known[last] == high and last - first == high - low
+        return bool(last < len(known) and known[first] == low and known[last] == high and last - first == high - low)
 
     def _announced_now(self) -> NDArray[np.int64]:
         if len(self._announced) != len(self.names):

@@ -15,9 +15,9 @@ from prefect_ledger.chunks import decode, decode_mixed
 from prefect_ledger.database import Database, execute, rows
 from prefect_ledger.drain import Drain
 from prefect_ledger.events import Event
+from prefect_ledger.flushes import SeriesName
 from prefect_ledger.journal_reader import Batch, JournalReader, Position
 from prefect_ledger.points import Points
-from prefect_ledger.series_store import SeriesName
 from prefect_ledger.tables import METADATA
 
 

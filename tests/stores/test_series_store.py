@@ -16,8 +16,9 @@ from prefect_ledger import series_store
 from prefect_ledger.chunks import CHUNK
 from prefect_ledger.database import Database, rows
 from prefect_ledger.events import RunStatusSeen
+from prefect_ledger.flushes import SeriesName, mixed_chunks, prepare
 from prefect_ledger.points import Groups, Points
-from prefect_ledger.series_store import SeriesIds, SeriesName, live_series, read_points
+from prefect_ledger.series_store import SeriesIds, live_series, read_points
 from prefect_ledger.summaries import SUMMARY_COLUMNS
 from tests.stores.folding import Drains, Point, fold, wipe
 
@@ -37,7 +38,7 @@ def write(database: Database, known: SeriesIds, name: SeriesName, steps: Any, va
     with database.write() as tx:
         series_store.ensure_series(tx, known, [name])
     points = Points(steps, np.arange(start, start + len(steps)), values)
-    flush = series_store.prepare(Groups([known.ids[name]], np.array([len(steps)]), points), {known.ids[name]: name})
+    flush = prepare(Groups([known.ids[name]], np.array([len(steps)]), points), {known.ids[name]: name})
     with database.write() as tx:
         series_store.write_flush(tx, flush)
 
@@ -400,7 +401,7 @@ def test_more_series_than_a_statement_has_parameters(database: Database) -> None
             tx.exec_driver_sql(f"INSERT INTO series (run_id, key, attempt, task_run_id, try_number, n) VALUES {text}")
         ids = np.array(live_series(tx, A, "k"))
         points = Points(np.arange(tasks), np.arange(tasks), np.ones(tasks))
-        series_store.insert_chunks(tx, list(series_store.mixed_chunks(A, np.sort(ids), points)))
+        series_store.insert_chunks(tx, list(mixed_chunks(A, np.sort(ids), points)))
     assert len(read(database, "k")) == tasks
 
 
