@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_ledger.orchestration import surroundings
+from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.ledger import Ledger
 
@@ -20,4 +20,5 @@ def ledger(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert mine.settings.home == home
     yield mine
     surroundings.finish()
+    cards.finish(20)
     mine.close()

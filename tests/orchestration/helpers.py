@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import warnings
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import Artifact
 
 from prefect_ledger import Run, search_runs
 
@@ -27,3 +33,16 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
             return asyncio.run(work)
         finally:
             gc.collect()
+
+
+def cards_of(run_id: str) -> list[Artifact]:
+    """The artifacts that Prefect has of this flow run now, the oldest first; not those that stand for results."""
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run_id)])))
+    return sorted((one for one in found if one.key), key=lambda one: (one.created is not None, one.created))
+
+
+def table(artifact: Artifact) -> dict[str, tuple[Any, ...]]:
+    """The rows of a table of metrics, by name."""
+    assert isinstance(artifact.data, str)
+    return {row["metric"]: (row["last"], row["step"], row["points"]) for row in json.loads(artifact.data)}

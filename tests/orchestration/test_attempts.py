@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import cloudpickle  # type: ignore[import-untyped]
 import pytest
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 
 from prefect_ledger import tracked_flow
 from prefect_ledger.entities import Run
@@ -16,6 +17,7 @@ from prefect_ledger.orchestration import context
 from prefect_ledger.orchestration.attempts import bodies_begun
 from prefect_ledger.tracking.ledger import Ledger
 from tests.orchestration import stage as plots
+from tests.orchestration.helpers import cards_of, table
 from tests.orchestration.stage import Stage, stage
 
 
@@ -64,6 +66,26 @@ def test_tries_of_a_task(tried: Stage) -> None:
     )
     assert run.metrics["tries"] == 2
     assert points(run, "tries") == [(0, 2.0)]
+
+
+def test_cards_of_processes_that_are_ended(tried: Stage) -> None:
+    """Processes that a runner starts for a run send its cards before they end: one of each finished attempt, none of a suspended one."""
+    shown = {"retried": [1, 2, 3], "resumed": [2]}
+    for name, attempts in shown.items():
+        cards = all_cards(tried.runs[name], len(attempts))
+        assert [card.description for card in cards] == [
+            f"Last metrics of ledger run {tried.runs[name][:8]}" + (f", attempt {number}" if number > 1 else "") for number in attempts
+        ]
+    assert [table(card)["count"] for card in cards_of(tried.runs["retried"])] == [(float(number), 0, 1) for number in (1, 2, 3)]
+
+
+def all_cards(run: str, many: int) -> list[Artifact]:
+    """So many cards of a run whose last process has ended or is about to; half a minute is enough for that."""
+    for _ in range(300):
+        if len(found := cards_of(run)) >= many:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no card of attempt {many}")
 
 
 def test_one_run_each(tried: Stage) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import Pause
+from prefect.exceptions import ExternalSignal, Pause, PrefectSignal
 from prefect.flows import Flow
 
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import RunStatusSeen
 from prefect_ledger.masking import mask_text
-from prefect_ledger.orchestration import surroundings
+from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.attempts import attempt_begun, attempts_seen
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
 from prefect_ledger.orchestration.context import experiment_of, open_runs, pack, resolve, resumptions, unload, working
@@ -29,6 +29,8 @@ from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.runs import ActiveRun, now
 
 DRAIN_SECONDS = 10.0
+# What leaves a body that will go on, or whose process is being ended: such an attempt is not shown.
+_LEFT = (PrefectSignal, ExternalSignal, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 _inside: dict[str, FlowVisit] = {}  # bodies that run now
 _parents: dict[str, ActiveRun | None] = {}  # of sub-flows that are about to begin, where no context of ours reached; None: not tracked
@@ -44,13 +46,18 @@ class FlowVisit:
     def returned(self, value: Any) -> None:
         """Log what the return annotation asks for. The run's status is Prefect's to decide."""
         _inside.pop(self.run.id, None)
+        cards.stir()
         if self.options.log_returns:
             _log_returned(self.run, user_function(self.flow.fn), value)
+        _show(self.run)
 
     def raised(self, error: BaseException) -> None:
         """Record the error; what becomes of the run is known later, so the status is provisional."""
         _inside.pop(self.run.id, None)
+        cards.stir()
         _note_error(self.run, error)
+        if not isinstance(error, _LEFT):
+            _show(self.run)
 
 
 def begin(fn: Function) -> FlowVisit | None:
@@ -63,6 +70,7 @@ def begin(fn: Function) -> FlowVisit | None:
         return None
     visit = FlowVisit(flow, flow_run, options, _enter(flow, flow_run, options))
     _inside[visit.run.id] = visit
+    cards.stir()
     if options.log_params:
         _log_params(visit.run, context.parameters or {})
     return visit
@@ -114,6 +122,11 @@ def _log_params(run: ActiveRun, parameters: dict[str, Any]) -> None:
 @quietly
 def _log_returned(run: ActiveRun, fn: Function, value: Any) -> None:
     log_returned(run, fn, value, is_flow=True)
+
+
+@quietly
+def _show(run: ActiveRun) -> None:
+    cards.publish(run)
 
 
 @quietly
@@ -173,6 +186,7 @@ HOOKS = {
 def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: RunStatus) -> None:
     """Say the last word on a run. Saying it again, here or elsewhere, changes nothing."""
     run_id = str(flow_run.id)
+    cards.stir()
     run, error = open_runs.pop(run_id, None), _caught.pop(run_id, None) or error_of(state)
     reason = state.message or ("cancelled" if status is RunStatus.CANCELLED else state.name) or ""
     if status is RunStatus.COMPLETED:
@@ -190,6 +204,7 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
     told_by_runner = run is None and status in (RunStatus.CRASHED, RunStatus.CANCELLED)
     if told_by_runner or (flow_run.deployment_id is not None and flow_run.parent_task_run_id is None):
         ledger().flush(DRAIN_SECONDS)  # such processes are ended without ceremony
+        cards.finish()
 
 
 def _settle_stranger(flow: Flow[..., Any], flow_run: FlowRun, status: RunStatus, reason: str, error: BaseException | None) -> None:

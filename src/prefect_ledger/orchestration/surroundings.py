@@ -36,7 +36,8 @@ class Beside:
 
     def __init__(self, name: str) -> None:
         self._name, self._pid = name, 0
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self._last = threading.Event()  # set when the job handed over last is done
 
     def do(self, work: Callable[..., None], *args: Any) -> None:
         """Have ``work(*args)`` done, with this context's settings."""
@@ -44,23 +45,28 @@ class Beside:
             self._pid, self._jobs = os.getpid(), queue.SimpleQueue()
             atexit.register(self.finish)  # runs before the ledger is closed: that was registered when the run began
             threading.Thread(target=self._run, args=(self._jobs,), name=self._name, daemon=True).start()
-        self._jobs.put(functools.partial(contextvars.copy_context().run, work, *args))
+        self._last = done = threading.Event()
+        self._jobs.put((functools.partial(contextvars.copy_context().run, work, *args), done))
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are not begun."""
+        return self._jobs.qsize()
 
     def finish(self, seconds: float = EXIT_SECONDS) -> None:
-        """Wait until everything handed over so far is done."""
+        """Wait until everything handed over so far is done; not at all when it is."""
         if self._pid == os.getpid():
-            done = threading.Event()
-            self._jobs.put(done.set)
-            done.wait(seconds)
+            self._last.wait(seconds)
 
     @staticmethod
-    def _run(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
+    def _run(jobs: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
         while True:
-            job = jobs.get()
+            job, done = jobs.get()
             if jobs.empty():
                 time.sleep(HEAD_START)  # else this thread would keep the interpreter while the flow waits to begin
             with contextlib.suppress(Exception):  # said already, as a warning; where warnings are errors, the next job wants its turn
                 job()
+            done.set()
 
 
 _looking, _asking = Beside("prefect-ledger-capture"), Beside("prefect-ledger-api")

@@ -15,7 +15,7 @@ from prefect.exceptions import Abort, Pause
 from prefect.tasks import Task
 
 from prefect_ledger.events import TaskRunSeen
-from prefect_ledger.orchestration import surroundings
+from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
 from prefect_ledger.orchestration.context import open_runs, run_of_task, working
 from prefect_ledger.orchestration.flow_runs import DRAIN_SECONDS, described, error_of
@@ -216,3 +216,4 @@ def _drain() -> None:
     """Have the store take what was said here: a pool's process may be ended without a word. While the store is away, hardly wait."""
     global _patience
     _patience = DRAIN_SECONDS if ledger().flush(_patience) == 0 else IMPATIENCE
+    cards.finish()  # of flows that the task called

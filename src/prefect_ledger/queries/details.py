@@ -61,15 +61,19 @@ class Last(NamedTuple):
     points: int
 
 
-_LAST = """SELECT s.key, s.n, s.ls, s.lt, s.lv FROM series s WHERE s.run_id = ? AND s.attempt = ? AND s.n > 0 AND s.ls IS NOT NULL
- AND NOT EXISTS (SELECT 1 FROM series t WHERE t.run_id = s.run_id AND t.key = s.key AND t.attempt = s.attempt
-  AND t.task_run_id = s.task_run_id AND t.try_number > s.try_number) AND {which} ORDER BY s.key, s.ls, s.lt"""
+_LATEST_TRY = """NOT EXISTS (SELECT 1 FROM series t WHERE t.run_id = s.run_id AND t.key = s.key AND t.attempt = s.attempt
+ AND t.task_run_id = s.task_run_id AND t.try_number > s.try_number)"""
+_LAST = f"""
+SELECT s.id, s.key, s.n, s.ls, s.lt, s.lv FROM series s WHERE s.run_id = ? AND s.attempt = ? AND s.n > 0 AND {_LATEST_TRY} AND {{which}}
+UNION SELECT s.id, s.key, s.n, s.ls, s.lt, s.lv FROM cache_links l JOIN series s ON s.run_id = l.source_run_id
+ AND s.task_run_id = l.source_task AND s.attempt = l.source_attempt
+ WHERE l.run_id = ? AND l.attempt = ? AND s.n > 0 AND {_LATEST_TRY} AND {{which}} ORDER BY 2, 4, 5"""
 
 
 def last_values(tx: sa.Connection, run: str, attempt: int) -> dict[str, Last]:
-    """The user's metrics of one attempt, also of one that was followed by another."""
+    """The user's metrics of one attempt, also of one that was followed by another, and what its cached tasks bring in."""
     found: dict[str, Last] = {}
-    for key, points, step, _at, value in rows(tx, _LAST.format(which=OF_USERS.format(key="s.key")), [run, attempt]):
+    for _, key, points, step, _at, value in rows(tx, _LAST.format(which=OF_USERS.format(key="s.key")), [run, attempt, run, attempt]):
         before = found[key].points if key in found else 0
         found[key] = Last(NAN if value is None else value, step, before + points)
     return found
