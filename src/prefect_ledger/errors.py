@@ -22,6 +22,17 @@ class InvalidValue(LedgerError, TypeError, ValueError):
     """A value, step or time of the wrong type or out of range."""
 
 
+class SignatureMismatch(InvalidValue):
+    """Data or parameters that a model's signature does not allow.
+
+    ``field`` is the column, tensor or parameter, "" for the data as a whole; ``found`` and ``wanted`` are types or shapes.
+    """
+
+    def __init__(self, message: str, *, field: str = "", found: str = "", wanted: str = "") -> None:
+        self.field, self.found, self.wanted = field, found, wanted
+        super().__init__(message)
+
+
 class InvalidFilter(LedgerError, ValueError):
     """A filter or order text that does not parse; carries where.
 
