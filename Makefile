@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ok
+MLFLOW := .venv-mlflow/.ok
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format soak bench lock clean
@@ -13,7 +14,7 @@ help: ## show this list
 demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 	@$(BIN)/prefect-ledger demo
 
-test: $(READY) ## run the tests
+test: $(READY) $(MLFLOW) ## run the tests
 	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=worksteal
 
 # lint-imports without its cache, which misses a module that comes or goes.
@@ -34,11 +35,14 @@ soak: $(READY) ## run the long kill and race tests
 bench: $(READY) ## measure, beside raw SQLite in the same run
 	@$(BIN)/python -m benchmarks
 
+# MLflow's lock begins with ours, so that packages which are in both have one version wherever MLflow allows it.
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+	cp requirements.lock requirements-mlflow.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group mlflow -o requirements-mlflow.lock
 
 clean: ## remove .venv, built packages and the tools' caches
-	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-mlflow build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs the lock in seconds; where it cannot be had, pip does the same in a minute.
@@ -49,4 +53,11 @@ $(READY): pyproject.toml setup.py requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.9" || echo "no uv, going on with pip"
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# MLflow with the frameworks it opens models of, for the tests beside it; apart, since it and Prefect hold other packages back.
+$(MLFLOW): requirements-mlflow.lock | $(READY)
+	@echo "setting up .venv-mlflow from requirements-mlflow.lock"
+	@$(BIN)/python -m venv --clear --without-pip .venv-mlflow
+	@$(BIN)/uv pip install -q --python .venv-mlflow/bin/python --require-hashes -r requirements-mlflow.lock || $(BIN)/python -m pip --python .venv-mlflow/bin/python install -q --disable-pip-version-check --require-hashes -r requirements-mlflow.lock
 	@touch $@
