@@ -1,0 +1,132 @@
+"""Floor 4. A Python function or object as a model, pickled by cloudpickle; and what MLflow saved as one.
+
+Opening one always runs its code. MLflow's classes have stand-ins where MLflow is not installed: what its pickles say of them is enough to
+ask the model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import pickle
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.models import pickles
+from prefect_ledger.models.flavors import python_loader
+from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of
+from prefect_ledger.models.model_file import inside
+
+LOADER = "prefect_ledger_model"
+_FILE = "python_model.pkl"
+_OF_MLFLOW = "mlflow.pyfunc.model"
+
+
+class Python(Flavor):
+    """Anything with a method ``predict(data)`` or ``predict(data, params)``, and any function of data."""
+
+    name: ClassVar[str] = "python_function"
+    module: ClassVar[str] = "cloudpickle"
+
+    def claims(self, model: object) -> bool:
+        return callable(getattr(model, "predict", None)) or callable(model)
+
+    def save(self, model: Any, folder: Path, form: str) -> Saved:  # noqa: ARG002
+        if isinstance(model, type):
+            raise InvalidValue(f"{model.__name__} is a class: give an object of it, such as {model.__name__}()")
+        if not self.claims(model):
+            raise InvalidValue(f"a {type(model).__name__} is no model: it has no method predict(data) and cannot be called")
+        try:
+            python_loader.asker(model)
+        except ValueError as error:  # a builtin without a signature
+            raise InvalidValue(f"what {model!r:.80} takes cannot be found out: wrap it in a function of data") from error
+        pickles.dump(model, folder / _FILE)
+        code = {f"{LOADER}.py": Path(inspect.getfile(python_loader)).read_bytes()}
+        return Saved({}, {"loader_module": LOADER, "data": _FILE, "cloudpickle_version": _version()}, ("cloudpickle",), code=code)
+
+    def danger(self, folder: Path, entry: Entry) -> str:
+        if entry.get("loader_module") in (LOADER, _OF_MLFLOW):
+            return f"a pickle ({file_of(folder, entry, 'python_model', 'data').name})"
+        return f"a loader of its own ({entry.get('loader_module')})"
+
+    def load(self, folder: Path, entry: Entry) -> Any:
+        loader = str(entry.get("loader_module") or "")
+        if loader == LOADER:
+            return pickles.load(file_of(folder, entry, "data"))
+        if loader == _OF_MLFLOW:
+            return self._of_mlflow(folder, entry)
+        return self._by_loader(folder, entry, loader)
+
+    def _of_mlflow(self, folder: Path, entry: Entry) -> Any:
+        model = open_mlflow(file_of(folder, entry, "python_model"))
+        artifacts = entry.get("artifacts") or {}
+        files = {str(key): str(inside(folder, str(one.get("path")))) for key, one in artifacts.items()}
+        if callable(prepare := getattr(model, "load_context", None)):
+            prepare(SimpleNamespace(artifacts=files, model_config=entry.get("config") or {}))
+        return model
+
+    @staticmethod
+    def _by_loader(folder: Path, entry: Entry, loader: str) -> Any:
+        try:
+            module = importlib.import_module(loader)
+        except ModuleNotFoundError as error:
+            raise InvalidValue(f"the model is opened by the module {loader!r}, which lacks {error.name!r} here: install it") from error
+        data = entry.get("data") or entry.get("model_path")
+        return module._load_pyfunc(str(inside(folder, str(data)) if data else folder))
+
+    def predictor(self, model: Any, entry: Entry) -> Predict:
+        artifacts = SimpleNamespace(artifacts={}, model_config=entry.get("config") or {})
+        asked: Predict = python_loader.asker(model, artifacts)
+        return asked
+
+
+def _version() -> str:
+    import cloudpickle  # type: ignore[import-untyped]
+
+    return str(cloudpickle.__version__)
+
+
+# --- what MLflow pickled ------------------------------------------------------------------------------------------------
+
+
+def open_mlflow(path: Path) -> Any:
+    """The object in a pickle of MLflow's, where it is installed and where it is not. Code runs.
+
+    Raises:
+        InvalidValue: it does not unpickle here.
+    """
+    with path.open("rb") as file:
+        return pickles.opened(_WithStandIns(file), path)
+
+
+class _PythonModel:
+    """Stands for MLflow's base class of models."""
+
+    def load_context(self, context: Any) -> None:
+        """Nothing to prepare, where a model does not say otherwise."""
+
+
+class _FunctionModel(_PythonModel):
+    """Stands for MLflow's holder of a function."""
+
+    func: Any
+
+    def predict(self, model_input: Any) -> Any:
+        """What the function answers, without MLflow's checks around it."""
+        return inspect.unwrap(self.func)(model_input)
+
+
+_STAND_INS: Mapping[str, type] = {"PythonModel": _PythonModel, "_FunctionPythonModel": _FunctionModel}
+
+
+class _WithStandIns(pickle.Unpickler):
+    """Finds MLflow's names where MLflow is not installed."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] != "mlflow" or "mlflow" in sys.modules or importlib.util.find_spec("mlflow") is not None:
+            return super().find_class(module, name)
+        return _STAND_INS.get(name) or type(name, (Exception,), {"__module__": module})

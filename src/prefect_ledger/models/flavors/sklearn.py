@@ -1,0 +1,137 @@
+"""Floor 4. scikit-learn: estimators and pipelines, by default in skops' format, which runs no code when it is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.models import pickles
+from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, made_by, version_of
+
+# What skops does not trust by itself and fitted estimators of scikit-learn are made of, found by fitting every one there is: classes that
+# are made by setting attributes or from arrays and numbers, and functions that are given data. None runs code from the file. A forged tree
+# (Tree, KDTree) can have indices that crash the process, not more.
+_REVIEWED = {
+    "collections": "OrderedDict",
+    "functools": "partial",  # what it would call has to be trusted too
+    "numpy": "dtype mean",
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",
+    "scipy.interpolate._bsplines": "BSpline",
+    "scipy.interpolate._interpolate": "interp1d",
+    "scipy.sparse._csr": "csr_matrix",
+    "scipy.sparse._csc": "csc_matrix",
+    "sklearn._loss.loss": (
+        "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss HalfPoissonLoss HalfSquaredError "
+        "HalfTweedieLoss HalfTweedieLossIdentity HuberLoss PinballLoss"
+    ),
+    "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration",
+    "sklearn.cluster._bisect_k_means": "_BisectingTree",
+    "sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
+    "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
+    "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression r_regression",
+    "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+    "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels": (
+        "CompoundKernel ConstantKernel DotProduct Exponentiation ExpSineSquared Matern PairwiseKernel Product RationalQuadratic RBF "
+        "Sum WhiteKernel"
+    ),
+    "sklearn.metrics._classification": "accuracy_score balanced_accuracy_score f1_score log_loss precision_score recall_score",
+    "sklearn.metrics._ranking": "average_precision_score roc_auc_score",
+    "sklearn.metrics._regression": "mean_absolute_error mean_squared_error r2_score root_mean_squared_error",
+    "sklearn.metrics._dist_metrics": "ChebyshevDistance64 EuclideanDistance64 HaversineDistance64 ManhattanDistance64 MinkowskiDistance64",
+    "sklearn.metrics._scorer": "_CurveScorer _PassthroughScorer _Scorer",
+    "sklearn.model_selection._split": (
+        "GroupKFold KFold RepeatedKFold RepeatedStratifiedKFold ShuffleSplit StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit"
+    ),
+    "sklearn.multiclass": "_ConstantPredictor",
+    "sklearn.neighbors._ball_tree": "BallTree BallTree64",
+    "sklearn.neighbors._kd_tree": "KDTree KDTree64",
+    "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "sklearn.tree._tree": "Tree",
+    "sklearn.utils._bunch": "Bunch",
+    "sklearn.utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
+    "sklearn.utils.validation": "check_array",
+}
+TRUSTED = frozenset(f"{module}.{name}" for module, names in _REVIEWED.items() for name in names.split())
+
+
+class ScikitLearn(Flavor):
+    """Estimators, transformers and pipelines of scikit-learn, and what is derived from them."""
+
+    name: ClassVar[str] = "sklearn"
+    module: ClassVar[str] = "sklearn"
+    extra: ClassVar[str] = "sklearn"
+    forms: ClassVar[tuple[str, ...]] = ("skops", "cloudpickle")
+
+    def claims(self, model: object) -> bool:
+        return made_by(model, "sklearn.base.BaseEstimator")
+
+    def save(self, model: Any, folder: Path, form: str) -> Saved:
+        if form == "cloudpickle":
+            return self._pickled(model, folder, "")
+        why = self._skops(model, folder / "model.skops")
+        if isinstance(why, frozenset):
+            return self._saved(model, "model.skops", "skops", sorted(why), ("skops",))
+        (folder / "model.skops").unlink(missing_ok=True)
+        if form:
+            raise InvalidValue(f"this {type(model).__name__} cannot be saved by skops: {why}; flavor='sklearn:cloudpickle' pickles it")
+        return self._pickled(model, folder, f"{why}, so it is pickled: opening it runs code")
+
+    def _skops(self, model: Any, path: Path) -> frozenset[str] | str:
+        """Write it; the types that opening must trust, or why it cannot be opened by trusted types alone."""
+        try:
+            from skops import io
+        except ImportError:
+            return "the package 'skops' is not installed (pip install 'prefect-ledger[sklearn]')"
+        try:
+            io.dump(model, path)
+            needed = frozenset(io.get_untrusted_types(file=path))
+        except Exception as error:  # noqa: BLE001  # the methods of what is saved are called
+            return f"{type(error).__name__}: {error}"
+        if strange := sorted(needed - TRUSTED):
+            return f"it holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, which is not scikit-learn's"
+        return needed
+
+    def _pickled(self, model: Any, folder: Path, note: str) -> Saved:
+        pickles.dump(model, folder / "model.pkl")
+        return self._saved(model, "model.pkl", "cloudpickle", None, ("cloudpickle",), note)
+
+    def _saved(self, model: Any, file: str, form: str, trusted: list[str] | None, modules: tuple[str, ...], note: str = "") -> Saved:
+        entry = {
+            "pickled_model": file,
+            "serialization_format": form,
+            "sklearn_version": version_of(self.framework()),
+            "code": None,
+            "skops_trusted_types": trusted or None,
+        }
+        ask = "predict" if hasattr(model, "predict") else "transform" if hasattr(model, "transform") else "predict"
+        function = {"loader_module": "mlflow.sklearn", "model_path": file, "predict_fn": ask}
+        return Saved(entry, function, ("sklearn", *modules), note)
+
+    def danger(self, folder: Path, entry: Entry) -> str:
+        file = file_of(folder, entry, "pickled_model")
+        if entry.get("serialization_format") != "skops":
+            return f"a pickle ({file.name})"
+        asked = frozenset(map(str, entry.get("skops_trusted_types") or ()))
+        strange = sorted(asked - TRUSTED)
+        return f"types that are not scikit-learn's ({', '.join(strange)})" if strange else ""
+
+    def load(self, folder: Path, entry: Entry) -> Any:
+        file = file_of(folder, entry, "pickled_model")
+        self.framework()
+        if entry.get("serialization_format") != "skops":
+            return pickles.load(file)
+        try:
+            from skops import io
+        except ImportError as error:
+            raise MissingExtra("skops", "sklearn", need="opening a model in skops' format") from error
+        asked = set(map(str, entry.get("skops_trusted_types") or ()))
+        try:
+            return io.load(file, trusted=sorted((TRUSTED & set(io.get_untrusted_types(file=file))) | asked))
+        except Exception as error:  # the file may be anything
+            raise InvalidValue(f"{file} does not open as a scikit-learn model: {type(error).__name__}: {error}") from error
+
+    def predictor(self, model: Any, entry: Entry) -> Predict:  # noqa: ARG002
+        ask = getattr(model, "predict", None) or model.transform
+        return lambda data, params: ask(data, **params) if params else ask(data)

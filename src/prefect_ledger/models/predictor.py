@@ -1,0 +1,52 @@
+"""Floor 4. A model to be asked: data and parameters are brought to what its signature wants, or refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prefect_ledger.models.flavors.base import Predict
+    from prefect_ledger.models.model_file import ModelFile
+    from prefect_ledger.models.schema import Signature
+
+_NONE: Mapping[str, Any] = {}
+
+
+class Predictor:
+    """A loaded model, whatever its framework: ``predict(data, params=None)``.
+
+    ``file`` is what its MLmodel file says; ``about`` where it came from, such as ``model_id``, ``version``, ``run_id``.
+    """
+
+    def __init__(self, ask: Predict, file: ModelFile, about: Mapping[str, Any] | None = None) -> None:
+        from prefect_ledger.models.enforcement import Enforcer
+
+        self.file = file
+        self.about = dict(about or {})
+        self._ask = ask
+        self._enforce = Enforcer(file.signature) if file.signature is not None else None
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.about.get('uri') or self.file.name or self.file.model_id or 'model'!r})"
+
+    @property
+    def signature(self) -> Signature | None:
+        """What the model eats and gives; None when that was not recorded."""
+        return self.file.signature
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the model's maker said of it."""
+        return self.file.metadata
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """What the model answers to ``data``: frames, arrays, lists or mappings, as its signature says.
+
+        Raises:
+            SignatureMismatch: a column, tensor or parameter is missing, unknown or of another type; the message names it. Else what the
+            model itself raises.
+        """
+        if self._enforce is not None:
+            data, params = self._enforce(data, params)
+        return self._ask(data, params or _NONE)
