@@ -95,13 +95,13 @@ def uploads(server: S3Server, bucket: str) -> list[str]:
 def s3_server() -> Iterator[S3Server]:
     """A running server with its data in a temporary folder; about a second."""
     with scratch("ledger-s3") as root:
-        ports = {name: _port() for name in (*_PORTS, *_PORTS_TOO)}
+        ports = free_ports()
         key, secret = f"AK{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
         command = [*dies_with_us(signal.SIGKILL), *_command(root, ports, key, secret)]
         child = start(command, root / "log", env={"PATH": "/usr/bin:/bin", "HOME": str(root)}, cwd=root)
         server = S3Server(f"http://127.0.0.1:{ports['s3.port']}", key, secret, child.pid)
         try:
-            wait_until(lambda: _healthy(server.url), child, root / "log", seconds=60)
+            wait_until(lambda: healthy(server.url), child, root / "log", seconds=60)
             wait_until(lambda: _takes_objects(server), child, root / "log", seconds=60)
             yield server
         finally:
@@ -121,6 +121,11 @@ def _sweep() -> None:
                 continue
 
 
+def free_ports() -> dict[str, int]:
+    """A port for each part of the server, by the option that sets it."""
+    return {name: _port() for name in (*_PORTS, *_PORTS_TOO)}
+
+
 def _port() -> int:
     """A free port to which 10,000 can be added: that is where the server's own parts look for one another."""
     return next(port for port in iter(free_port, 0) if port < 55_000)
@@ -136,7 +141,8 @@ def _command(root: Path, ports: dict[str, int], key: str, secret: str) -> list[s
     return [str(Path(sys.executable).with_name("weed")), f"-logdir={root}", "mini", *listening, *places, *_QUIET]
 
 
-def _healthy(url: str) -> bool:
+def healthy(url: str) -> bool:
+    """Whether a server answers there."""
     try:
         with urllib.request.urlopen(f"{url}/healthz", timeout=1):
             return True
