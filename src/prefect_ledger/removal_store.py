@@ -1,8 +1,8 @@
-"""Floor 3. Takes runs and experiments out of the store for good, and says what is known of artifacts that may have to go.
+"""Floor 3. Marks runs as deleted, takes runs and experiments out of the store for good, and says what is known of artifacts.
 
-A run goes in two steps: ``condemn`` takes away all it has but its row, which says "erasing" from then on; when its bytes are gone too,
-``erase`` takes the row. Whoever dies in between leaves a row that the next one finds. Functions take an open transaction and never
-commit.
+A deleted run is as it was, and comes back when it is restored, until gc takes it. That goes in two steps: ``condemn`` takes away all it
+has but its row, which says "erasing" from then on; when its bytes are gone too, ``erase`` takes the row. Whoever dies in between leaves
+a row that the next one finds. Functions take an open transaction and never commit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.database import execute, rows
 from prefect_ledger.entities import RunStatus
+from prefect_ledger.errors import InvalidValue, RunNotFound
 from prefect_ledger.tables import METADATA
 
 if TYPE_CHECKING:
@@ -46,6 +47,43 @@ class Known:
     open: bool
     seen: int
     uris: tuple[str, ...]
+
+
+def delete(tx: sa.Connection, runs: Sequence[str], at: int) -> list[str]:
+    """Mark those of these runs that are active as deleted ``at`` this moment; returns which they were.
+
+    Raises:
+        RunNotFound: one of them is not there; none is changed.
+    """
+    _lifecycles(tx, runs)
+    text = "UPDATE runs SET lifecycle = 'deleted', deleted = ? WHERE lifecycle = 'active' AND id IN ({}) RETURNING id"
+    return [row[0] for part in _parts(runs) for row in rows(tx, text.format(_marks(part)), [at, *part])]
+
+
+def restore(tx: sa.Connection, runs: Sequence[str], at: int) -> list[str]:
+    """Take the deletion of these runs back; returns which were deleted. An experiment that was deleted is active again with its run.
+
+    Raises:
+        RunNotFound: one of them is not there; none is changed. InvalidValue: gc has begun to erase one.
+    """
+    if gone := [run for run, lifecycle in _lifecycles(tx, runs).items() if lifecycle == ERASING]:
+        raise InvalidValue(f"run {gone[0]} cannot be restored: gc has taken away what it had")
+    text = "UPDATE runs SET lifecycle = 'active', deleted = NULL WHERE lifecycle = 'deleted' AND id IN ({}) RETURNING id, experiment_id"
+    found = [tuple(row) for part in _parts(runs) for row in rows(tx, text.format(_marks(part)), list(part))]
+    # As where a run names a deleted experiment: it keeps the moment, so that restoring the experiment brings the others back.
+    for part in _parts(sorted({number for _, number in found if number is not None})):
+        text = f"UPDATE experiments SET lifecycle = 'active', updated = ? WHERE lifecycle = 'deleted' AND id IN ({_marks(part)})"
+        execute(tx, text, [at, *part])
+    return [run for run, _ in found]
+
+
+def _lifecycles(tx: sa.Connection, runs: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in _parts(runs):
+        found |= {row[0]: row[1] for row in rows(tx, f"SELECT id, lifecycle FROM runs WHERE id IN ({_marks(part)})", part)}
+    if missing := [run for run in runs if run not in found]:
+        raise RunNotFound(f"there is no run {missing[0]}; 'prefect-ledger runs list --lifecycle all' shows what is there")
+    return found
 
 
 def doomed(tx: sa.Connection, before: int, own: Mapping[int, int], silent: int) -> list[Doomed]:

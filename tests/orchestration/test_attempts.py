@@ -80,8 +80,8 @@ def test_cards_of_processes_that_are_ended(tried: Stage) -> None:
 
 
 def all_cards(run: str, many: int) -> list[Artifact]:
-    """So many cards of a run whose last process has ended or is about to; half a minute is enough for that."""
-    for _ in range(300):
+    """So many cards of a run whose last process has ended or is about to; a minute is enough for that."""
+    for _ in range(600):
         if len(found := cards_of(run)) >= many:
             return found
         time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -25,7 +26,7 @@ def list_(
     limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (1000).")] = 1000,
     json: Json = False,
 ) -> None:
-    """Experiments, the latest made first.
+    """Experiments, the latest made first, with how many runs they have.
 
     For example:
 
@@ -34,22 +35,27 @@ def list_(
         prefect-ledger experiments list --lifecycle deleted
     """
     from prefect_ledger import search_experiments
+    from prefect_ledger.tracking.experiments import count_runs
 
     found = search_experiments(filter, lifecycle=lifecycle, limit=limit)
+    counts = {one.id: (0, 0) for one in found} | count_runs()
     if json:
-        print_json({"experiments": [experiment_record(experiment) for experiment in found]})
+        records = [experiment_record(one) | dict(zip(("runs", "deleted_runs"), counts[one.id], strict=True)) for one in found]
+        print_json({"experiments": records})
     elif not found:
         dim("no experiments" + (" match" if filter else "; a run makes its own: prefect-ledger demo"))
     else:
-        show(_table(found))
+        show(_table(found, counts))
 
 
-def _table(found: list[Experiment]) -> object:
-    columns = table([("id", "number"), ("name", "text"), ("state", "text"), ("created", "text"), ("tags", "text")])
+def _table(found: list[Experiment], counts: Mapping[int, tuple[int, int]]) -> object:
+    columns = table([("id", "number"), ("name", "text"), ("runs", "number"), ("state", "text"), ("created", "text"), ("tags", "text")])
     for one in found:
         tags = ", ".join(f"{key}={value}" for key, value in sorted(one.tags.items()))
         state = cell(one.lifecycle, "" if one.lifecycle == "active" else "yellow")
-        columns.add_row(cell(one.id, "dim"), cell(one.name, "bold"), state, cell(moment(one.created_at)), cell(tags))
+        active, deleted = counts[one.id]
+        runs = cell(f"{active:,}" + (f" + {deleted:,} deleted" if deleted else ""))
+        columns.add_row(cell(one.id, "dim"), cell(one.name, "bold"), runs, state, cell(moment(one.created_at)), cell(tags))
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Floor 6. ``prefect-ledger runs``: list, show and compare."""
+"""Floor 6. ``prefect-ledger runs``: list, show, compare, delete and restore."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from prefect_ledger.cli.comparison import Row
 
-app = App(name="runs", help="List, show and compare runs.")
+app = App(name="runs", help="List, show, compare, delete and restore runs.")
 _NARROW = 100  # characters, below which a start has no year and no seconds
 RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
+Where = Annotated[str | None, Parameter(name=["--where", "-w"], help="All that match, as in runs list --filter; needs --yes.")]
+Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do it: --where alone only says which they are.")]
+Within = Annotated[tuple[str, ...], Parameter(name=["--experiment", "-e"], negative="", help="With --where: of these alone; name or id.")]
 Lower = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of which less is better.")]
 Higher = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of which more is better.")]
 
@@ -165,3 +168,36 @@ def _row_record(row: Row) -> dict[str, Any]:
         "better": row.direction,
         "best": sorted(row.best),
     }
+
+
+@app.command
+def delete(*runs: RunId, where: Where = None, experiment: Within = (), yes: Yes = False, json: Json = False) -> None:
+    """Mark runs as deleted: listings and searches leave them out.
+
+    Nothing is erased: restore takes it back, until gc erases what has been
+    deleted for 30 days. Runs below a run stay. With --where, look first:
+    only --yes deletes.
+
+    For example:
+
+        prefect-ledger runs delete 8f2c51aa 03b7d2e9
+        prefect-ledger runs delete --where "status = 'FAILED' and start_time < '2026-01-31'"
+        prefect-ledger runs delete -e scratch --where "metrics.auc is null" --yes
+    """
+    from prefect_ledger.cli.deletion import change
+
+    change("delete", runs, where, experiment, yes=yes, json=json)
+
+
+@app.command
+def restore(*runs: RunId, where: Where = None, experiment: Within = (), yes: Yes = False, json: Json = False) -> None:
+    """Take the deletion of runs back, as long as gc has not erased them.
+
+    For example:
+
+        prefect-ledger runs restore 8f2c51aa
+        prefect-ledger runs restore -e churn --where "metrics.auc > 0.9" --yes
+    """
+    from prefect_ledger.cli.deletion import change
+
+    change("restore", runs, where, experiment, yes=yes, json=json)

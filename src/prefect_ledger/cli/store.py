@@ -48,8 +48,8 @@ def status(*, json: Json = False) -> int:
     settings = Settings.resolve()
     with opened(settings) as database:
         found = database.version()
-    usable = found is None or OLDEST <= found <= SCHEMA
-    bytes_used = store_bytes(settings)
+        usable = found is None or OLDEST <= found <= SCHEMA
+        bytes_used = store_bytes(settings) if settings.store_url.startswith("sqlite") else _table_bytes(database, found)
     if json:
         print_json(
             {
@@ -83,6 +83,17 @@ def _schema_sentence(found: int | None, oldest: int, newest: int) -> str:
     if found < newest:
         return f"{found}, this prefect-ledger writes {newest}: prefect-ledger db upgrade"
     return f"{found}, up to date"
+
+
+def _table_bytes(database: Database, schema: int | None) -> int | None:
+    """What the ledger's tables take in a database that may hold others; None when there are none, or of a schema that is not known."""
+    from prefect_ledger.database import OLDEST, SCHEMA
+    from prefect_ledger.queries.size import store_bytes
+
+    if schema is None or not OLDEST <= schema <= SCHEMA:
+        return None
+    with database.read() as tx:
+        return store_bytes(tx)
 
 
 def store_bytes(settings: Settings) -> int | None:

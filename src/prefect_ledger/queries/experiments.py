@@ -66,6 +66,13 @@ def search(tx: sa.Connection, filter: str = "", *, lifecycle: str = "active", li
     return _read(tx, statement.plus(" ORDER BY e.created DESC, e.id LIMIT ?", limit))
 
 
+def run_counts(tx: sa.Connection) -> dict[int, tuple[int, int]]:
+    """How many active and how many deleted runs each experiment has that has any."""
+    text = """SELECT experiment_id, SUM(CASE WHEN lifecycle = 'active' THEN 1 ELSE 0 END),
+              SUM(CASE WHEN lifecycle = 'active' THEN 0 ELSE 1 END) FROM runs WHERE experiment_id IS NOT NULL GROUP BY experiment_id"""
+    return {row[0]: (int(row[1]), int(row[2])) for row in rows(tx, text)}
+
+
 def _read(tx: sa.Connection, statement: Sql) -> list[Experiment]:
     found = rows(tx, statement.text, statement.params)
     tags: dict[int, dict[str, str]] = {row[0]: {} for row in found}

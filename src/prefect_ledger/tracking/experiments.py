@@ -71,6 +71,18 @@ def search_experiments(
         return experiments.search(tx, filter, lifecycle=lifecycle, limit=limit)
 
 
+def count_runs() -> dict[int, tuple[int, int]]:
+    """By the ids of experiments that have runs: how many are active, and how many deleted.
+
+    Raises:
+        StoreUnavailable.
+    """
+    from prefect_ledger.queries import experiments
+
+    with _store(write=False) as tx:
+        return experiments.run_counts(tx)
+
+
 def rename_experiment(name_or_id: str | int, new_name: str) -> Experiment:
     """Give an experiment another name; its id, runs and artifacts stay where they are. Returns it as it is now.
 
