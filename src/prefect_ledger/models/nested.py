@@ -17,6 +17,7 @@ def conform(value: Any, wanted: Kind, where: str, *, required: bool = True, json
         SignatureMismatch: it is of another type; the message begins with ``where`` and the way to the wrong part.
 
     Example:
+        >>> from prefect_ledger.models.column_types import Property
         >>> conform({"ids": [1, 2]}, ObjectType((Property("ids", ArrayType(DataType.double)),)), "column 'a'")
         {'ids': [1.0, 2.0]}
     """

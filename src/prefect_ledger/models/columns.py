@@ -1,0 +1,226 @@
+"""Floor 4. Data brought to the columns of a schema: frames, arrays, mappings, lists of rows and single values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prefect_ledger.errors import SignatureMismatch
+from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
+from prefect_ledger.models.frames import as_pandas, pandas
+from prefect_ledger.models.nested import conform
+from prefect_ledger.models.schema import Column, Schema
+
+_DTYPES = {
+    DataType.boolean: "bool",
+    DataType.integer: "int32",
+    DataType.long: "int64",
+    DataType.float: "float32",
+    DataType.double: "float64",
+    DataType.string: "str",
+}
+_SHOWN = 20  # names in a message
+
+
+class Columns:
+    """Brings data to the columns of a schema.
+
+    Frames of any library become pandas frames with the schema's columns in its order; arrays, lists and mappings stay what they are, or
+    become frames with ``frame``. Columns that the schema does not know are left out.
+    """
+
+    def __init__(self, schema: Schema, *, json: bool, frame: bool) -> None:
+        self.json, self.frame = json, frame
+        self.fields = tuple(one for one in schema.fields if isinstance(one, Column))
+        self.named = schema.named
+        self.names = [one.name if self.named else place for place, one in enumerate(self.fields)]
+        self.kinds: list[Kind] = [one.type for one in self.fields]
+        self.required = [one.name for one in self.fields if one.required] if self.named else self.names
+        self.known = dict(zip(self.names, self.fields, strict=True))
+        self.nested = any(isinstance(one, ArrayType | ObjectType | MapType) for one in self.kinds)
+        self.placed = self.names == list(range(len(self.names)))
+        self.dtypes = [_DTYPES.get(one, "") if isinstance(one, DataType) else "" for one in self.kinds]
+        self.anything = not self.named and self.kinds == [DataType.any]
+
+    def __call__(self, data: Any) -> Any:
+        """``data`` with the columns of the schema.
+
+        Raises:
+            SignatureMismatch: columns are missing, or of another type.
+        """
+        if self.anything:
+            return data
+        if (frame := as_pandas(data)) is not None:
+            found = self._frame(frame, alone=getattr(data, "ndim", 2) == 1 or not self.named)
+            return found.iloc[:, 0] if getattr(data, "ndim", 2) == 1 and not self.frame else found
+        if isinstance(data, Mapping) and self.named:
+            return self._framed(self._mapping(data))
+        if isinstance(data, list):
+            return self._framed(self._list(data))
+        if hasattr(data, "dtype") and getattr(data, "ndim", 0) >= 1:
+            return self._array(data)
+        if self.named or len(self.fields) > 1:
+            raise self._wrong(data)
+        return self._framed(conform(data, self.kinds[0], "the data", json=self.json))
+
+    # --- frames ---------------------------------------------------------------------------------------------------------
+
+    def _frame(self, frame: Any, *, alone: bool) -> Any:
+        columns = frame.columns
+        names = columns.tolist()
+        if not self.named or (alone and len(self.names) == 1 == len(names)):
+            return self._by_place(frame, names)
+        if names != self.names:
+            names = self._chosen(names)
+            frame = frame[names]
+        return self._typed(frame, names, [self.known[name] for name in names])
+
+    def _by_place(self, frame: Any, names: list[Any]) -> Any:
+        if len(names) < len(self.fields):
+            raise SignatureMismatch(f"the data has {len(names)} columns, where {len(self.fields)} are wanted")
+        if len(names) > len(self.fields):
+            frame, names = frame.iloc[:, : len(self.fields)], names[: len(self.fields)]
+        return self._typed(frame, names, list(self.fields))
+
+    def _chosen(self, names: Iterable[Any]) -> list[Any]:
+        """The names of the schema that are there, in its order."""
+        there = set(names)
+        if lacks := [name for name in self.required if name not in there]:
+            raise self._lacking(lacks, there)
+        return [name for name in self.names if name in there]
+
+    def _lacking(self, lacks: list[Any], there: Iterable[Any]) -> SignatureMismatch:
+        said = f"the data lacks the column{'s' if len(lacks) > 1 else ''} {_listed(lacks)}"
+        if extra := [name for name in there if name not in self.known]:
+            said += f"; it has {_listed(sorted(extra, key=str))}, which the signature does not know"
+        return SignatureMismatch(said, field=str(lacks[0]), found="missing", wanted=str(self.known[lacks[0]].type))
+
+    def _typed(self, frame: Any, names: list[Any], fields: list[Column]) -> Any:
+        changed = {}
+        for place, (dtype, field) in enumerate(zip(frame.dtypes.tolist(), fields, strict=True)):
+            wanted = _DTYPES.get(field.type) if isinstance(field.type, DataType) else None
+            if wanted is not None and str(dtype) == wanted:
+                continue
+            from prefect_ledger.models.series import column
+
+            values = frame.iloc[:, place]
+            found = column(values, field.type, names[place], required=field.required, json=self.json)
+            if found is not values:
+                changed[place] = found
+        if not changed:
+            return frame
+        parts = [changed.get(place, frame.iloc[:, place]) for place in range(len(names))]
+        found = pandas("a model that is asked with a frame").concat(parts, axis=1)
+        found.columns = frame.columns
+        return found
+
+    def _framed(self, data: Any) -> Any:
+        """With ``frame``: rows, columns or values as a pandas frame."""
+        if not self.frame:
+            return data
+        pd = pandas("a model that is asked with a frame")
+        if isinstance(data, Mapping):
+            one = self.nested or not any(_many(value) for value in data.values())
+            made = pd.DataFrame([dict(data)] if one else dict(data))
+        else:
+            made = pd.DataFrame(data if isinstance(data, list) else [data])
+        return self._frame(made, alone=True)
+
+    # --- Python's own ---------------------------------------------------------------------------------------------------
+
+    def _mapping(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """A mapping from columns to values: one row, or where no column is nested, many."""
+        names = self._chosen(data)
+        return {name: self._values(data[name], self.known[name]) for name in names}
+
+    def _values(self, value: Any, field: Column) -> Any:
+        where = f"column {field.name!r}"
+        if self.nested or not _many(value):
+            return None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
+        if isinstance(value, list | tuple):
+            return [
+                None if one is None else conform(one, field.type, f"{where}, row {row}", required=field.required, json=self.json)
+                for row, one in enumerate(value)
+            ]
+        return self._array_of(value, field)
+
+    def _list(self, data: list[Any]) -> list[Any]:
+        if self.named and not (self.placed and data and isinstance(data[0], list | tuple)):
+            return [self._row(row, place) for place, row in enumerate(data)]
+        if len(self.fields) == 1 and not (self.named and self.placed):
+            field = self.fields[0]
+            return [None if one is None else conform(one, field.type, f"row {row}", json=self.json) for row, one in enumerate(data)]
+        return [self._placed(row, place) for place, row in enumerate(data)]
+
+    def _row(self, row: Any, place: int) -> dict[Any, Any]:
+        if not isinstance(row, Mapping):
+            raise SignatureMismatch(
+                f"row {place} is a {type(row).__name__}, where a mapping with the columns {_listed(self.names)} is wanted",
+                found=type(row).__name__,
+                wanted="object",
+            )
+        found = {}
+        for name, field in self.known.items():
+            if name in row:
+                value = row[name]
+                where = f"column {name!r}, row {place}"
+                found[name] = None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
+            elif field.required:
+                lacks = [one for one in self.required if one not in row]
+                raise SignatureMismatch(
+                    f"row {place} lacks the column{'s' if len(lacks) > 1 else ''} {_listed(lacks)}",
+                    field=str(name),
+                    found="missing",
+                    wanted=str(field.type),
+                )
+        return found
+
+    def _placed(self, row: Any, place: int) -> list[Any]:
+        if not isinstance(row, list | tuple) or len(row) < len(self.fields):
+            found = f"has {len(row)} values" if isinstance(row, list | tuple) else f"is a {type(row).__name__}"
+            raise SignatureMismatch(f"row {place} {found}, where {len(self.fields)} values are wanted")
+        return [
+            None if one is None else conform(one, kind, f"column {at}, row {place}", json=self.json)
+            for at, (one, kind) in enumerate(zip(row, self.kinds, strict=False))
+        ]
+
+    # --- arrays ---------------------------------------------------------------------------------------------------------
+
+    def _array(self, data: Any) -> Any:
+        """An array without names: by place, where the schema's columns have only places, or there is only one."""
+        if not self.placed and len(self.names) > 1:
+            raise self._wrong(data)
+        many = data.shape[1] if data.ndim == 2 else 1
+        if data.ndim > 2 or many < len(self.fields):
+            raise SignatureMismatch(f"the data has the shape {data.shape}, where {len(self.fields)} columns are wanted")
+        made = pandas("a model that is asked with columns").DataFrame(data)
+        made = self._by_place(made, self.names if len(self.names) == many else list(range(many)))
+        if self.frame or any(one != data.dtype for one in made.dtypes):
+            made.columns = self.names
+            return made
+        return data if many == len(self.fields) else data[:, : len(self.fields)]
+
+    def _array_of(self, value: Any, field: Column) -> Any:
+        from prefect_ledger.models.series import column
+
+        pd = pandas("a model that is asked with columns")
+        if value.ndim != 1:
+            raise SignatureMismatch(f"column {field.name!r} has the shape {value.shape}, where one of any length is wanted")
+        values = pd.Series(value)
+        found = column(values, field.type, field.name, required=field.required, json=self.json)
+        return value if found is values else found.to_numpy()
+
+    def _wrong(self, data: Any) -> SignatureMismatch:
+        return SignatureMismatch(
+            f"the data is a {type(data).__name__}, where a frame or mappings with the columns {_listed(self.names)} are wanted",
+            found=type(data).__name__,
+        )
+
+
+def _many(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (hasattr(value, "dtype") and getattr(value, "ndim", 0) >= 1)
+
+
+def _listed(names: list[Any]) -> str:
+    shown = ", ".join(f"{name!r:.60}" for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN:,} more"
