@@ -181,6 +181,7 @@ def _s3(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
         yield url
     finally:
         stop(child, signal.SIGKILL)
+        s3.sweep()
 
 
 def place(word: str, places: Mapping[str, str]) -> str:

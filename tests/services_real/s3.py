@@ -106,10 +106,10 @@ def s3_server() -> Iterator[S3Server]:
             yield server
         finally:
             stop(child, signal.SIGKILL)
-            _sweep()
+            sweep()
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Remove the sockets that killed servers left in the temporary folder: those that nobody listens on."""
     for path in Path("/tmp").glob("seaweedfs-*-grpc-*.sock"):
         with socket.socket(socket.AF_UNIX) as probe:
