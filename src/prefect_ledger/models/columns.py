@@ -40,6 +40,7 @@ class Columns:
         self.nested = any(isinstance(one, ArrayType | ObjectType | MapType) for one in self.kinds)
         self.placed = self.names == list(range(len(self.names)))
         self.dtypes = [_DTYPES.get(one, "") if isinstance(one, DataType) else "" for one in self.kinds]
+        self.seen: tuple[Any, list[Any]] | None = None  # columns and dtypes of a frame that was right as it came
         self.anything = not self.named and self.kinds == [DataType.any]
 
     def __call__(self, data: Any) -> Any:
@@ -51,7 +52,8 @@ class Columns:
         if self.anything:
             return data
         if (frame := as_pandas(data)) is not None:
-            found = self._frame(frame, alone=getattr(data, "ndim", 2) == 1 or not self.named)
+            alone = getattr(data, "ndim", 2) == 1 and getattr(data, "name", None) in (None, "")
+            found = self._frame(frame, alone=alone or not self.named)
             return found.iloc[:, 0] if getattr(data, "ndim", 2) == 1 and not self.frame else found
         if isinstance(data, Mapping) and self.named:
             return self._framed(self._mapping(data))
@@ -66,11 +68,14 @@ class Columns:
     # --- frames ---------------------------------------------------------------------------------------------------------
 
     def _frame(self, frame: Any, *, alone: bool) -> Any:
-        columns = frame.columns
-        names = columns.tolist()
+        if (seen := self.seen) is not None and frame.columns.equals(seen[0]) and frame.dtypes.tolist() == seen[1]:
+            return frame
+        names = frame.columns.tolist()
         if not self.named or (alone and len(self.names) == 1 == len(names)):
             return self._by_place(frame, names)
         if names != self.names:
+            if len(set(names)) < len(names) and (twice := [name for name in self.names if names.count(name) > 1]):
+                raise SignatureMismatch(f"the data has the column {twice[0]!r} twice", field=str(twice[0]))
             names = self._chosen(names)
             frame = frame[names]
         return self._typed(frame, names, [self.known[name] for name in names])
@@ -96,23 +101,38 @@ class Columns:
         return SignatureMismatch(said, field=str(lacks[0]), found="missing", wanted=str(self.known[lacks[0]].type))
 
     def _typed(self, frame: Any, names: list[Any], fields: list[Column]) -> Any:
-        changed = {}
-        for place, (dtype, field) in enumerate(zip(frame.dtypes.tolist(), fields, strict=True)):
+        changed, looked = {}, False
+        dtypes = frame.dtypes.tolist()
+        if len(set(dtypes)) == 1 and len(fields) > 1 and (found := self._block(frame, dtypes[0], fields)) is not None:
+            return found
+        for place, (dtype, field) in enumerate(zip(dtypes, fields, strict=True)):
             wanted = _DTYPES.get(field.type) if isinstance(field.type, DataType) else None
             if wanted is not None and str(dtype) == wanted:
                 continue
+            looked = True
             from prefect_ledger.models.series import column
 
             values = frame.iloc[:, place]
             found = column(values, field.type, names[place], required=field.required, json=self.json)
             if found is not values:
                 changed[place] = found
+        if not looked:
+            self.seen = frame.columns, dtypes
         if not changed:
             return frame
-        parts = [changed.get(place, frame.iloc[:, place]) for place in range(len(names))]
-        found = pandas("a model that is asked with a frame").concat(parts, axis=1)
+        parts = {place: changed.get(place, frame.iloc[:, place]).array for place in range(len(names))}
+        found = pandas("a model that is asked with a frame").DataFrame(parts, index=frame.index, copy=False)
         found.columns = frame.columns
         return found
+
+    def _block(self, frame: Any, dtype: Any, fields: list[Column]) -> Any:
+        """Numbers of one dtype, all of one other type: widened at once, where that can be."""
+        wanted = fields[0].type
+        if dtype.kind not in "iuf" or wanted not in (DataType.double, DataType.long) or any(one.type is not wanted for one in fields):
+            return None
+        from prefect_ledger.models.series import block
+
+        return None if str(dtype) == _DTYPES[wanted] else block(frame, wanted, json=self.json)
 
     def _framed(self, data: Any) -> Any:
         """With ``frame``: rows, columns or values as a pandas frame."""
@@ -131,6 +151,12 @@ class Columns:
     def _mapping(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """A mapping from columns to values: one row, or where no column is nested, many."""
         names = self._chosen(data)
+        if not self.nested and len(lengths := {name: len(data[name]) for name in names if _many(data[name])}) > 1:
+            first, *others = lengths
+            for name in others:
+                if lengths[name] != lengths[first]:
+                    said = f"column {name!r} has {lengths[name]} values, where column {first!r} has {lengths[first]}"
+                    raise SignatureMismatch(said, field=str(name))
         return {name: self._values(data[name], self.known[name]) for name in names}
 
     def _values(self, value: Any, field: Column) -> Any:
@@ -188,9 +214,9 @@ class Columns:
 
     def _array(self, data: Any) -> Any:
         """An array without names: by place, where the schema's columns have only places, or there is only one."""
-        if not self.placed and len(self.names) > 1:
-            raise self._wrong(data)
         many = data.shape[1] if data.ndim == 2 else 1
+        if self.named and not self.placed and (len(self.names) > 1 or many > 1):
+            raise self._wrong(data)
         if data.ndim > 2 or many < len(self.fields):
             raise SignatureMismatch(f"the data has the shape {data.shape}, where {len(self.fields)} columns are wanted")
         made = pandas("a model that is asked with columns").DataFrame(data)

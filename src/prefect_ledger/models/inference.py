@@ -93,7 +93,9 @@ def _tensor(data: Any, name: str | int | None = None) -> Tensor:
 
 
 def _of_mapping(data: Mapping[Any, Any]) -> Schema:
-    if data and all(_is_array(one) and one.ndim for one in data.values()):
+    if not data:
+        return _ANY
+    if all(_is_array(one) and one.ndim for one in data.values()):
         return Schema(tuple(_tensor(one, name) for name, one in data.items()))
     return Schema(tuple(Column(name, _tolerant([one]), not _lacks(one)) for name, one in data.items()))
 
@@ -143,7 +145,7 @@ def _of_series(column: Any) -> Kind:
         dtype = column.dtype
     if dtype.kind == "O":
         if str(dtype) in ("str", "string"):
-            return DataType.string
+            return DataType.any if len(column) and column.isna().all() else DataType.string
         return _floating(_tolerant(column.to_list()), lacks=bool(column.isna().any()))
     try:
         found = of_dtype(dtype)
@@ -174,6 +176,6 @@ def _param(name: str, value: Any) -> Param:
     try:
         if isinstance(value, list | tuple):
             return Param(name, common(value) if value else DataType.double, list(value), (-1,))  # type: ignore[arg-type]
-        return Param(name, of(value), value)  # type: ignore[arg-type]
+        return Param(name, DataType.double if isinstance(value, float) else of(value), value)  # type: ignore[arg-type]
     except InvalidValue as error:
         raise InvalidValue(f"parameter {name!r}, {value!r:.60}, is neither a scalar nor a list of scalars of one type: {error}") from error

@@ -50,6 +50,14 @@ def column(values: Any, wanted: Kind, name: Any, *, required: bool = True, json:
     return found
 
 
+def block(frame: Any, wanted: DataType, *, json: bool) -> Any:
+    """A frame whose columns are of one dtype of numpy's, each as ``wanted``; None where values could change."""
+    if not isinstance(frame.dtypes.iloc[0], np.dtype):
+        return None
+    found = widen(frame.to_numpy(), _NUMBERS[wanted], json=json)
+    return None if found is None else pd.DataFrame(found, index=frame.index, columns=frame.columns, copy=False)
+
+
 def _typed(values: Any, wanted: DataType, *, json: bool) -> Any:
     """A column whose dtype says what it holds."""
     dtype = values.dtype

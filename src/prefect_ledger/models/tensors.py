@@ -114,9 +114,9 @@ class _Tensor:
         kind = data.dtype.kind
         if self.dtype.kind == "O":
             return data.astype(object)
-        if kind == "M" and self.dtype.kind == "M":
+        if kind == self.dtype.kind and kind in "mM":
             done = data.astype(self.dtype)
-            return done if (done.astype(data.dtype) == data).all() else None
+            return done if ((done.astype(data.dtype) == data) | np.isnat(data)).all() else None
         if kind == "U" and self.dtype.kind == "M" and self.json:
             try:
                 return data.astype(self.dtype)
