@@ -9,7 +9,7 @@ column, 64 bits wide, is cut into eight planes, byte k of all points together: a
 stays as it is (deflate would only cost time), the rest is deflated as one.
 
 Beside a busy Python thread each large call of numpy, and each of zlib, waits 5 ms to get the GIL back. So many chunks are written with
-as few of them as one: differences are taken and planes cut of all points together. Reading joins planes as ``bytes``, which holds the GIL.
+as few of them as one: differences are taken and planes cut of all points together.
 """
 
 from __future__ import annotations
@@ -85,8 +85,56 @@ def decode_many(blobs: Sequence[_Blob]) -> Points:
     Raises:
         InvalidValue: some of these bytes are no such chunk.
     """
-    (steps, times), values = _unpack(blobs, 2)
-    return Points(steps, times, values)
+    heads = [_head(blob, 2) for blob in blobs]
+    shelf = Shelf(sum(head.n for head in heads))
+    for blob, head in zip(blobs, heads, strict=True):
+        shelf._unpack(blob, head)
+    return shelf.points()
+
+
+class Shelf:
+    """Room for the points of many chunks of one series, decoded as they come, side by side in one set of arrays.
+
+    Numpy has large arrays lie in huge pages, and the first touch of small pages costs as much as the rest.
+
+    Example:
+        >>> import numpy as np
+        >>> shelf = Shelf(4)
+        >>> for first in (0, 2):
+        ...     _ = shelf.put(encode(Points(np.arange(first, first + 2), np.zeros(2, np.int64), np.full(2, 0.5))))
+        >>> shelf.points().steps
+        array([0, 1, 2, 3])
+    """
+
+    def __init__(self, room: int) -> None:
+        self._columns: npt.NDArray[np.int64] = np.empty((3, room), np.int64)
+        self.used = 0  # points
+
+    def put(self, blob: _Blob) -> Points | None:
+        """Decode a chunk behind the others; None, and nothing done, where there is no room for it.
+
+        Raises:
+            InvalidValue: these bytes are no such chunk.
+        """
+        head = _head(blob, 2)
+        if self.used + head.n > self._columns.shape[1]:
+            return None
+        start = self.used
+        self._unpack(blob, head)
+        return self.points(start)
+
+    def points(self, start: int = 0) -> Points:
+        """The points that were put, from ``start`` on."""
+        return _points(self._columns[:, start : self.used])
+
+    def _unpack(self, blob: _Blob, head: _Head) -> None:
+        out = self._columns[:, self.used : self.used + head.n]
+        _fill(bytes(blob), head, out)
+        self.used += head.n
+
+
+def _points(columns: npt.NDArray[np.int64]) -> Points:
+    return Points(columns[-3], columns[-2], columns[-1].view(np.float64))
 
 
 def begins(blob: _Blob) -> tuple[int, int]:
@@ -119,8 +167,10 @@ def decode_mixed(blob: _Blob) -> tuple[Integers, Points]:
     Raises:
         InvalidValue: these bytes are no such chunk.
     """
-    (ids, steps, times), values = _unpack([blob], 3)
-    return ids, Points(steps, times, values)
+    head = _head(blob, 3)
+    columns: npt.NDArray[np.int64] = np.empty((4, head.n), np.int64)
+    _fill(bytes(blob), head, columns)
+    return columns[0], _points(columns)
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -219,7 +269,7 @@ class _Head(NamedTuple):
     integers: list[tuple[int, int]]  # first value and base of each column
 
 
-def _head(blob: bytes, columns: int) -> _Head:
+def _head(blob: _Blob, columns: int) -> _Head:
     at = _HEAD.size + columns * _COLUMN.size
     if len(blob) < at:
         _refuse(f"{len(blob)} bytes are too few")
@@ -238,20 +288,12 @@ def _head(blob: bytes, columns: int) -> _Head:
     return _Head(n, constant, raw, size, list(_COLUMN.iter_unpack(blob[_HEAD.size : at])))
 
 
-def _unpack(blobs: Sequence[_Blob], columns: int) -> tuple[list[Integers], Floats]:
-    chunks = [bytes(blob) for blob in blobs]
-    heads = [_head(chunk, columns) for chunk in chunks]
-    # All columns are rows of one array: numpy has large ones lie in huge pages, and the first touch of small pages costs as much as the
-    # rest. Each chunk is put together in a small buffer, which the next one finds warm.
-    found = np.empty((columns + 1, sum(head.n for head in heads)), np.int64)
-    at = 0
-    for chunk, head in zip(chunks, heads, strict=True):
-        planes = _planes(chunk, head)
-        for k, (first, base) in enumerate(head.integers):
-            _sum(planes[8 * k : 8 * k + 8], first, base, found[k, at : at + head.n])
-        found[-1, at : at + head.n] = np.frombuffer(_joined(planes[-8:], head.n), "<i8")
-        at += head.n
-    return list(found[:-1]), found[-1].view(np.float64)
+def _fill(chunk: bytes, head: _Head, out: npt.NDArray[np.int64]) -> None:
+    """Decode into the rows of ``out``: the integer columns, then the values."""
+    planes = _planes(chunk, head)
+    for k, (first, base) in enumerate(head.integers):
+        _sum(planes[8 * k : 8 * k + 8], first, base, out[k])
+    _join(planes[-8:], out[-1])
 
 
 def _planes(chunk: bytes, head: _Head) -> list[_Blob]:
@@ -290,13 +332,14 @@ def _inflate(packed: bytes, size: int) -> bytes:
     return out
 
 
-def _joined(planes: Sequence[_Blob], n: int) -> bytearray:
-    """The eight planes of ``n`` points as words."""
-    whole = bytearray(8 * n)
+def _join(planes: Sequence[_Blob], out: Integers) -> None:
+    """The eight planes as words."""
+    if not all(planes):
+        out.fill(0)
+    cells = out.view(np.uint8).reshape(len(out), 8)
     for k, plane in enumerate(planes):
         if plane:
-            whole[k::8] = plane
-    return whole
+            cells[:, k] = np.frombuffer(plane, np.uint8)
 
 
 def _sum(planes: Sequence[_Blob], first: int, base: int, out: Integers) -> None:
@@ -305,7 +348,7 @@ def _sum(planes: Sequence[_Blob], first: int, base: int, out: Integers) -> None:
     if not any(planes) and base and -(1 << 63) <= end < 1 << 63:
         out[:] = np.arange(first, end, base, dtype=np.int64)  # what the sum gives, several times as fast
         return
-    column = np.frombuffer(_joined(planes, len(out)), "<i8")
-    column += base
-    column[0] = first
-    np.cumsum(column, out=out)
+    _join(planes, out)
+    out += base
+    out[0] = first
+    np.cumsum(out, out=out)

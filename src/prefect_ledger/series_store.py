@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from prefect_ledger import run_store
-from prefect_ledger.chunks import CHUNK, begins, decode_many, decode_mixed, encode
+from prefect_ledger.chunks import CHUNK, Shelf, begins, decode, decode_many, decode_mixed, encode
 from prefect_ledger.database import execute
 from prefect_ledger.database import rows as select
 from prefect_ledger.errors import StoreUnavailable
@@ -44,6 +44,8 @@ _TRIES = """SELECT s.attempt, s.task_run_id AS here, s.run_id, s.task_run_id, s.
             FROM cache_links l
             JOIN series s ON s.run_id = l.source_run_id AND s.task_run_id = l.source_task AND s.attempt = l.source_attempt
             WHERE l.run_id = ? AND s.key {among} AND s.n > 0 ORDER BY 7, 1, 3, 4, 5, 6"""
+_OWN = """SELECT s.attempt, s.task_run_id, s.try_number, s.id, s.n, EXISTS (SELECT 1 FROM cache_links l WHERE l.run_id = ?),
+          (SELECT r.attempt FROM runs r WHERE r.id = ?) FROM series s WHERE s.run_id = ? AND s.key = ? AND s.n > 0 ORDER BY 1, 2, 3"""
 _ASKED = 7  # where in such a row stands what is asked for
 
 
@@ -144,17 +146,44 @@ def live_series(tx: sa.Connection, run: str, key: str, attempt: int | None = Non
 
 def series_for(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> dict[int, str]:
     """As :func:`live_series`, each with the run that logged it: another one where a result came from the cache."""
-    rows = _tries(tx, run, [key], "s.id")
+    return {number: source for number, source, _ in _series(tx, run, key, attempt, task_run_id)}
+
+
+def _series(tx: sa.Connection, run: str, key: str, attempt: int | None, task_run_id: str | None) -> list[tuple[int, str, int]]:
+    """Id, the run that logged it, and points, of each series."""
+    rows = _tries(tx, run, [key], "s.id", "s.n")
     if task_run_id is not None:
         rows = [row for row in rows if row[1] == task_run_id]
     if not rows:
-        return {}
+        return []
     wanted = max(row[0] for row in rows) if attempt is None else attempt
-    return {row[_ASKED]: row[2] for row in {row[2:4]: row for row in rows if row[0] == wanted}.values()}
+    return [(row[_ASKED], row[2], row[_ASKED + 1]) for row in {row[2:4]: row for row in rows if row[0] == wanted}.values()]
 
 
-def read_points(tx: sa.Connection, run: str | Iterable[str], series: Sequence[int]) -> Points:
-    """All points of these series, which one run has logged or several, by step, time, arrival."""
+def read_metric(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> Points | None:
+    """The points of a key in the named attempt, or the run's last, of the series that :func:`live_series` names; None where there are none."""
+    found = _own_series(tx, run, key, attempt, task_run_id)
+    if found is None:
+        if attempt is None:
+            attempt = next((row[0] for row in select(tx, "SELECT attempt FROM runs WHERE id = ?", [run])), 0)
+        found = _series(tx, run, key, attempt, task_run_id)
+    return read_points(tx, [row[1] for row in found], [row[0] for row in found], sum(row[2] for row in found)) if found else None
+
+
+def _own_series(tx: sa.Connection, run: str, key: str, attempt: int | None, task_run_id: str | None) -> list[tuple[int, str, int]] | None:
+    """As :func:`_series`, for a run that took nothing from the cache, in one statement which a new connection plans in half the time.
+    None where there is none of the key, or the cache is to be looked at."""
+    rows = select(tx, _OWN, [run, run, run, key])
+    if not rows or rows[0][5]:
+        return None
+    wanted = rows[0][6] if attempt is None else attempt
+    last = {row[1]: row for row in rows if row[0] == wanted and task_run_id in (None, row[1])}
+    return [(row[3], run, row[4]) for row in last.values()]
+
+
+def read_points(tx: sa.Connection, run: str | Iterable[str], series: Sequence[int], expected: int = 0) -> Points:
+    """All points of these series, which one run has logged or several, by step, time, arrival. ``expected``: how many there are, if known:
+    then each chunk is decoded where it stays, while the next one is on its way."""
     if not series:
         return _join([])
     runs = [run] if isinstance(run, str) else sorted(set(run))
@@ -162,43 +191,46 @@ def read_points(tx: sa.Connection, run: str | Iterable[str], series: Sequence[in
     # One statement, so that a compaction in between can neither hide nor double a chunk. Put in order here: SQLite would copy all bytes.
     text = f"""SELECT id, series_id, data FROM chunks WHERE series_id IN ({marks})
                UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id IN ({_marks(runs)})"""
+    shelf = Shelf(expected)
     pieces = []
-    for number, of_one, data in _blobs(tx, text, runs):
+    for number, of_one, data in _each_blob(tx, text, runs):
         if of_one is not None:
-            pieces.append(_Piece(begins(data), number, data))
+            at = shelf.used
+            found = shelf.put(data)
+            pieces.append(_Piece(begins(data), number, decode(data) if found is None else found, -1 if found is None else at))
             continue
         ids, points = decode_mixed(data)
         mine = _pick(points, ids == series[0] if len(series) == 1 else np.isin(ids, series))
         if len(mine.steps):
-            pieces.append(_Piece((int(mine.steps[0]), int(mine.times[0])), number, mine))
-    return _arranged(pieces)
+            pieces.append(_Piece((int(mine.steps[0]), int(mine.times[0])), number, mine, -1))
+    return _arranged(pieces, shelf)
 
 
 class _Piece(NamedTuple):
     begins: tuple[int, int]  # step and time
     id: int  # of its chunk: the order of arrival
-    content: Points | bytes
+    points: Points
+    at: int  # where on the shelf; -1 when not there
 
 
-def _arranged(pieces: list[_Piece]) -> Points:
+def _arranged(pieces: list[_Piece], shelf: Shelf) -> Points:
     """All points by step, time, arrival. Mostly it is enough to put the pieces in order."""
     pieces.sort(key=itemgetter(0, 1))
-    points = _whole(pieces)
+    points = _whole(pieces, shelf)
     if all(a.id < b.id for a, b in itertools.pairwise(pieces)):
         return order(points)
     steps, times, _ = points
     if order(points) is points and not ((steps[1:] == steps[:-1]) & (times[1:] == times[:-1])).any():
         return points
-    return order(_whole(sorted(pieces, key=itemgetter(1))))
+    return order(_whole(sorted(pieces, key=itemgetter(1)), shelf))
 
 
-def _whole(pieces: Sequence[_Piece]) -> Points:
-    """The points of all pieces, one after the other; chunks that follow each other are decoded together."""
-    found: list[Points] = []
-    for kind, some in itertools.groupby((piece.content for piece in pieces), key=type):
-        contents: list[Any] = list(some)
-        found += contents if kind is Points else [decode_many(contents)]
-    return found[0] if len(found) == 1 else _join(found)
+def _whole(pieces: Sequence[_Piece], shelf: Shelf) -> Points:
+    """The points of all pieces, one after the other; as they lie where that is how they lie on the shelf."""
+    ends = itertools.accumulate((len(piece.points.steps) for piece in pieces), initial=0)
+    if all(piece.at == end for piece, end in zip(pieces, ends, strict=False)):
+        return shelf.points()
+    return pieces[0].points if len(pieces) == 1 else _join([piece.points for piece in pieces])
 
 
 # --- compaction ---------------------------------------------------------------------------------------------------
@@ -311,6 +343,20 @@ def _blobs(tx: sa.Connection, text: str, params: Sequence[Any]) -> list[tuple[An
             return found
     except driver.OperationalError as error:  # the driver's own: SQLAlchemy does not see this statement
         raise StoreUnavailable(f"the store cannot be used now: {error}") from error
+
+
+def _each_blob(tx: sa.Connection, text: str, params: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """The same, one by one: the memory of one is used for the next, and the server sends on while this one is looked at."""
+    driver: Any = tx.dialect.loaded_dbapi
+    try:
+        if tx.dialect.name == "sqlite":
+            yield from execute(tx, text, params).cursor  # type: ignore[misc]
+            return
+        raw: Any = tx.connection.driver_connection
+        with raw.cursor(binary=True) as cursor:
+            yield from cursor.stream(text.replace("?", "%s"), tuple(params))
+    except driver.OperationalError as error:  # the driver's own: SQLAlchemy does not see these rows
+        raise StoreUnavailable(f"the store cannot be read now: {error}") from error
 
 
 def _upsert(tx: sa.Connection, table: str, key: Sequence[str], unique: Sequence[str], rows: Sequence[tuple[Any, ...]], change: str) -> None:

@@ -46,7 +46,11 @@ def write(database: Database, known: SeriesIds, name: SeriesName, steps: Any, va
 def read(database: Database, key: str, *, run: str = A, attempt: int | None = None, task: str | None = None) -> list[tuple[int, float]]:
     """(step, value) of the points that make up a key."""
     with database.read() as tx:
-        points = read_points(tx, run, live_series(tx, run, key, attempt, task))
+        series = live_series(tx, run, key, attempt, task)
+        points = read_points(tx, run, series)
+        for expected in (len(points.steps), max(0, len(points.steps) - 3)):  # decoded where they stay, and where there is less room
+            again = read_points(tx, run, series, expected)
+            assert all(a.tobytes() == b.tobytes() for a, b in zip(points, again, strict=True))
     return list(zip(points.steps.tolist(), points.values.tolist(), strict=True))
 
 

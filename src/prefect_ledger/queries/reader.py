@@ -106,15 +106,13 @@ class Reader:
         from prefect_ledger.series import Series
 
         with self._read() as tx:
-            wanted = attempt
-            if wanted is None:
-                wanted = next((row[0] for row in rows(tx, "SELECT attempt FROM runs WHERE id = ?", [run_id])), 0)
             storable = clean(str(key)) == key  # what no database could hold was never logged
-            found = series_store.series_for(tx, run_id, key, wanted, task_run_id) if storable else {}
-            if not found:
-                raise _no_metric(tx, run_id, key, wanted, task_run_id)
-            steps, times, values = series_store.read_points(tx, found.values(), list(found))
-        return Series(key, steps, values, times)
+            points = series_store.read_metric(tx, run_id, key, attempt, task_run_id) if storable else None
+            if points is None:
+                if attempt is None:
+                    attempt = next((row[0] for row in rows(tx, "SELECT attempt FROM runs WHERE id = ?", [run_id])), 0)
+                raise _no_metric(tx, run_id, key, attempt, task_run_id)
+        return Series(key, points.steps, points.values, points.times)
 
     def summaries(self, run_id: str) -> Mapping[str, Summary]:
         """Every metric of the last attempt in one row each, by key."""
