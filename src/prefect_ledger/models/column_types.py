@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.models.wording import shown
 
 DEPTH = 64  # how deep types may be nested
 
@@ -39,7 +40,7 @@ class DataType(StrEnum):
             <DataType.long: 'long'>
         """
         if not isinstance(name, str) or name not in _NAMES:
-            raise InvalidValue(f"a type is one of {', '.join(_NAMES)}, array, object or map, not {name!r:.80}")
+            raise InvalidValue(f"a type is one of {', '.join(_NAMES)}, array, object or map, not {shown(name)}")
         return _NAMES[name]
 
 
@@ -56,7 +57,7 @@ class Property:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise InvalidValue(f"the keys of an object are texts, not {self.name!r:.80}")
+            raise InvalidValue(f"the keys of an object are texts, not {shown(self.name)}")
         object.__setattr__(self, "type", as_kind(self.type))
         check_flag(self.required, f"property {self.name!r}")
 
@@ -127,7 +128,7 @@ def as_kind(value: object) -> Kind:
 def check_flag(value: object, what: str) -> None:
     """Refuse a ``required`` that is not True or False."""
     if not isinstance(value, bool):
-        raise InvalidValue(f"{what}: required is true or false, not {value!r:.80}")
+        raise InvalidValue(f"{what}: required is true or false, not {shown(value)}")
 
 
 def as_json(kind: Kind) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def from_json(found: object, depth: int = 0) -> Kind:
         InvalidValue: it is none, or nested too deep.
     """
     if not isinstance(found, Mapping):
-        raise InvalidValue(f"a type is a JSON object with the key 'type', not {found!r:.80}")
+        raise InvalidValue(f"a type is a JSON object with the key 'type', not {shown(found)}")
     if depth > DEPTH:
         raise InvalidValue(f"types are nested deeper than {DEPTH} levels")
     name = found.get("type")
@@ -169,7 +170,7 @@ def from_json(found: object, depth: int = 0) -> Kind:
 
 def _object(found: object, depth: int) -> ObjectType:
     if not isinstance(found, Mapping):
-        raise InvalidValue(f"the properties of an object are a JSON object, not {found!r:.80}")
+        raise InvalidValue(f"the properties of an object are a JSON object, not {shown(found)}")
     kinds = ((name, one, from_json(one, depth + 1)) for name, one in found.items())
     return ObjectType(tuple(Property(name, kind, one.get("required", True)) for name, one, kind in kinds))
 

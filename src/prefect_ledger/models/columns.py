@@ -10,6 +10,7 @@ from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapTyp
 from prefect_ledger.models.frames import as_pandas, pandas
 from prefect_ledger.models.nested import conform
 from prefect_ledger.models.schema import Column, Schema
+from prefect_ledger.models.wording import article, listed, plural
 
 _DTYPES = {
     DataType.boolean: "bool",
@@ -19,7 +20,6 @@ _DTYPES = {
     DataType.double: "float64",
     DataType.string: "str",
 }
-_SHOWN = 20  # names in a message
 
 
 class Columns:
@@ -95,9 +95,9 @@ class Columns:
         return [name for name in self.names if name in there]
 
     def _lacking(self, lacks: list[Any], there: Iterable[Any]) -> SignatureMismatch:
-        said = f"the data lacks the column{'s' if len(lacks) > 1 else ''} {_listed(lacks)}"
+        said = f"the data lacks the {plural(lacks, 'column')}"
         if extra := [name for name in there if name not in self.known]:
-            said += f"; it has {_listed(sorted(extra, key=str))}, which the signature does not know"
+            said += f"; it has {listed(sorted(extra, key=str))}, which the signature does not know"
         return SignatureMismatch(said, field=str(lacks[0]), found="missing", wanted=str(self.known[lacks[0]].type))
 
     def _typed(self, frame: Any, names: list[Any], fields: list[Column]) -> Any:
@@ -181,7 +181,7 @@ class Columns:
     def _row(self, row: Any, place: int) -> dict[Any, Any]:
         if not isinstance(row, Mapping):
             raise SignatureMismatch(
-                f"row {place} is a {type(row).__name__}, where a mapping with the columns {_listed(self.names)} is wanted",
+                f"row {place} is {article(type(row).__name__)}, where a mapping with the columns {listed(self.names)} is wanted",
                 found=type(row).__name__,
                 wanted="object",
             )
@@ -194,7 +194,7 @@ class Columns:
             elif field.required:
                 lacks = [one for one in self.required if one not in row]
                 raise SignatureMismatch(
-                    f"row {place} lacks the column{'s' if len(lacks) > 1 else ''} {_listed(lacks)}",
+                    f"row {place} lacks the {plural(lacks, 'column')}",
                     field=str(name),
                     found="missing",
                     wanted=str(field.type),
@@ -203,7 +203,7 @@ class Columns:
 
     def _placed(self, row: Any, place: int) -> list[Any]:
         if not isinstance(row, list | tuple) or len(row) < len(self.fields):
-            found = f"has {len(row)} values" if isinstance(row, list | tuple) else f"is a {type(row).__name__}"
+            found = f"has {len(row)} values" if isinstance(row, list | tuple) else f"is {article(type(row).__name__)}"
             raise SignatureMismatch(f"row {place} {found}, where {len(self.fields)} values are wanted")
         return [
             None if one is None else conform(one, kind, f"column {at}, row {place}", json=self.json)
@@ -238,15 +238,10 @@ class Columns:
 
     def _wrong(self, data: Any) -> SignatureMismatch:
         return SignatureMismatch(
-            f"the data is a {type(data).__name__}, where a frame or mappings with the columns {_listed(self.names)} are wanted",
+            f"the data is {article(type(data).__name__)}, where a frame or mappings with the columns {listed(self.names)} are wanted",
             found=type(data).__name__,
         )
 
 
 def _many(value: Any) -> bool:
     return isinstance(value, list | tuple) or (hasattr(value, "dtype") and getattr(value, "ndim", 0) >= 1)
-
-
-def _listed(names: list[Any]) -> str:
-    shown = ", ".join(f"{name!r:.60}" for name in names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN:,} more"

@@ -8,6 +8,7 @@ from typing import Any
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.columns import Columns
 from prefect_ledger.models.schema import Schema, Signature
+from prefect_ledger.models.wording import listed, plural, shown
 
 _NONE: Mapping[str, Any] = {}
 
@@ -44,11 +45,10 @@ class Enforcer:
     def _asked(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
         given = _NONE if params is None else params
         if not isinstance(given, Mapping):
-            raise SignatureMismatch(f"parameters are a mapping from names to values, not {given!r:.80}")
+            raise SignatureMismatch(f"parameters are a mapping from names to values, not {shown(given)}")
         if strange := [name for name in given if name not in self._params]:
-            known = f"it knows {', '.join(map(repr, self._params))}" if self._params else "it knows none"
-            names = ", ".join(f"{one!r:.60}" for one in strange)
-            said = f"the model does not know the parameter{'s' if len(strange) > 1 else ''} {names}: {known}"
+            known = f"it knows {listed(self._params)}" if self._params else "it knows none"
+            said = f"the model does not know the {plural(strange, 'parameter')}: {known}"
             raise SignatureMismatch(said, field=str(strange[0]))
         return {name: one.accept(given[name], json=self._json) if name in given else one.value() for name, one in self._params.items()}
 

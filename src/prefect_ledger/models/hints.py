@@ -15,6 +15,7 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType, Property
 from prefect_ledger.models.schema import Column, Schema, Signature
 from prefect_ledger.models.value_types import NoCommonType, common
+from prefect_ledger.models.wording import shown
 
 _SCALARS: dict[Any, DataType] = {
     bool: DataType.boolean,
@@ -118,7 +119,7 @@ def _plain(hint: Any, path: tuple[Any, ...]) -> Kind:
         return _of_values(one.value for one in hint)
     if (found := fields_of(hint, path)) is not None:
         return found
-    raise InvalidValue(f"the type hint {hint!r:.80} says no type of a column")
+    raise InvalidValue(f"the type hint {shown(hint)} says no type of a column")
 
 
 def _of_values(values: Any) -> Kind:

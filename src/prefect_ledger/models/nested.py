@@ -7,7 +7,8 @@ from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
-from prefect_ledger.models.scalars import article, convert, missing
+from prefect_ledger.models.scalars import convert, missing
+from prefect_ledger.models.wording import article, listed, shown
 
 
 def conform(value: Any, wanted: Kind, where: str, *, required: bool = True, json: bool = False) -> Any:
@@ -49,6 +50,18 @@ def _numpy(value: Any, wanted: ArrayType, where: str, *, json: bool) -> Any:
     """An array stays one, where its items need no other type than an array can have."""
     import numpy as np
 
+    from prefect_ledger.models.widening import widen
+
+    wants = _NUMPY.get(wanted.items) if isinstance(wanted.items, DataType) else None
+    if wants is not None and value.dtype.kind in "biufc" and value.ndim == 1:
+        if (done := widen(value, np.dtype(wants), json=json)) is None:
+            raise SignatureMismatch(
+                f"{where} is an array of {value.dtype}, where {article(str(wanted))} is wanted and values could change",
+                field=where,
+                found=str(value.dtype),
+                wanted=str(wanted),
+            )
+        return done
     found = [conform(one, wanted.items, f"{where}[{index}]", required=False, json=json) for index, one in enumerate(value)]
     if value.dtype.kind == "O" or not isinstance(wanted.items, DataType) or wanted.items is DataType.any:
         return value if wanted.items is DataType.any else found
@@ -71,10 +84,10 @@ def _object(value: Any, wanted: ObjectType, where: str, *, json: bool) -> dict[s
     known = {one.name: one for one in wanted.properties}
     lacks = [one.name for one in wanted.properties if one.required and one.name not in value]
     if lacks:
-        raise SignatureMismatch(f"{where} lacks {_names(lacks)}", field=where, found="object", wanted=str(wanted))
+        raise SignatureMismatch(f"{where} lacks {listed(lacks)}", field=where, found="object", wanted=str(wanted))
     if strange := [name for name in value if name not in known]:
         raise SignatureMismatch(
-            f"{where} has {_names(strange)}, which its type does not know: it knows {_names(list(known))}",
+            f"{where} has {listed(strange)}, which its type does not know: it knows {listed(list(known))}",
             field=where,
             found="object",
             wanted=str(wanted),
@@ -89,17 +102,12 @@ def _map(value: Any, wanted: MapType, where: str, *, json: bool) -> dict[str, An
         raise _mismatch(value, wanted, where)
     if strange := [key for key in value if not isinstance(key, str)]:
         raise SignatureMismatch(
-            f"{where} has keys that are no text, such as {strange[0]!r:.60}", field=where, found="map", wanted=str(wanted)
+            f"{where} has keys that are no text, such as {shown(strange[0])}", field=where, found="map", wanted=str(wanted)
         )
     return {key: conform(one, wanted.values, f"{where}.{key}", required=False, json=json) for key, one in value.items()}
 
 
-def _names(names: list[Any]) -> str:
-    shown = ", ".join(f"{name!r:.60}" for name in names[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
-
-
 def _mismatch(value: Any, wanted: Kind, where: str) -> SignatureMismatch:
-    found = "missing" if missing(value) else f"a {type(value).__name__}, {value!r:.60}"
+    found = "missing" if missing(value) else f"{article(type(value).__name__)}, {shown(value)}"
     name = article(str(wanted))
     return SignatureMismatch(f"{where} is {found}, where {name} is wanted", field=where, found=type(value).__name__, wanted=str(wanted))

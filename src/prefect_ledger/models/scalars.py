@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import struct
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import DataType
+from prefect_ledger.models.wording import article, shown
 
 _MAX_FLOAT = (2.0 - 2.0**-23) * 2.0**127
 
@@ -33,7 +35,7 @@ def plain(value: Any) -> Any:
 def convert(value: Any, wanted: DataType, where: str, *, json: bool = False) -> Any:
     """``value`` as ``wanted``, in Python's own types; None stays None.
 
-    Integers are widened to floats that can say them, and a date is the time its day begins. With ``json`` also text in ISO form is a time
+    Integers are widened to floats that can say them; a date is a time too. With ``json`` also text in ISO form is a time
     (of UTC, where it names a zone), and text in base64 is bytes.
 
     Raises:
@@ -48,24 +50,13 @@ def convert(value: Any, wanted: DataType, where: str, *, json: bool = False) -> 
         return value
     found = _CONVERT[wanted](value, json)
     if found is None:
-        shown = f"{value!r:.60}"
         raise SignatureMismatch(
-            f"{where} is a {type(value).__name__}, {shown}, where {article(str(wanted))} is wanted",
+            f"{where} is {article(type(value).__name__)}, {shown(value)}, where {article(str(wanted))} is wanted",
             field=where,
             found=type(value).__name__,
             wanted=str(wanted),
         )
     return found
-
-
-def article(name: str) -> str:
-    """A type's name with its article.
-
-    Example:
-        >>> article("integer"), article("double")
-        ('an integer', 'a double')
-    """
-    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
 
 
 def _boolean(value: Any, json: bool) -> Any:  # noqa: ARG001
@@ -89,11 +80,13 @@ def _number(value: Any, json: bool) -> Any:  # noqa: ARG001
 
 def _single(value: Any, json: bool) -> Any:
     found = _number(value, json)
-    return None if found is None or (math.isfinite(found) and abs(found) > _MAX_FLOAT) else found
+    if found is None or (math.isfinite(found) and abs(found) > _MAX_FLOAT):
+        return None
+    return found if isinstance(value, float) or struct.unpack("f", struct.pack("f", found))[0] == found else None
 
 
 def _string(value: Any, json: bool) -> Any:  # noqa: ARG001
-    return str(value) if isinstance(value, str) else None
+    return (value if type(value) is str else str.__str__(value)) if isinstance(value, str) else None
 
 
 def _binary(value: Any, json: bool) -> Any:
@@ -111,7 +104,7 @@ def _time(value: Any, json: bool) -> Any:
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
-        return datetime.combine(value, time())
+        return value
     if json and isinstance(value, str):
         try:
             found = datetime.fromisoformat(value)

@@ -22,6 +22,7 @@ from prefect_ledger.models.column_types import (
     from_json,
 )
 from prefect_ledger.models.parameters import Param
+from prefect_ledger.models.wording import shown
 
 __all__ = ["ArrayType", "Column", "DataType", "Kind", "MapType", "ObjectType", "Param", "Property", "Schema", "Signature", "Tensor"]
 
@@ -65,9 +66,9 @@ class Tensor:
         dtype: Any = self.dtype
         shape: Any = self.shape
         if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
-            raise InvalidValue(f"a tensor's dtype is the name of one of numpy's, such as 'float64', not {self.dtype!r:.80}")
+            raise InvalidValue(f"a tensor's dtype is the name of one of numpy's, such as 'float64', not {shown(self.dtype)}")
         if not isinstance(shape, list | tuple) or not all(type(one) is int and -1 <= one < 1 << 63 for one in shape):
-            raise InvalidValue(f"a tensor's shape is lengths, -1 for any, such as (-1, 13), not {self.shape!r:.80}")
+            raise InvalidValue(f"a tensor's shape is lengths, -1 for any, such as (-1, 13), not {shown(self.shape)}")
         object.__setattr__(self, "shape", tuple(self.shape))
 
     def __str__(self) -> str:
@@ -132,7 +133,7 @@ class Schema:
             InvalidValue: it is no schema.
         """
         if not isinstance(found, list | tuple):
-            raise InvalidValue(f"a schema is a list of columns or tensors, not {found!r:.80}")
+            raise InvalidValue(f"a schema is a list of columns or tensors, not {shown(found)}")
         return cls(tuple(map(_field, found)))
 
 
@@ -157,7 +158,7 @@ class Signature:
     def __post_init__(self) -> None:
         for one in (self.inputs, self.outputs):
             if one is not None and not isinstance(one, Schema):
-                raise InvalidValue(f"inputs and outputs of a signature are schemas, or None, not {one!r:.80}")
+                raise InvalidValue(f"inputs and outputs of a signature are schemas, or None, not {shown(one)}")
         object.__setattr__(self, "params", tuple(self.params or ()))
         names = [one.name for one in self.params]
         if len(set(names)) < len(names):
@@ -187,10 +188,10 @@ class Signature:
             InvalidValue: it is no signature.
         """
         if not isinstance(found, Mapping):
-            raise InvalidValue(f"a signature is a mapping with inputs, outputs and params, not {found!r:.80}")
+            raise InvalidValue(f"a signature is a mapping with inputs, outputs and params, not {shown(found)}")
         inputs, outputs, params = (found.get(key) for key in ("inputs", "outputs", "params"))
         if params is not None and not isinstance(params, list | tuple):
-            raise InvalidValue(f"the parameters of a signature are a list, not {params!r:.80}")
+            raise InvalidValue(f"the parameters of a signature are a list, not {shown(params)}")
         return cls(
             None if inputs is None else Schema.from_json(inputs),
             None if outputs is None else Schema.from_json(outputs),
@@ -214,25 +215,25 @@ class Signature:
             InvalidValue: it is no signature.
         """
         if not isinstance(found, Mapping):
-            raise InvalidValue(f"a signature is a mapping with inputs, outputs and params, not {found!r:.80}")
+            raise InvalidValue(f"a signature is a mapping with inputs, outputs and params, not {shown(found)}")
         return cls.from_dict({key: _parsed(found.get(key), key) for key in ("inputs", "outputs", "params")})
 
 
 def check_name(name: object) -> None:
     """Refuse what is no name of a column or tensor: a text, a whole number as pandas has them, or None."""
     if name is not None and (not isinstance(name, str | int) or isinstance(name, bool)):
-        raise InvalidValue(f"the name of a column or tensor is a text or a whole number, not {name!r:.80}")
+        raise InvalidValue(f"the name of a column or tensor is a text or a whole number, not {shown(name)}")
 
 
 def _field(found: object) -> Any:
     if not isinstance(found, Mapping):
-        raise InvalidValue(f"a column or tensor is a JSON object, not {found!r:.80}")
+        raise InvalidValue(f"a column or tensor is a JSON object, not {shown(found)}")
     name = found.get("name")
     if found.get("type") != "tensor":
         return Column(name, from_json(found), found.get("required", not found.get("optional", False)))
     spec = found.get("tensor-spec")
     if not isinstance(spec, Mapping):
-        raise InvalidValue(f"a tensor has a tensor-spec with dtype and shape, not {spec!r:.80}")
+        raise InvalidValue(f"a tensor has a tensor-spec with dtype and shape, not {shown(spec)}")
     return Tensor(spec.get("dtype"), spec.get("shape"), name)  # type: ignore[arg-type]
 
 
@@ -240,7 +241,7 @@ def _parsed(text: object, key: str) -> Any:
     if text is None or text == "":
         return None
     if not isinstance(text, str):
-        raise InvalidValue(f"the {key} of a signature are a text of JSON, not {text!r:.80}")
+        raise InvalidValue(f"the {key} of a signature are a text of JSON, not {shown(text)}")
     if len(text) > LIMIT:
         raise InvalidValue(f"the {key} of a signature have {len(text):,} characters: that is no signature")
     try:

@@ -10,8 +10,9 @@ import pandas as pd
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import DataType, Kind
 from prefect_ledger.models.nested import conform
-from prefect_ledger.models.scalars import article, missing
+from prefect_ledger.models.scalars import missing
 from prefect_ledger.models.widening import widen
+from prefect_ledger.models.wording import article
 
 _NUMBERS = {
     DataType.boolean: np.dtype("bool"),
@@ -41,11 +42,11 @@ def column(values: Any, wanted: Kind, name: Any, *, required: bool = True, json:
     if not isinstance(wanted, DataType) or wanted is DataType.vector:
         return _objects(values, wanted, where, required=required, json=json)
     if dtype.kind == "O" and str(dtype) not in ("str", "string"):
-        return _from_objects(values, wanted, where, json=json)
+        return _from_objects(values, wanted, name, json=json)
     found = _typed(values, wanted, json=json)
     if found is None:
         if json and wanted in (DataType.binary, DataType.datetime):
-            return _from_objects(values.astype(object), wanted, where, json=json)
+            return _from_objects(values.astype(object), wanted, name, json=json)
         raise _mismatch(values, wanted, where, name)
     return found
 
@@ -78,19 +79,23 @@ def _categories(values: Any, wanted: Kind, name: Any, *, json: bool) -> Any:
     return values
 
 
-def _from_objects(values: Any, wanted: DataType, where: str, *, json: bool) -> Any:
+def _from_objects(values: Any, wanted: DataType, name: Any, *, json: bool) -> Any:
     """Python's own values, each brought to the type."""
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "empty" or _CLEAN.get(wanted) == kind:
-        return values if wanted in (DataType.string, DataType.binary, DataType.boolean) else _built(values.tolist(), values, wanted)
-    items = _objects(values, wanted, where, required=False, json=json).tolist()
-    return _built(items, values, wanted)
+        return (
+            values
+            if wanted in (DataType.string, DataType.binary, DataType.boolean)
+            else _built(values.tolist(), values, wanted, name, json=json)
+        )
+    items = _objects(values, wanted, f"column {name!r}", required=False, json=json).tolist()
+    return _built(items, values, wanted, name, json=json)
 
 
 _CLEAN = {DataType.string: "string", DataType.binary: "bytes", DataType.boolean: "boolean"}
 
 
-def _built(items: list[Any], values: Any, wanted: DataType) -> Any:
+def _built(items: list[Any], values: Any, wanted: DataType, name: Any, *, json: bool) -> Any:
     """The converted values as a column: numbers and times with a dtype of their own, where none is missing or it can say so."""
     number = _NUMBERS.get(wanted)
     lacks = any(map(missing, items))
@@ -100,7 +105,10 @@ def _built(items: list[Any], values: Any, wanted: DataType) -> Any:
         return pd.Series(items, index=values.index, name=values.name, dtype=object)
     if lacks:
         items = [float("nan") if missing(one) else one for one in items]
-    return pd.Series(np.array(items, dtype=number), index=values.index, name=values.name)
+    found = np.array(items, dtype=number)
+    if number.kind == "f" and not json and not np.array_equal(found, np.array(items, dtype=np.float64), equal_nan=True):
+        raise _mismatch(values, wanted, f"column {name!r}", name)
+    return pd.Series(found, index=values.index, name=values.name)
 
 
 def _objects(values: Any, wanted: Kind, where: str, *, required: bool, json: bool) -> Any:

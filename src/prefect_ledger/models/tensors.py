@@ -11,6 +11,7 @@ from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.frames import as_pandas
 from prefect_ledger.models.schema import Schema, Tensor
 from prefect_ledger.models.widening import widen
+from prefect_ledger.models.wording import article, listed, plural
 
 Check = Callable[[Any], Any]
 
@@ -51,7 +52,9 @@ class _Tensor:
             return self._array(data, listed=False)
         if np.isscalar(data) and not self.shape:
             return self._array(np.asarray(data), listed=True)
-        raise self._mismatch(f"a {type(data).__name__}", f"{self.where} is a {type(data).__name__}, where an array is wanted: {self}")
+        raise self._mismatch(
+            f"a {type(data).__name__}", f"{self.where} is {article(type(data).__name__)}, where an array is wanted: {self}"
+        )
 
     def frame(self, frame: Any) -> Any:
         """The columns of a frame as this tensor: side by side, or the cells of a single one."""
@@ -156,13 +159,13 @@ class _Named:
         frame = as_pandas(data)
         if frame is None and not isinstance(data, Mapping):
             if len(self.tensors) > 1:
-                wanted = ", ".join(map(repr, self.tensors))
-                raise SignatureMismatch(f"the data is a {type(data).__name__}, where a mapping with the tensors {wanted} is wanted")
+                raise SignatureMismatch(
+                    f"the data is {article(type(data).__name__)}, where a mapping with the tensors {listed(self.tensors)} is wanted"
+                )
             data = dict.fromkeys(self.tensors, data)
         given = data if frame is None else frame
         if lacks := [name for name in self.tensors if name not in given]:
-            names = ", ".join(map(repr, lacks))
-            raise SignatureMismatch(f"the data lacks the tensors {names}", field=str(lacks[0]), found="missing")
+            raise SignatureMismatch(f"the data lacks the {plural(lacks, 'tensor')}", field=str(lacks[0]), found="missing")
         if frame is not None:
             return {name: one.series(frame[name]) for name, one in self.tensors.items()}
         return {name: one.one(data[name]) for name, one in self.tensors.items()}

@@ -9,6 +9,7 @@ from typing import Any
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.column_types import DEPTH, ArrayType, DataType, Kind, MapType, ObjectType, Property
 from prefect_ledger.models.scalars import missing
+from prefect_ledger.models.wording import shown
 
 _SCALARS: Mapping[type, DataType] = {
     bool: DataType.boolean,
@@ -160,7 +161,7 @@ def _scalar(value: Any) -> DataType:
     if isinstance(value, int) and not isinstance(value, bool):
         if -(1 << 63) <= value < 1 << 63:
             return DataType.long
-        raise InvalidValue(f"{value:,} has more than 64 bits: no type of a column says it")
+        raise InvalidValue(f"{shown(value)} has more than 64 bits: no type of a column says it")
     if isinstance(value, date):
         return DataType.datetime
     if isinstance(value, str):
