@@ -110,7 +110,8 @@ def _of_list(data: list[Any]) -> Schema:
         return Schema((Column(None, DataType.string),))
     if not all(isinstance(one, Mapping) for one in data):
         return Schema((Column(None, _of_instance(data[0]) or _tolerant(data)),))
-    names = dict.fromkeys(name for row in data for name in row)
+    if not (names := dict.fromkeys(name for row in data for name in row)):
+        return _ANY
     return Schema(
         tuple(
             Column(name, _tolerant([row[name] for row in data if name in row]), not any(missing(row.get(name)) for row in data))
@@ -163,7 +164,7 @@ def _tolerant(values: list[Any]) -> Kind:
     """The type that values have in common; ``any`` where they have none, or where one of them does not fit into it."""
     try:
         found = common(values)
-        if not isinstance(found, DataType) or found is DataType.double:
+        if not isinstance(found, DataType) or found is DataType.double or any(isinstance(one, list | tuple | Mapping) for one in values):
             for one in values:
                 conform(one, found, "", required=False)
     except (NoCommonType, SignatureMismatch):
