@@ -10,7 +10,7 @@ from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapTyp
 from prefect_ledger.models.frames import as_pandas, pandas
 from prefect_ledger.models.nested import conform
 from prefect_ledger.models.schema import Column, Schema
-from prefect_ledger.models.wording import article, listed, plural
+from prefect_ledger.models.wording import about, article, listed, plural
 
 _DTYPES = {
     DataType.boolean: "bool",
@@ -39,7 +39,6 @@ class Columns:
         self.known = dict(zip(self.names, self.fields, strict=True))
         self.nested = any(isinstance(one, ArrayType | ObjectType | MapType) for one in self.kinds)
         self.placed = self.names == list(range(len(self.names)))
-        self.dtypes = [_DTYPES.get(one, "") if isinstance(one, DataType) else "" for one in self.kinds]
         self.seen: tuple[Any, list[Any]] | None = None  # columns and dtypes of a frame that was right as it came
         self.anything = not self.named and self.kinds == [DataType.any]
 
@@ -54,7 +53,7 @@ class Columns:
         if (frame := as_pandas(data)) is not None:
             alone = getattr(data, "ndim", 2) == 1 and getattr(data, "name", None) in (None, "")
             found = self._frame(frame, alone=alone or not self.named)
-            return found.iloc[:, 0] if getattr(data, "ndim", 2) == 1 and not self.frame else found
+            return found if getattr(data, "ndim", 2) == 2 or self.frame else _as_series(found, data)
         if isinstance(data, Mapping) and self.named:
             return self._framed(self._mapping(data))
         if isinstance(data, list):
@@ -151,13 +150,20 @@ class Columns:
     def _mapping(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """A mapping from columns to values: one row, or where no column is nested, many."""
         names = self._chosen(data)
-        if not self.nested and len(lengths := {name: len(data[name]) for name in names if _many(data[name])}) > 1:
+        if not self.nested and len(lengths := self._lengths(data, names)) > 1:
             first, *others = lengths
             for name in others:
                 if lengths[name] != lengths[first]:
                     said = f"column {name!r} has {lengths[name]} values, where column {first!r} has {lengths[first]}"
                     raise SignatureMismatch(said, field=str(name))
-        return {name: self._values(data[name], self.known[name]) for name in names}
+        found = {}
+        for name in names:
+            with about(name):
+                found[name] = self._values(data[name], self.known[name])
+        return found
+
+    def _lengths(self, data: Mapping[Any, Any], names: list[Any]) -> dict[Any, int]:
+        return {name: len(data[name]) for name in names if _many(data[name]) and self.known[name].type is not DataType.any}
 
     def _values(self, value: Any, field: Column) -> Any:
         where = f"column {field.name!r}"
@@ -190,7 +196,8 @@ class Columns:
             if name in row:
                 value = row[name]
                 where = f"column {name!r}, row {place}"
-                found[name] = None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
+                with about(name):
+                    found[name] = None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
             elif field.required:
                 lacks = [one for one in self.required if one not in row]
                 raise SignatureMismatch(
@@ -219,12 +226,14 @@ class Columns:
             raise self._wrong(data)
         if data.ndim > 2 or many < len(self.fields):
             raise SignatureMismatch(f"the data has the shape {data.shape}, where {len(self.fields)} columns are wanted")
-        made = pandas("a model that is asked with columns").DataFrame(data)
-        made = self._by_place(made, self.names if len(self.names) == many else list(range(many)))
-        if self.frame or any(one != data.dtype for one in made.dtypes):
-            made.columns = self.names
-            return made
-        return data if many == len(self.fields) else data[:, : len(self.fields)]
+        made = pandas("a model that is asked with columns").DataFrame(data[:, : len(self.fields)] if many > len(self.fields) else data)
+        done = self._by_place(made, list(self.names))
+        if self.frame:
+            done.columns = self.names
+            return done
+        if done is made:
+            return data if many == len(self.fields) else data[:, : len(self.fields)]
+        return done.to_numpy().reshape(data.shape if many == len(self.fields) else (-1, len(self.fields)))
 
     def _array_of(self, value: Any, field: Column) -> Any:
         from prefect_ledger.models.series import column
@@ -245,3 +254,11 @@ class Columns:
 
 def _many(value: Any) -> bool:
     return isinstance(value, list | tuple) or (hasattr(value, "dtype") and getattr(value, "ndim", 0) >= 1)
+
+
+def _as_series(frame: Any, given: Any) -> Any:
+    """The only column of a frame: what was given, where that is it already."""
+    found = frame.iloc[:, 0]
+    if type(found) is not type(given):
+        return found
+    return given if given.dtype == found.dtype else found.rename(given.name)

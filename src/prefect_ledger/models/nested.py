@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
@@ -78,9 +79,9 @@ _NUMPY = {
 }
 
 
-def _object(value: Any, wanted: ObjectType, where: str, *, json: bool) -> dict[str, Any]:
+def _object(value: Any, wanted: ObjectType, where: str, *, json: bool) -> Any:
     if not isinstance(value, Mapping):
-        raise _mismatch(value, wanted, where)
+        return _instance(value, wanted, where, json=json)
     known = {one.name: one for one in wanted.properties}
     lacks = [one.name for one in wanted.properties if one.required and one.name not in value]
     if lacks:
@@ -95,6 +96,17 @@ def _object(value: Any, wanted: ObjectType, where: str, *, json: bool) -> dict[s
     return {
         name: conform(one, known[name].type, f"{where}.{name}", required=known[name].required, json=json) for name, one in value.items()
     }
+
+
+def _instance(value: Any, wanted: ObjectType, where: str, *, json: bool) -> Any:
+    """An object of a pydantic model or a dataclass stays what it is, where its fields are right."""
+    if hasattr(type(value), "model_fields") and callable(dump := getattr(value, "model_dump", None)):
+        _object(dump(), wanted, where, json=json)
+    elif is_dataclass(value) and not isinstance(value, type):
+        _object(asdict(value), wanted, where, json=json)
+    else:
+        raise _mismatch(value, wanted, where)
+    return value
 
 
 def _map(value: Any, wanted: MapType, where: str, *, json: bool) -> dict[str, Any]:

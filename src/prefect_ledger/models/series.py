@@ -12,7 +12,7 @@ from prefect_ledger.models.column_types import DataType, Kind
 from prefect_ledger.models.nested import conform
 from prefect_ledger.models.scalars import missing
 from prefect_ledger.models.widening import widen
-from prefect_ledger.models.wording import article
+from prefect_ledger.models.wording import about, article
 
 _NUMBERS = {
     DataType.boolean: np.dtype("bool"),
@@ -33,8 +33,11 @@ def column(values: Any, wanted: Kind, name: Any, *, required: bool = True, json:
         >>> column(pd.Series([1, 2], dtype="int32"), DataType.double, "age").tolist()
         [1.0, 2.0]
     """
-    if wanted is DataType.any:
-        return values
+    with about(name):
+        return values if wanted is DataType.any else _column(values, wanted, name, required=required, json=json)
+
+
+def _column(values: Any, wanted: Kind, name: Any, *, required: bool, json: bool) -> Any:
     where = f"column {name!r}"
     dtype = values.dtype
     if hasattr(dtype, "categories"):
@@ -100,7 +103,7 @@ def _built(items: list[Any], values: Any, wanted: DataType, name: Any, *, json: 
     number = _NUMBERS.get(wanted)
     lacks = any(map(missing, items))
     if wanted is DataType.datetime:
-        return pd.Series(pd.to_datetime(pd.Series(items, dtype=object)).to_numpy(), index=values.index, name=values.name)
+        return _times(pd.Series(items, index=values.index, name=values.name, dtype=object))
     if number is None or (lacks and number.kind != "f"):
         return pd.Series(items, index=values.index, name=values.name, dtype=object)
     if lacks:
@@ -109,6 +112,14 @@ def _built(items: list[Any], values: Any, wanted: DataType, name: Any, *, json: 
     if number.kind == "f" and not json and not np.array_equal(found, np.array(items, dtype=np.float64), equal_nan=True):
         raise _mismatch(values, wanted, f"column {name!r}", name)
     return pd.Series(found, index=values.index, name=values.name)
+
+
+def _times(values: Any) -> Any:
+    """Times as a column of them; they stay objects where several zones, or years far away, have no dtype."""
+    try:
+        return pd.to_datetime(values)
+    except (ValueError, OverflowError):
+        return values
 
 
 def _objects(values: Any, wanted: Kind, where: str, *, required: bool, json: bool) -> Any:
