@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.interop.mlflow_side import PYTHON
+from tests.interop.mlflow_side import PYTHON, READY, MLflow, started
 
 
 @pytest.fixture(scope="session")
 def mlflow_python() -> Path:
-    """The Python of the environment that MLflow is installed in; ``tests.interop.mlflow_side`` runs code there."""
-    if not PYTHON.parents[1].joinpath(".ok").is_file():
+    """The Python of the environment that MLflow is installed in, for processes of one's own; see ``mlflow_side.environment``."""
+    if not READY.is_file():
         pytest.skip("MLflow's environment is not set up: make .venv-mlflow/.ok")
     return PYTHON
+
+
+@pytest.fixture(scope="session")
+def mlflow(mlflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflow]:
+    """A process with MLflow that runs code for the tests of a session: ``mlflow.ask(folder, "import mlflow; answer = ...")``."""
+    with started(mlflow_python, tmp_path_factory.mktemp("mlflow")) as process:
+        yield process

@@ -1,16 +1,21 @@
-"""MLflow in its own environment, as a program that tests start: silent, alone in its folder, and with nobody to talk to."""
+"""MLflow in its own environment, as a program that tests ask: silent, alone in its folder, and with nobody to talk to."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.packaging.locks import ROOT
 from tests.services_real.processes import clean_environment, dies_with_us
 
 PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
+READY = ROOT / ".venv-mlflow" / ".ok"
+_SECONDS = 300
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -22,16 +27,44 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **nowhere, **quiet, "PATH": path, **more}
 
 
-def ask(python: Path, folder: Path, code: str, *words: str) -> Any:
-    """Run ``code`` under MLflow's Python, in ``folder``; what it assigned to ``answer``, as JSON can say it. ``words`` are its arguments.
+class MLflow:
+    """A process that has MLflow, and runs code on request."""
 
-    Raises:
-        AssertionError: it failed; the message ends with what it printed.
-    """
-    told = folder / "answer.json"
-    told.unlink(missing_ok=True)
-    whole = f"{code}\nimport json\nwith open({str(told)!r}, 'w') as file: json.dump(answer, file)\n"
-    command = [*dies_with_us(), str(python), "-c", whole, *words]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return json.loads(told.read_text(encoding="utf-8"))
+    def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
+        self._process, self._log = process, log
+
+    def ask(self, folder: Path, code: str, *words: str) -> Any:
+        """Run ``code`` in ``folder``; what it assigned to ``answer``, as JSON can say it. ``words`` are its ``sys.argv[1:]``.
+
+        Raises:
+            AssertionError: it failed; the message has its traceback and ends with what was printed.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"folder": str(folder), "code": code, "words": words}) + "\n")
+        self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], _SECONDS)
+        line = self._process.stdout.readline() if ready else ""
+        told = json.loads(line) if line else {"failed": "MLflow's process said nothing"}
+        assert "answer" in told, f"{told['failed']}\n{self._printed()}"
+        return told["answer"]
+
+    def _printed(self) -> str:
+        self._log.seek(0)
+        return self._log.read()[-3000:]
+
+
+@contextlib.contextmanager
+def started(python: Path, folder: Path) -> Iterator[MLflow]:
+    """The process, for as long as the block lasts."""
+    command = [*dies_with_us(), str(python), str(Path(__file__).with_name("mlflow_worker.py"))]
+    with (
+        (folder / "printed.log").open("w+", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, cwd=folder, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
+    ):
+        try:
+            yield MLflow(process, log)
+        finally:
+            process.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from prefect_ledger.models.saving import save_model
-from tests.interop.mlflow_side import ask
+from tests.interop.mlflow_side import MLflow
 
 CODE = """
 import sys, yaml
@@ -33,11 +32,11 @@ answer = {"ours": of(ours), "own": of(own)}
 
 
 @pytest.fixture(scope="module")
-def told(mlflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def told(mlflow: MLflow, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What MLflow reads of a model saved here, and of one that it saved."""
     folder = tmp_path_factory.mktemp("environment")
     save_model(LinearRegression().fit(np.ones((2, 1)), [1.0, 1.0]), folder / "ours")
-    return ask(mlflow_python, folder, CODE, str(folder / "ours"), str(folder / "own"))
+    return mlflow.ask(folder, CODE, str(folder / "ours"), str(folder / "own"))
 
 
 def test_mlflow_finds_the_requirements_and_meets_them(told: Any) -> None:
