@@ -12,7 +12,7 @@ from prefect_ledger.errors import InvalidValue, SignatureMismatch
 from prefect_ledger.models.column_types import DataType, ObjectType, as_json, as_kind, from_json
 from prefect_ledger.models.nested import conform
 from prefect_ledger.models.scalars import convert
-from prefect_ledger.models.wording import article, shown
+from prefect_ledger.models.wording import about, article, shown
 
 _NONE = (DataType.binary, DataType.any, DataType.vector)  # are no types of parameters
 _DAY = len("2026-01-31")
@@ -58,7 +58,10 @@ class Param:
         Raises:
             SignatureMismatch: it is of another type.
         """
-        where = f"parameter {self.name!r}"
+        with about(self.name):
+            return self._accepted(value, f"parameter {self.name!r}", json=json)
+
+    def _accepted(self, value: Any, where: str, *, json: bool) -> Any:
         if isinstance(self.type, ObjectType):
             return conform(value, self.type, where, json=json) if value is not None else None
         if self.shape is None:

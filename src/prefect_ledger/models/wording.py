@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from prefect_ledger.errors import SignatureMismatch
 
 _NAMES = 20  # shown of a list of names
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
+@contextmanager
+def about(name: object) -> Iterator[None]:
+    """A mismatch that is told within is one of the column or parameter ``name``."""
+    try:
+        yield
+    except SignatureMismatch as error:
+        error.field = str(name)
+        raise
 
 
 def shown(value: Any) -> str:
