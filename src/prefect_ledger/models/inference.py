@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prefect_ledger.errors import InvalidValue, SignatureMismatch
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.column_types import DataType, Kind, ObjectType
 from prefect_ledger.models.frames import as_pandas
 from prefect_ledger.models.hints import columns_of, fields_of, from_hints
@@ -13,7 +13,7 @@ from prefect_ledger.models.nested import conform
 from prefect_ledger.models.parameters import Param
 from prefect_ledger.models.scalars import missing
 from prefect_ledger.models.schema import Column, Schema, Signature, Tensor
-from prefect_ledger.models.value_types import NoCommonType, common, of, of_dtype
+from prefect_ledger.models.value_types import common, of, of_dtype
 from prefect_ledger.models.wording import shown
 
 __all__ = ["from_hints", "infer", "infer_schema"]
@@ -167,7 +167,7 @@ def _tolerant(values: list[Any]) -> Kind:
         if not isinstance(found, DataType) or found is DataType.double or any(isinstance(one, list | tuple | Mapping) for one in values):
             for one in values:
                 conform(one, found, "", required=False)
-    except (NoCommonType, SignatureMismatch):
+    except InvalidValue:
         return DataType.any
     return found
 
