@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -35,7 +38,7 @@ DASHBOARD = "http://dashboard.example:8501"
 
 def on(run_id: str) -> list[Artifact]:
     """The cards of this run, once all that wait are sent, the oldest first."""
-    cards.finish(30)
+    cards.finish(90)
     return cards_of(run_id)
 
 
@@ -253,6 +256,45 @@ def test_cards_wait_until_flows_are_at_rest(ledger: Ledger, monkeypatch: pytest.
     assert cards._cards._last.wait(30)
 
 
+def test_a_flow_that_ends_lets_a_request_arrive(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is on its way when a flow begins or ends is waited for, a moment at most; then none is made until there is rest."""
+    made = cards._Cards()
+    made.do(lambda: None)
+    monkeypatch.setattr(cards, "REST_SECONDS", 60.0)
+    monkeypatch.setattr(cards, "ARRIVAL_SECONDS", 30.0)
+    order: list[str] = []
+
+    def request() -> None:
+        with made.sending() as may:
+            assert may
+            sent.set()
+            stirred.wait(30)
+            order.append("arrived")
+
+    def flow() -> None:
+        stirred.set()
+        made.stir()
+        order.append("ended")
+
+    sent, stirred = threading.Event(), threading.Event()
+    made._stirred = -1e9
+    threads = [threading.Thread(target=request), threading.Thread(target=flow)]
+    threads[0].start()
+    assert sent.wait(30)
+    threads[1].start()
+    for thread in threads:
+        thread.join(60)
+    assert order == ["arrived", "ended"]
+    later = threading.Thread(target=request)
+    later.start()
+    later.join(0.2)
+    assert later.is_alive()  # at rest in a minute
+    made.finish(0.0)
+    made._hurry.set()
+    later.join(60)
+    assert order == ["arrived", "ended", "arrived"]
+
+
 def test_of_too_many_the_latest_are_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flows that never rest do not pile up cards without end."""
     monkeypatch.setattr(cards, "REST_SECONDS", 0.2)
@@ -310,6 +352,29 @@ def gone() -> str:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{server.getsockname()[1]}/api"
+
+
+EXIT = """
+import sys
+from prefect_ledger import log_metric, tracked_flow
+from prefect_ledger.orchestration import cards
+
+@tracked_flow(experiment="leaving")
+def leaving():
+    log_metric("loss", 0.5)
+
+cards.REST_SECONDS = 600.0
+cards._Cards.finish.__defaults__ = (60.0,)  # a busy machine takes its time
+leaving()
+"""
+
+
+def test_a_program_that_ends(ledger: Ledger) -> None:
+    """A program whose flow was its last word sends the card before it ends, and says nothing of it."""
+    quiet = {**os.environ, "PREFECT_LOGGING_LEVEL": "WARNING"}
+    done = subprocess.run([sys.executable, "-c", EXIT], env=quiet, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [table(one) for one in cards_of(the_run("leaving").id)] == [{"loss": (0.5, 0, 1)}]
 
 
 @pytest.mark.parametrize("server", ["refusing", "silent", "gone"])

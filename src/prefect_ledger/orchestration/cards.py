@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate
 
 from prefect_ledger.orchestration.surroundings import Beside
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 MOST = 30  # metrics in the table; a run with more has them in the dashboard
 MOST_WAITING = 50  # cards; of flows that follow one another without rest, the latest are kept
 REST_SECONDS = 0.5  # since a flow of this process began or ended
+ARRIVAL_SECONDS = 0.1  # that the end of a flow waits for a request that is on its way
 EXIT_SECONDS = 3.0  # that a process which ends waits for its cards
-STORE_SECONDS = 5.0  # that a card waits for what was logged to be in the store
-_SERVER = {"timeout": 10.0}  # seconds; and with settings of its own it is no client that the flow opens and closes
+STORE_SECONDS = 15.0  # that a card waits for what was logged to be in the store
+_SERVER = {"timeout": 30.0}  # seconds; and with settings of its own it is no client that the flow opens and closes
 _KEY = 60  # characters of an experiment's name in a key
 _SAFE_IN_URL = "%/:?#[]@!$&'*+,;=~"  # no parenthesis, which would end the link
 # What Markdown would take for its own in a name: Prefect's UI renders the cells of a table.
@@ -47,12 +48,16 @@ class _Cards(Beside):
 
     def __init__(self) -> None:
         super().__init__("prefect-ledger-cards")
-        self._hurry = threading.Event()
-        self.stirred = 0.0  # when a flow of this process last began or ended
+        self._stirred = 0.0  # when a flow of this process last began or ended
+        self._renew()
+
+    def _renew(self) -> None:
+        self._hurry, self._idle = threading.Event(), threading.Event()  # ``idle``: no request is on its way
+        self._idle.set()
 
     def do(self, work: Callable[..., None], *args: Any) -> None:
         if self._pid != os.getpid():
-            self._hurry = threading.Event()  # a forked child cannot know who held this one
+            self._renew()  # a forked child cannot know who held these
         super().do(work, *args)
 
     def finish(self, seconds: float = EXIT_SECONDS) -> None:
@@ -61,13 +66,32 @@ class _Cards(Beside):
             super().finish(seconds)
             self._hurry.clear()
 
+    def stir(self) -> None:
+        """A flow begins or ends: nothing is to be sent for a while, and what is on its way may arrive."""
+        self._stirred = time.monotonic()
+        if self._pid == os.getpid() and not self._idle.is_set():
+            self._idle.wait(ARRIVAL_SECONDS)
+
     def rested(self) -> bool:
         """Wait until no flow has begun or ended for a moment, or there is no more time to wait; False when too many others wait."""
         while self.waiting <= MOST_WAITING:
-            left = self.stirred + REST_SECONDS - time.monotonic()
+            left = self._stirred + REST_SECONDS - time.monotonic()
             if left <= 0 or self._hurry.wait(left):
                 return True
         return False
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[bool]:
+        """For the time of one request: whether it may be made now."""
+        try:
+            while may := self.rested():
+                self._idle.clear()
+                if self._hurry.is_set() or time.monotonic() - self._stirred >= REST_SECONDS:
+                    break
+                self._idle.set()  # a flow was stirred just then, and has not waited
+            yield may
+        finally:
+            self._idle.set()
 
 
 _cards = _Cards()
@@ -75,7 +99,7 @@ _cards = _Cards()
 
 def stir() -> None:
     """A flow of this process begins or ends: what is to be sent waits."""
-    _cards.stirred = time.monotonic()
+    _cards.stir()
 
 
 def publish(run: ActiveRun) -> None:
@@ -97,7 +121,14 @@ def _publish(run: ActiveRun) -> None:
         if made:
             with get_client(dict(_SERVER), sync_client=True) as client:
                 for card in made:
-                    client.create_artifact(card)
+                    _send(client, card)
+
+
+def _send(client: SyncPrefectClient, card: ArtifactCreate) -> None:
+    """Not by ``create_artifact``, which also emits an event: for that it would start a thread, and a process that ends has none to give."""
+    with _cards.sending() as may:
+        if may:
+            client.request("POST", "/artifacts/", json=card.model_dump(mode="json", exclude_unset=True))
 
 
 def _metrics(run: ActiveRun) -> Mapping[str, Last]:
