@@ -25,7 +25,7 @@ class Predictor:
         self.file = file
         self.about = dict(about or {})
         self._ask = ask
-        self._enforce = Enforcer(file.signature) if file.signature is not None else None
+        self._enforce = Enforcer(file.signature, frame=_eats_frames(file)) if file.signature is not None else None
 
     def __repr__(self) -> str:
         return f"Predictor({self.about.get('uri') or self.file.name or self.file.model_id or 'model'!r})"
@@ -50,3 +50,11 @@ class Predictor:
         if self._enforce is not None:
             data, params = self._enforce(data, params)
         return self._ask(data, params or _NONE)
+
+
+def _eats_frames(file: ModelFile) -> bool:
+    """Whether data with columns is given as a frame: to models of frameworks, and as MLflow does to the Python models that it saved,
+    unless type hints say what they take. Those saved here take what the caller gives."""
+    if len(file.flavors) > 1:
+        return True
+    return file.function.get("loader_module") == "mlflow.pyfunc.model" and not file.extra.get("is_signature_from_type_hint")
