@@ -70,6 +70,31 @@ QUESTIONS = (
         f"{_TOP}{_AUC}{_MODEL} JOIN metrics c ON c.run_id = r.id AND c.key = 'm3' AND c.attempt = r.attempt"
         f"{_LIVE} AND (a.vmin < 0.2 OR p.value LIKE 'l%') AND c.lv > 0.1 ORDER BY o.lv{_LATER}",
     ),
+    Question(
+        "a rare maximum, the order of another metric",
+        "max(metrics.auc) > 1.06",
+        "metrics.m7 desc",
+        f"{_TOP}{_AUC}{_LIVE} AND a.vmax > 1.06 ORDER BY o.lv DESC{_LATER}",
+    ),
+    Question(
+        "one metric, the order of an aggregate",
+        "metrics.auc > 0.5",
+        "max(metrics.m7) desc",
+        f"{_TOP}{_AUC}{_LIVE} AND a.lv > 0.5 ORDER BY o.vmax DESC{_LATER}",
+    ),
+    Question(
+        "a param's text that nobody has",
+        "params.model = 'none'",
+        "metrics.m7 desc",
+        f"{_TOP}{_MODEL}{_LIVE} AND p.value = 'none' ORDER BY o.lv DESC{_LATER}",
+    ),
+    Question(
+        "the order of a metric that nobody has",
+        "metrics.auc > 0.5",
+        "metrics.nope desc",
+        f"SELECT r.id, n.lv FROM runs r{_AUC} LEFT JOIN metrics n ON n.run_id = r.id AND n.key = 'nope' AND n.attempt = r.attempt"
+        f"{_LIVE} AND a.lv > 0.5 ORDER BY n.lv DESC{_LATER}",
+    ),
     Question("no filter, the latest", "", "", f"SELECT r.id, r.started FROM runs r{_LIVE} ORDER BY r.started DESC, r.id LIMIT 100"),
 )
 

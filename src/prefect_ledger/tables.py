@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Computed, Double, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 METADATA = MetaData(
@@ -120,15 +120,16 @@ class PackagesRow(Row, table=True):
 
 
 class ParamRow(Row, table=True):
-    """The value of a parameter in one attempt; ``number`` where it reads as one."""
+    """The value of a parameter in one attempt; ``number`` where it reads as one. ``head`` is as much of the text as an index may hold."""
 
     __tablename__ = "params"
-    __table_args__ = (Index("ix_params_key_number", "key", "number", "run_id"), {"sqlite_with_rowid": False})
+    __table_args__ = (Index("ix_params_key_value", "key", "number", "head", "run_id"), {"sqlite_with_rowid": False})
     run_id: str = Field(sa_column=_run_key())
     key: str = Field(sa_column=Column(String(250), primary_key=True))
     attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     value: str = Field(sa_column=Column(Text, nullable=False))
     number: float | None = Field(default=None, sa_column=Column(Double))
+    head: str = Field(sa_column=Column(Text, Computed("substr(value, 1, 64)", persisted=True)))
 
 
 class TagRow(Row, table=True):
@@ -197,7 +198,12 @@ class MetricRow(Row, table=True):
     """One value per run and key: the last attempt's, its task runs merged. What tables, filters and gates use."""
 
     __tablename__ = "metrics"
-    __table_args__ = (*_summary_columns(), Index("ix_metrics_key_last", "key", "lv", "run_id", "attempt"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        *_summary_columns(),
+        # In the order of last values; the other aggregates are in it too, so that they are looked through without the rows.
+        Index("ix_metrics_key_last", "key", "lv", "run_id", "attempt", "fv", "vmin", "vmax", "mean", "n"),
+        {"sqlite_with_rowid": False},
+    )
     run_id: str = Field(sa_column=_run_key())
     key: str = Field(sa_column=Column(String(250), primary_key=True))
     attempt: int = Field(sa_column=Column(Integer, nullable=False))

@@ -30,6 +30,8 @@ BOUNDS = [
     plan.Bounds(2, 4, 0, 8),
     plan.Bounds(0, 0, 0, 0),
     plan.Bounds(0, 1, 0, 99),
+    plan.Bounds(0, 2, 1, 9),
+    plan.Bounds(0, 0, 2, 99),
 ]
 bounds = st.sampled_from(BOUNDS)
 

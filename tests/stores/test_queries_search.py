@@ -310,8 +310,14 @@ def test_all_ways_of_a_larger_store_agree(database: Database, reader: Reader, mo
             number(i),
             experiment=7 if i % 10 == 0 else 0,
             started=BASE + rng.randrange(500),
-            metrics={"a": Points((float(rng.randrange(300)),)), **({"b": Points((rng.random(),))} if i % 3 else {})},
-            params={"m": rng.choice("xyz"), "n": str(rng.randrange(50))},
+            metrics={
+                "a": Points((float(rng.randrange(300)),)),
+                **({"b": Points((rng.random(), rng.random()))} if i % 3 else {}),
+                **({"few": Points((rng.choice((1.0, 2.0, math.nan)),))} if i % 200 == 0 else {}),
+            },
+            stale_metrics={"few": Points((9.0,))} if i % 500 == 1 else {},
+            attempt=2,
+            params={"m": rng.choice("xyz"), "n": str(rng.randrange(50)), "long": "l" * 64 + rng.choice("abc")},
             tags={"rare": "1"} if i % 400 == 0 else {},
         )
         for i in range(2_000)
@@ -328,6 +334,15 @@ def test_all_ways_of_a_larger_store_agree(database: Database, reader: Reader, mo
         {"filter": "metrics.nope = 1 or metrics.a = 3"},
         {"order_by": ["metrics.nope desc", "params.n"]},
         {"filter": "status = 'COMPLETED' and start_time > 0", "order_by": ["metrics.b desc"]},
+        {"filter": "max(metrics.a) > 290 and min(metrics.a) < 299", "order_by": ["max(metrics.b)", "params.m"]},
+        {"filter": "mean(metrics.b) < 0.2", "order_by": ["count(metrics.a)", "first(metrics.b) desc"]},
+        {"filter": "params.m = 'y'", "order_by": ["count(metrics.a) desc"]},
+        {"order_by": ["params.m desc", "metrics.a"]},
+        {"filter": "params.m in ('x', '7') and params.n = '7'", "order_by": ["params.m"]},
+        {"order_by": ["metrics.few desc", "metrics.a"]},
+        {"order_by": ["min(metrics.few)", "params.n desc"], "filter": "metrics.a < 200"},
+        {"order_by": ["metrics.nope", "params.nope", "metrics.b"]},
+        {"order_by": ["params.long desc", "metrics.a"]},
     ]
     ways = [
         plan.Bounds(),
@@ -335,6 +350,8 @@ def test_all_ways_of_a_larger_store_agree(database: Database, reader: Reader, mo
         plan.Bounds(0, 50, 1, 1_500),
         plan.Bounds(20, 100, 0, 400),
         plan.Bounds(10**9, 10**9, 0, 10**9),
+        plan.Bounds(0, 30, 1, 500),
+        plan.Bounds(0, 0, 3, 10**9),
     ]
     for question in questions:
         answers = []
@@ -345,6 +362,18 @@ def test_all_ways_of_a_larger_store_agree(database: Database, reader: Reader, mo
             answers.append(found(first) + found(second))
         assert all(answer == answers[0] for answer in answers), question
         assert answers[0] or re.search("rare|nope", str(question))
+
+
+def test_long_texts_are_told_apart(database: Database, reader: Reader) -> None:
+    """Texts that differ beyond what an index holds of them are different; so are texts that read as the same number."""
+    begin = "é🎲" * 32
+    texts = (begin, begin + "a", begin + "b", begin[:-1], "1", "1.0", " 1", "01")
+    fill(database, [Filled(number(i), params={"p": text}) for i, text in enumerate(texts)])
+    for i, text in enumerate(texts):
+        assert found(reader.search_runs(filter=f"params.p = '{text}'")) == [i]
+        assert found(reader.search_runs(filter=f"params.p in ('{text}', 'none')")) == [i]
+        assert sorted(found(reader.search_runs(filter=f"params.p in ('{text}', '{texts[0]}', '1')"))) == sorted({0, 4, i})
+    assert found(reader.search_runs(filter="params.p = 1")) == [4, 5, 7]
 
 
 def test_the_largest_page(database: Database, reader: Reader) -> None:

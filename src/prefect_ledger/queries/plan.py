@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from prefect_ledger.database import execute, rows
-from prefect_ledger.expressions import And, Comparison, NaN, Node, Null, Operand, number_of
+from prefect_ledger.expressions import And, Comparison, NaN, Node, Null, number_of
 from prefect_ledger.queries.filters import Sql
-from prefect_ledger.queries.page import Place
+from prefect_ledger.queries.walks import HEAD, METRIC_COLUMNS, Start, Walk
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -24,16 +24,17 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 class Bounds(NamedTuple):
-    """So many runs are looked at without further thought; at the first look (or so many for each row of the page); at the second."""
+    """So many runs are looked at without further thought; in the order of an index; for each row of a page; at a second look."""
 
-    rare: int = 1_500
-    some: int = 5_000
-    each: int = 4
+    rare: int = 1_200
+    window: int = 1_200
+    each: int = 3
     many: int = 40_000  # beyond, the database's own plan is as good
 
 
 BOUNDS = Bounds()
 _MOST_COUNTED = 12
+_SAFETY = 1.5  # a second walk is so much longer than the first one makes it seem necessary
 _LOOKUPS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -44,33 +45,6 @@ _LOOKUPS = {
 _TABLES = {"metric": "metrics", "param": "params", "tag": "tags"}
 _INDEXED = {"run_id": "id", "parent_run_id": "parent_id", "status": "status"}
 _RANGE = ("=", "<", "<=", ">", ">=", "IN")
-
-
-class Start(NamedTuple):
-    """What narrows a search: a query for ids; or a bound (sign and value) of what is ordered by, which an index has in that order."""
-
-    ids: Sql | None = None
-    bound: tuple[str, float] | None = None
-
-
-class Walk(NamedTuple):
-    """Runs in the order of an index over ``value``, those that have one."""
-
-    value: str
-    source: Sql
-    descending: bool
-
-    def edge(self, count: int) -> Sql:
-        """The value of the run that ``count`` others stand before; NULL where there are no more."""
-        order = f" ORDER BY {self.value}{' DESC' if self.descending else ''} LIMIT 1 OFFSET ?"
-        return Sql(f"SELECT {self.value} FROM {self.source.text}{order}", (*self.source.params, count))
-
-    def before(self, edge: float | None) -> Start:
-        """The runs before the edge; where there is none, all that have a value."""
-        sign = ">" if self.descending else "<"
-        if edge is None:
-            return Start(bound=(f"{sign}=", -math.inf if self.descending else math.inf))
-        return Start(bound=(sign, edge))
 
 
 @contextlib.contextmanager
@@ -90,25 +64,37 @@ def first_rows(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, ask: 
     ``parts`` are queries for ids, each of which has every match; ``wanted`` is how many rows fill the page.
     """
     bounds = BOUNDS
-    window = max(bounds.some, bounds.each * wanted)
-    rarest, edge = _look(tx, parts, walk, bounds.some, window)
-    if rarest.runs < bounds.rare:
+    few = bounds.each * wanted
+    window = max(bounds.window, few) if walk is not None and walk.first.indexed else few  # an index's order is left when the page is full
+    rarest, edge = _look(tx, parts, walk, bounds.rare, window)
+    if rarest.runs < bounds.rare and not (walk is not None and rarest.runs > few and walk.first.begins_with(rarest.start.ids)):
         return ask(rarest.start)
     needed = math.inf
     if walk is not None:
-        found = ask(walk.before(edge))
+        found, looked = _walked(tx, walk, ask, edge, (window, few), wanted)
         if len(found) >= wanted:
             return found
-        if edge is not None and found:
-            needed = 1.5 * window * wanted / len(found)
-    if rarest.runs < bounds.some:
-        return ask(rarest.start)
-    rarest, edge = _look(tx, parts, walk if needed < bounds.many else None, bounds.many, int(min(needed, bounds.many)))
-    if walk is not None and edge is not None and needed < rarest.runs:
-        found = ask(walk.before(edge))
+        needed = _SAFETY * looked * wanted / len(found) if found else math.inf
+    most = bounds.many if needed > bounds.many else int(needed)  # beyond what the walk needs, nothing need be counted
+    rarest, edge = _look(tx, parts, walk if needed <= bounds.many else None, most, most)
+    if walk is not None and needed <= bounds.many and rarest.runs >= most:
+        found, _ = _walked(tx, walk, ask, edge, (most, most), wanted)
         if len(found) >= wanted:
             return found
-    return ask(rarest.start) if rarest.runs < bounds.many else None
+    return ask(rarest.start) if rarest.runs < most else None
+
+
+def _walked(
+    tx: sa.Connection, walk: Walk, ask: Callable[[Start], Rows], edge: Any, windows: tuple[int, int], wanted: int
+) -> tuple[Rows, int]:
+    """What stands first in the order, and among how many runs that was found; ``windows``: how far to go in its first key and second."""
+    window, few = windows
+    found = ask(walk.first.start(edge))
+    if len(found) >= wanted or (beyond := walk.beyond(edge, few)) is None:
+        return found, window
+    before, then = rows(tx, beyond.text, beyond.params)[0]
+    many = few if edge is None else min(few, window // 2)  # where no run ties, the window is full of those before the edge
+    return (found, window) if before >= many or then is None else (ask(walk.both(edge, then)), few)
 
 
 class _Rarest(NamedTuple):
@@ -116,10 +102,10 @@ class _Rarest(NamedTuple):
     start: Start
 
 
-def _look(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, most: int, window: int) -> tuple[_Rarest, float | None]:
+def _look(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, most: int, window: int) -> tuple[_Rarest, Any]:
     """The part with the fewest runs, counted up to ``most``, and the edge of the window."""
     counts = [Sql(f"SELECT COUNT(*) FROM ({part.text} LIMIT ?) AS found", (*part.params, most)) for part in parts]
-    asked = [*counts, walk.edge(window) if walk is not None else Sql("SELECT NULL")]
+    asked = [*counts, walk.first.edge(window) if walk is not None else Sql("SELECT NULL")]
     text = ", ".join(f"({one.text})" for one in asked)
     (*found, edge) = rows(tx, f"SELECT {text}", [value for one in asked for value in one.params])[0]
     count, part = min(zip(found, parts, strict=True), key=lambda pair: pair[0], default=(most, Sql("")))
@@ -133,23 +119,6 @@ def narrowing(node: Node | None, experiments: Sequence[int] | None) -> list[Sql]
         found.append(Sql(f"SELECT id FROM runs WHERE experiment_id IN ({', '.join('?' * len(experiments))})", tuple(experiments)))
     found += [part for item in _conjuncts(node) if (part := _ids(item)) is not None]
     return found[:_MOST_COUNTED]
-
-
-def walk(operand: Operand, *, descending: bool, experiments: Sequence[int] | None, place: Place | None) -> Walk | None:
-    """The index that has the runs after ``place`` in the order of ``operand``; None where no index has, or none of them has a value."""
-    if operand.kind == "metric" and operand.aggregate == "last":
-        found = Walk("lv", Sql("metrics WHERE key = ? AND lv IS NOT NULL", (operand.key,)), descending)
-    elif operand.kind == "attribute" and operand.key == "start_time":
-        source = Sql("runs WHERE started IS NOT NULL")
-        if experiments is not None and len(experiments) == 1:
-            source = source.plus(" AND experiment_id = ?", *experiments)
-        found = Walk("started", source, descending)
-    else:
-        return None
-    if place is None:
-        return found
-    value, kind = place[0]
-    return None if kind else found._replace(source=found.source.plus(f" AND {found.value} {'<=' if descending else '>='} ?", value))
 
 
 def _conjuncts(node: Node | None) -> Iterator[Node]:
@@ -174,14 +143,26 @@ def _ids(node: Node) -> Sql | None:
             return None
         return _within(Sql("SELECT run_id FROM dataset_uses WHERE name"), node)
     having_key = Sql(f"SELECT run_id FROM {_TABLES[operand.kind]} WHERE key = ?", (operand.key,))
-    if not isinstance(node, Comparison) or operand.kind == "tag" or operand.aggregate != "last":
+    if not isinstance(node, Comparison) or operand.kind == "tag" or node.op not in _RANGE:
         return having_key
-    if operand.kind == "metric" or not node.textual:
-        return _within(having_key.plus(" AND lv" if operand.kind == "metric" else " AND number"), node) if node.op in _RANGE else having_key
-    numbers = [number_of(str(value)) for value in node.values] if node.op in ("=", "IN") else [None]
-    if any(number is None for number in numbers):
+    if operand.kind == "metric":
+        return _within(having_key.plus(f" AND {METRIC_COLUMNS[operand.aggregate]}"), node)
+    return _of_text(having_key, node) if node.textual else _within(having_key.plus(" AND number"), node)
+
+
+def _of_text(having_key: Sql, node: Comparison) -> Sql:
+    """The index has texts by the number they read as, then by their head."""
+    if node.op not in ("=", "IN"):
         return having_key
-    return having_key.plus(f" AND number IN ({', '.join('?' * len(numbers))})", *numbers)  # same text, same number
+    texts = [str(value) for value in node.values]
+    numbers = [number for text in texts if (number := number_of(text)) is not None]
+    if not numbers:
+        found = having_key.plus(" AND number IS NULL")
+    elif len(numbers) == len(texts):
+        found = having_key.plus(f" AND number IN ({', '.join('?' * len(numbers))})", *numbers)  # same text, same number
+    else:
+        return having_key
+    return found.plus(f" AND head IN ({', '.join('?' * len(texts))})", *(text[:HEAD] for text in texts))
 
 
 def _within(start: Sql, node: Comparison) -> Sql:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from prefect_ledger.database import rows
 from prefect_ledger.errors import InvalidFilter, InvalidValue
 from prefect_ledger.expressions import ATTRIBUTES, Node, Operand, Order, parse_filter, parse_order, unparse
-from prefect_ledger.queries import experiments, plan
+from prefect_ledger.queries import experiments, plan, walks
 from prefect_ledger.queries.columns import MOST_JOINS, RunColumns
 from prefect_ledger.queries.filters import Column, Sql, condition, know_letters
 from prefect_ledger.queries.page import Place, SortKey, following, place_of, read_token, token
@@ -102,12 +102,11 @@ def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
     keys = _sort_keys(search, RunColumns(), tx.dialect.name)
     place = None if page is None else read_token(page, str(search), keys)
 
-    def ask(start: plan.Start | None) -> plan.Rows:
+    def ask(start: walks.Start | None) -> plan.Rows:
         statement = _statement(search, place, start, tx.dialect.name)
         return rows(tx, statement.text, statement.params)
 
-    first = (*search.order, *_LAST)[0]
-    walk = plan.walk(first.operand, descending=first.descending, experiments=search.experiments, place=place)
+    walk = walks.walk((*search.order, *_LAST), search.experiments, place, tx.dialect.name)
     parts = plan.narrowing(search.filter, search.experiments)
     with plan.few_rows(tx):
         found = plan.first_rows(tx, parts, walk, ask, search.limit + 1)
@@ -155,17 +154,21 @@ def _sort_key(key: Order, columns: RunColumns, dialect: str) -> SortKey:
     return SortKey(column, key.descending, textual)
 
 
-def _statement(search: Search, place: Place | None, start: plan.Start | None, dialect: str) -> Sql:
+def _statement(search: Search, place: Place | None, start: walks.Start | None, dialect: str) -> Sql:
     """The ids of matching runs in order, each with its sort values."""
     walked = start is not None and start.bound is not None
     # Where few runs are looked at, nothing but what is walked is joined: a planner could begin there, or read a whole table to join it.
     columns = RunColumns(MOST_JOINS if start is None else int(walked and search.order != () and search.order[0].operand.kind == "metric"))
     keys = _sort_keys(search, columns, dialect)
+    if walked and keys[0].column.nan is not None:  # what has a value is not NaN, and the index has no more
+        keys[0] = keys[0]._replace(column=replace(keys[0].column, nan=Sql("0")))
     where = _where(search, columns)
     if place is not None:
         where.append(following(keys, place))
+    if start is not None and start.steps:
+        where.append(_walked(keys, start.steps))
     if start is not None:
-        where = [_narrow(keys[0], start), *(Sql(f"({part.text}) IS TRUE", part.params) for part in where)]  # same truth, but no way in
+        where = [_narrow(keys, start), *(Sql(f"({part.text}) IS TRUE", part.params) for part in where)]  # same truth, but no way in
     positions = itertools.accumulate((len(key.selected) for key in keys), initial=2)
     order = [key.order(at, all_there=walked and at == 2) for key, at in zip(keys, positions, strict=False)]
     select, joins, conditions = _listed([part for key in keys for part in key.selected], ", "), columns.joins, _listed(where, " AND ")
@@ -175,10 +178,32 @@ def _statement(search: Search, place: Place | None, start: plan.Start | None, di
     return found.plus(f" ORDER BY {', '.join(order)} LIMIT ?", search.limit + 1)
 
 
-def _narrow(first: SortKey, start: plan.Start) -> Sql:
+def _narrow(keys: Sequence[SortKey], start: walks.Start) -> Sql:
     if start.bound is not None:
-        return first.column.value.plus(f" {start.bound[0]} ?", start.bound[1])
+        value = keys[0].column.value
+        return value.plus(" IS NOT NULL") if start.bound.value is None else _before(keys[0], start.bound)
     return Sql(f"r.id IN ({start.ids.text})", start.ids.params) if start.ids is not None else Sql("1 = 1")
+
+
+def _before(key: SortKey, step: walks.Step) -> Sql:
+    """Whether a run is in the part of the order that a step goes through."""
+    if step.value is not None:
+        return key.column.value.plus(f" {step.sign} ?", step.value)
+    return key.column.is_null(negated=True)
+
+
+def _walked(keys: Sequence[SortKey], steps: Sequence[walks.Step]) -> Sql:
+    """Whether a run is in the part of the order that was walked through: no other run stands before one of those."""
+    step, *later = steps
+    key = keys[step.position]
+    found = _before(key, step)
+    if not later:
+        return found
+    rest = _walked(keys, later)
+    if step.value is not None:  # where it is None, a run that is not before it lacks the value
+        same = key.equal(step.value, 0)
+        rest = Sql(f"({same.text} AND {rest.text})", same.params + rest.params)
+    return Sql(f"({found.text} OR {rest.text})", found.params + rest.params)
 
 
 def _listed(pieces: Sequence[Sql], between: str) -> Sql:

@@ -148,7 +148,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_metrics")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_metrics_key_last", "metrics", ["key", "lv", "run_id", "attempt"], unique=False)
+    last = ["key", "lv", "run_id", "attempt", "fv", "vmin", "vmax", "mean", "n"]
+    op.create_index("ix_metrics_key_last", "metrics", last, unique=False)
     op.create_table(
         "notes",
         sa.Column("id", IDENTITY, autoincrement=True, nullable=False),
@@ -188,10 +189,11 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("number", sa.Double(), nullable=True),
+        sa.Column("head", sa.Text(), sa.Computed("substr(value, 1, 64)", persisted=True), nullable=True),
         sa.PrimaryKeyConstraint("run_id", "key", "attempt", name=op.f("pk_params")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_params_key_number", "params", ["key", "number", "run_id"], unique=False)
+    op.create_index("ix_params_key_value", "params", ["key", "number", "head", "run_id"], unique=False)
     op.create_table(
         "results",
         sa.Column("storage_key", sa.String(length=500), nullable=False),
