@@ -63,7 +63,11 @@ def from_hints(function: Callable[..., Any]) -> Signature | None:
 def columns_of(model: Any) -> Schema | None:
     """The fields of a pydantic model or a dataclass, as columns; None for all else."""
     found = fields_of(model)
-    return None if found is None else Schema(tuple(Column(p.name, p.type, p.required) for p in found.properties))
+    if found is None:
+        return None
+    known = {one.name: one for one in found.properties}
+    order = model.model_fields if hasattr(model, "model_fields") else [field.name for field in dataclasses.fields(model)]
+    return Schema(tuple(Column(name, known[name].type, known[name].required) for name in order))
 
 
 def fields_of(model: Any, path: tuple[Any, ...] = ()) -> ObjectType | None:
