@@ -1,7 +1,7 @@
 """Floor 2. One voice in the journal: what is said for one run, attempt, task run and try.
 
-``log_metric`` is the hot path of the package: checks, one clock, one reserved slot, one ``pack_into``. Everything that calls anything
-happens before the slot is reserved, so that a signal handler that logs in between loses nothing.
+``log_metric`` is the hot path of the package: checks, one clock, one reserved slot, the point and then its mark. Everything that
+calls anything happens before the slot is reserved, so that a signal handler that logs in between loses nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 from prefect_ledger.errors import InvalidValue, RunFinished
 from prefect_ledger.events import Event
 from prefect_ledger.names import check_key
-from prefect_ledger.segments import ARRAY, POINT, POINT_MARK, SLOT, Kind
+from prefect_ledger.segments import ARRAY, POINT, POINT_BODY, POINT_MARK, SLOT, Kind
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PIECE = 65_536  # points in one array record
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 _REAL: set[type] = {int}  # types whose every value is one number
-_pack = POINT.pack_into
+_pack, _body = POINT.pack_into, POINT_BODY.pack
+_MARK, _MARK_AT = POINT_MARK.to_bytes(4, "little"), POINT_BODY.size
 _now = time.time_ns
 
 
@@ -61,20 +62,28 @@ class Channel:
             step = self._next_step(key) if step is None else whole(key, step)
         at = _now()
         journal = self._journal
+        body = None
+        try:
+            body = _body(step, at, value, self._numbers[key])
+        except struct.error:
+            raise _bad_step(key, step) from None
+        except (KeyError, TypeError):  # the first point of this key, or one that cannot be hashed
+            pass
+        if body is None:
+            check_key(key)
+            with journal._lock:
+                return self._log_slowly(key, value, step, at)
+        # No call between here and the return: a thread that is made to wait while it holds the lock has all others queue for it, and from
+        # then on each call of each thread waits for another (seen: 3.4 µs a call from four threads, 0.65 since).
         with journal._lock:
-            try:
-                if key in self._ids and journal._offset <= journal._last:
-                    series = self._ids[key]
-                    offset = journal._offset
-                    journal._offset = offset + SLOT
-                    _pack(journal._memory, offset, step, at, value, series, POINT_MARK)
-                    return
-            except struct.error:
-                journal.skip(offset)
-                raise _bad_step(key, step) from None
-            except TypeError:  # a key that cannot be hashed
-                check_key(key)
-            self._log_slowly(key, value, step, at)
+            if key in self._ids and journal._offset <= journal._last:
+                memory, offset = journal._memory, journal._offset
+                mark = offset + _MARK_AT
+                journal._offset = end = offset + SLOT
+                memory[offset:mark] = body
+                memory[mark:end] = _MARK
+                return None
+            return self._log_slowly(key, value, step, at)
 
     def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: SupportsIndex | None = None) -> None:
         """Log one point of each key, all with one step and one time. All are checked before the first is kept.

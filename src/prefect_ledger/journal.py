@@ -156,8 +156,9 @@ class Journal:
 
     def position(self) -> tuple[int, int]:
         """(segment, slot) up to which everything is written whole."""
-        with self._lock:
-            return self.number, max(0, (self._offset - HEADER_BYTES) // SLOT)
+        with self._lock:  # and no call: who waits here for the GIL has all that log wait
+            number, offset = self.number, self._offset
+        return number, max(0, (offset - HEADER_BYTES) // SLOT)
 
     # --- segments -------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """Floor 2. One segment of a journal: its layout in memory and on disk, and how a file for it is had without risk.
 
 A segment is a 64-byte header and then 32-byte slots, all aligned, so that no slot crosses a page. A *point* is one slot whose mark is
-its last word: ``struct.pack_into`` writes fields in order and a fresh segment is zeros, so a mark that is there means the point is
-whole. Any other *record* is a header slot and its payload in the slots after it; the payload is written first, the header with length
-and checksum last. The first zero mark is the end. Nothing in the segment's header is ever rewritten: ``pack_into`` zeroes before it
-fills, and a length kept there was torn in 30 of 150 kills.
+its last word: it is written after the rest (``struct.pack_into`` writes fields in order) and a fresh segment is zeros, so a mark that is
+there means the point is whole. Any other *record* is a header slot and its payload in the slots after it; the payload is written first,
+the header with length and checksum last. The first zero mark is the end. Nothing in the segment's header is ever rewritten:
+``pack_into`` zeroes before it fills, and a length kept there was torn in 30 of 150 kills.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from prefect_ledger.errors import JournalCorrupt
 SLOT = 32
 HEADER_BYTES = 64
 POINT = struct.Struct("<qqdII")  # step, time (ns), value, series, mark
+POINT_BODY = struct.Struct("<qqdI")  # the same without the mark, for who writes that by itself
 RECORD = struct.Struct("<IIqIIII")  # payload length, crc32, spare, series, kind, slots, mark
 HEADER = struct.Struct("<8s16sqqq")  # magic, journal, number, created (ns), bytes
 ARRAY = struct.Struct("<IIqq")  # flags (1: steps follow, 2: times follow), points, first step, time (ns)

@@ -161,7 +161,7 @@ def _series(tx: sa.Connection, run: str, key: str, attempt: int | None, task_run
 
 
 def read_metric(tx: sa.Connection, run: str, key: str, attempt: int | None = None, task_run_id: str | None = None) -> Points | None:
-    """The points of a key in the named attempt, or the run's last, of the series that :func:`live_series` names; None where there are none."""
+    """The points of a key in the named attempt, or the run's last, of the series that :func:`live_series` names; None without any."""
     found = _own_series(tx, run, key, attempt, task_run_id)
     if found is None:
         if attempt is None:

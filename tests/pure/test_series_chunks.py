@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_ledger.chunks import CHUNK, decode, decode_many, decode_mixed, encode, encode_mixed
+from prefect_ledger.chunks import CHUNK, decode, decode_many, decode_mixed, encode, encode_many, encode_mixed
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.points import Points
 
@@ -105,6 +105,19 @@ def test_many_chunks_read_as_one_series(parts: list[tuple[npt.NDArray[np.int64],
     assert same(decode_many(blobs), joined)
     with pytest.raises(InvalidValue, match="not a chunk"):
         decode_many([*blobs, b"", *blobs])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(columns(), min_size=1, max_size=5))
+def test_chunks_cut_together_are_what_they_are_alone(parts: list[tuple[npt.NDArray[np.int64], Points]]) -> None:
+    """Pieces encoded at once are byte for byte the chunks that each would be alone; hurried, they hold the same points."""
+    pieces = [points for _, points in parts]
+    counts = [len(points.values) for points in pieces]
+    whole = Points(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+    assert encode_many(whole, counts) == [encode(points) for points in pieces]
+    assert all(same(decode(blob), points) for blob, points in zip(encode_many(whole, counts, hurried=True), pieces, strict=True))
+    with pytest.raises(InvalidValue, match="cannot be cut"):
+        encode_many(whole, [*counts, 1])
 
 
 def test_columns_of_a_wider_record_can_be_encoded_as_they_lie() -> None:

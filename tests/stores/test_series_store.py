@@ -16,7 +16,7 @@ from prefect_ledger import series_store
 from prefect_ledger.chunks import CHUNK
 from prefect_ledger.database import Database, rows
 from prefect_ledger.events import RunStatusSeen
-from prefect_ledger.flushes import SeriesName, mixed_chunks, prepare
+from prefect_ledger.flushes import HURRIED, OWN_CHUNK, SeriesName, mixed_chunks, prepare
 from prefect_ledger.points import Groups, Points
 from prefect_ledger.series_store import SeriesIds, live_series, read_points
 from prefect_ledger.summaries import SUMMARY_COLUMNS
@@ -418,3 +418,21 @@ def test_a_chunk_that_cannot_be_read_does_not_stop_the_drain(database: Database)
     drains.rest()
     assert summary(database, "k")["n"] == 2
     assert len(drains.drains[1].refused) == 1
+
+
+def test_what_was_written_in_a_hurry_is_deflated_at_the_end(database: Database) -> None:
+    """Small chunks of many series in one flush are written as they are; when the run ends they are as small as those of others."""
+    keys, amount = [f"k{i}" for i in range(HURRIED)], OWN_CHUNK
+    known = SeriesIds()
+    with database.write() as tx:
+        series_store.ensure_series(tx, known, [(A, key, 1, "", 1) for key in keys])
+    names = {known.ids[name]: name for name in known.ids}
+    values = np.tile(np.arange(amount) % 20 / 20, HURRIED)
+    points = Points(np.tile(np.arange(amount), HURRIED), np.tile(np.arange(amount) * 7, HURRIED), values)
+    flush = prepare(Groups(sorted(names), np.full(HURRIED, amount), points), names)
+    with database.write() as tx:
+        series_store.write_flush(tx, flush)
+        hurried = rows(tx, "SELECT SUM(LENGTH(data)) FROM chunks")[0][0]
+        series_store.compact(tx, A, final=True, hurried=flush.hurried)
+        assert rows(tx, "SELECT SUM(LENGTH(data)) FROM chunks")[0][0] < hurried / 2
+    assert read(database, "k3") == list(zip(range(amount), values[:amount].tolist(), strict=True))
