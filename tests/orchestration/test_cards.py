@@ -393,9 +393,9 @@ def test_no_artifacts_no_harm(ledger: Ledger, server: str, request: pytest.Fixtu
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cards, "get_client", elsewhere)
-        patch.setattr("prefect.client.base.PREFECT_CLIENT_MAX_RETRIES", SimpleNamespace(value=lambda: 0))
         assert going_on() == 1
         assert not cards._cards._last.is_set()
+        patch.setattr("prefect.client.base.PREFECT_CLIENT_MAX_RETRIES", SimpleNamespace(value=lambda: 0))
         ended.set()
         cards.finish(30)
         assert cards._cards._last.is_set()
