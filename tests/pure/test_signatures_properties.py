@@ -174,7 +174,7 @@ columns = st.one_of(
     _series(st.text(max_size=4), "object", holes=True),
     _series(st.binary(max_size=4), "object", holes=True),
     _series(st.booleans(), "object", holes=True),
-    _series(st.integers(-(2**53), 2**53), "Int64", holes=True),
+    _series(VALUES["long"], "Int64", holes=True),
     _series(VALUES["float"], "Float32", holes=True),
     _series(st.booleans(), "boolean", holes=True),
     _series(times, "datetime64[us]", holes=True),

@@ -153,7 +153,12 @@ def _of_series(column: Any) -> Kind:
         found = of_dtype(dtype)
     except InvalidValue:
         return DataType.any
-    return _floating(found, lacks=found in (DataType.integer, DataType.long) and bool(column.isna().any()))
+    return _floating(found, lacks=found in (DataType.integer, DataType.long) and bool(column.isna().any()) and _exact(column.dropna()))
+
+
+def _exact(column: Any) -> bool:
+    """Whether doubles can say each of these whole numbers."""
+    return not len(column) or (int(column.min()) >= -(1 << 53) and int(column.max()) <= 1 << 53)
 
 
 def _floating(kind: Kind, *, lacks: bool) -> Kind:
