@@ -8,7 +8,7 @@ from typing import Any
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.frames import as_pandas, pandas
-from prefect_ledger.models.nested import conform
+from prefect_ledger.models.nested import conform, right
 from prefect_ledger.models.schema import Column, Schema
 from prefect_ledger.models.wording import about, article, listed, plural
 
@@ -171,7 +171,9 @@ class Columns:
             return None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
         if isinstance(value, list | tuple):
             return [
-                None if one is None else conform(one, field.type, f"{where}, row {row}", required=field.required, json=self.json)
+                one
+                if one is None or right(one, field.type)
+                else conform(one, field.type, f"{where}, row {row}", required=field.required, json=self.json)
                 for row, one in enumerate(value)
             ]
         return self._array_of(value, field)
@@ -181,7 +183,10 @@ class Columns:
             return [self._row(row, place) for place, row in enumerate(data)]
         if len(self.fields) == 1 and not (self.named and self.placed):
             field = self.fields[0]
-            return [None if one is None else conform(one, field.type, f"row {row}", json=self.json) for row, one in enumerate(data)]
+            return [
+                one if one is None or right(one, field.type) else conform(one, field.type, f"row {row}", json=self.json)
+                for row, one in enumerate(data)
+            ]
         return [self._placed(row, place) for place, row in enumerate(data)]
 
     def _row(self, row: Any, place: int) -> dict[Any, Any]:
@@ -195,9 +200,12 @@ class Columns:
         for name, field in self.known.items():
             if name in row:
                 value = row[name]
+                if value is None or right(value, field.type):
+                    found[name] = value
+                    continue
                 where = f"column {name!r}, row {place}"
                 with about(name):
-                    found[name] = None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
+                    found[name] = conform(value, field.type, where, required=field.required, json=self.json)
             elif field.required:
                 lacks = [one for one in self.required if one not in row]
                 raise SignatureMismatch(

@@ -62,6 +62,9 @@ class _Tensor:
             return self.series(frame.iloc[:, 0])
         if self.rank != 2 or self.shape[1] not in (-1, frame.shape[1]) or self.shape[0] not in (-1, frame.shape[0]):
             raise self._shape_mismatch(frame.shape)
+        dtypes = frame.dtypes.tolist()
+        if self.dtype.kind in "biufc" and isinstance(dtypes[0], np.dtype) and dtypes.count(dtypes[0]) == len(dtypes):
+            return self._typed(frame.to_numpy(), listed=False, where=self.where)
         found = np.empty(frame.shape, dtype=self.dtype if self.dtype.kind != "U" else object)
         for place, name in enumerate(frame.columns):
             found[:, place] = self._typed(frame.iloc[:, place].to_numpy(), listed=False, where=f"column {name!r}")
