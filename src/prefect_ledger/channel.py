@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from prefect_ledger.errors import InvalidValue, RunFinished
 from prefect_ledger.events import Event
+from prefect_ledger.masked_events import masked_event
+from prefect_ledger.masking import quoted
 from prefect_ledger.names import check_key
 from prefect_ledger.segments import ARRAY, POINT, POINT_BODY, POINT_MARK, SLOT, Kind
 
@@ -138,8 +140,8 @@ class Channel:
             self._put_array(key, b"".join((head, *(part.data.cast("B") for part in parts))), high - low)
 
     def say(self, event: Event) -> None:
-        """Put an event into the journal."""
-        self._journal.say(event)
+        """Put an event into the journal, the secrets in its texts hidden."""
+        self._journal.say(masked_event(event))
 
     def forget_series(self) -> None:
         """Have every key announced again: called when a new segment begins, which must be readable alone."""
@@ -223,7 +225,7 @@ def number(key: object, value: object) -> float:
         if value.__class__ in _REAL:
             return float(value)  # type: ignore[arg-type]
         if isinstance(value, bool | str | bytes | bytearray) or type(value).__name__ in ("bool_", "bool"):
-            raise InvalidValue(f"metric {key!r} takes a number, not {value!r} ({type(value).__name__})")
+            raise InvalidValue(f"metric {key!r} takes a number, not {quoted(key, value)} ({type(value).__name__})")
         got = float(value)  # type: ignore[arg-type]
         if isinstance(value, numbers.Real):  # numpy's scalars too: known from here on, at a quarter of the price
             _REAL.add(type(value))
@@ -233,7 +235,8 @@ def number(key: object, value: object) -> float:
     except InvalidValue:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InvalidValue(f"metric {key!r} takes one number, not {type(value).__name__}: {error}") from None
+        said = quoted(key, str(error))  # numpy's quotes what an array of texts holds
+        raise InvalidValue(f"metric {key!r} takes one number, not {type(value).__name__}: {said}") from None
 
 
 def whole(key: object, step: object) -> int:
@@ -252,7 +255,7 @@ def whole(key: object, step: object) -> int:
 
 
 def _bad_step(key: object, step: object) -> InvalidValue:
-    return InvalidValue(f"metric {key!r}: step must be a whole number of 64 bits, not {step!r} ({type(step).__name__})")
+    return InvalidValue(f"metric {key!r}: step must be a whole number of 64 bits, not {quoted(key, step)} ({type(step).__name__})")
 
 
 def _array(key: str, given: Any, dtype: Any, what: str, length: int | None = None) -> Any:

@@ -2,114 +2,20 @@
 
 Promise: pure, never raises on text, time grows linearly with the text, and masking twice is masking once. It is a net
 with known meshes, not a proof: a bare password in prose ("it is hunter2") is a word like others. In doubt it hides too much.
-
-The rule for names. A name is cut into words at ``_``, ``-``, ``.``, other punctuation, digits and camelCase humps.
-
-- *Strong* words (password, secret, credentials, apikey, ...) and *pairs* (api + key, access + key, connection + string, ...)
-  make a name secret wherever they stand, unless its last word only speaks about the secret (``password_length``,
-  ``secret_name``, ``credentials_file``) or it counts them (``num_secrets``).
-- *Weak* words (token, auth, cookie, dsn, jwt, otp) count only as the last word, and not behind a word that makes them
-  something else: ``hf_token`` is secret; ``pad_token``, ``next_token``, ``token_count``, ``max_tokens`` and ``use_auth`` are not.
-- ``pass`` counts alone or behind the likes of ``db`` and ``user``; ``key`` only in a pair. Words are compared whole, so that
-  ``tokenizer``, ``author``, ``monkey`` and ``secretary`` are what they are.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
+from prefect_ledger.secret_names import is_secret_name, words
+
+__all__ = ["MASK", "is_secret_name", "mask_argv", "mask_name", "mask_text", "mask_value", "quoted"]
+
 MASK = "********"
-
-# --- names -----------------------------------------------------------------------------------------------------------
-
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_STRONG = _words("""
-    password passwd pwd passphrase passcode secret credential creds cred bearer apikey accesskey secretkey privatekey accountkey sshkey
-    authtoken accesstoken refreshtoken bearertoken apitoken bottoken hftoken ghtoken githubtoken sessiontoken csrftoken xsrftoken
-    connectionstring connstr connstring sessionid phpsessid jsessionid
-""")
-_STRONG_ENDS = ("password", "passwd", "passphrase", "apikey", "secret")
-_KEY_KINDS = _words("""
-    api access secret private encryption decryption signing account master subscription ssh gpg pgp rsa hmac aes fernet consumer webhook
-    deploy license shared auth admin openai anthropic cohere mistral groq stripe wandb neptune comet hf huggingface aws azure gcp google
-    github gitlab sendgrid twilio datadog sentry pinecone
-""")
-_TOKEN_KINDS = _words("api access auth refresh bearer secret session")
-_PASS_OWNERS = _words("db database user login admin root my mysql pg postgres sql redis smtp imap mail ftp sftp proxy http basic ldap")
-_WEAK = _words("token auth authorization cookie cookies dsn jwt otp totp oauth")
-_ABOUT = _words("""
-    length len size count limit min max ttl policy policies type types kind name names file files filename path paths dir folder arn
-    stdin expiry expires expiration required enabled disabled strength field column prompt manager provider backend version
-""")
-_COUNTS = _words("n num number count")
-_NOT_SECRET_BEFORE = _COUNTS | _words("""
-    pad padding eos bos unk unknown mask sep cls special start end stop begin next prev previous last first max min total avg mean per
-    page continuation cancellation blank word sub target prefix suffix middle eot eom image audio video unexpected
-    use has have require requires required need needs enable enabled disable disabled no not is with without skip allow support supports
-""")
-_VARIANTS = _words("value val plain raw prod dev test staging live old new b")
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a value of this name is likely a secret; the module's docstring has the rule.
-
-    Example:
-        >>> [n for n in ("hf_token", "openaiApiKey", "max_tokens", "primary_key") if is_secret_name(n)]
-        ['hf_token', 'openaiApiKey']
-    """
-    return _known(name) if len(name) <= 128 else _judge(name)
-
-
-def _judge(name: str) -> bool:
-    words = [w.lower() for w in _WORDS.findall(name)]
-    while len(words) > 1 and words[-1] in _VARIANTS:
-        words.pop()
-    if not words:
-        return False
-    return _strongly(words) or _weakly(words)
-
-
-_known = lru_cache(maxsize=4096)(_judge)
-
-
-def _strongly(words: list[str]) -> bool:
-    if words[-1] in _ABOUT:
-        return False
-    counted = words[0] in _COUNTS
-    for before, word in zip(["", *words], words, strict=False):
-        one = word if word in _STRONG or not word.endswith("s") else word[:-1]
-        if counted and one != word:
-            continue
-        if one in _STRONG or one.endswith(_STRONG_ENDS) or _pair(before, one, plural=one != word):
-            return True
-    return False
-
-
-def _pair(before: str, word: str, *, plural: bool) -> bool:
-    if word in ("key", "keys"):
-        return before in _KEY_KINDS
-    if word in ("string", "str"):
-        return before in ("connection", "conn")
-    if word == "pat":
-        return before in ("github", "gitlab", "azure")
-    return plural and word == "token" and before in _TOKEN_KINDS
-
-
-def _weakly(words: list[str]) -> bool:
-    last, before = words[-1], words[-2] if len(words) > 1 else ""
-    if last == "pass":
-        return not before or before in _PASS_OWNERS
-    return last in _WEAK and before not in _NOT_SECRET_BEFORE
-
+_QUOTED = 120  # characters of a value in an error message
 
 # --- shapes: secrets that are known by how they look -------------------------------------------------------------------
 
@@ -175,7 +81,7 @@ def _mask_userinfo(rest: str, *, web: bool) -> str:
 # --- assignments: name = value, "name": value, --name value, (name, value) ---------------------------------------------
 
 # Every secret name holds one of these; they are looked for with `str.find`, which leaves innocent text quickly.
-_STEMS = ("pass", "pwd", "token", "secret", "cred", "key", "auth", "bearer", "cookie", "dsn", "jwt", "otp", "conn", "sess", "sig", "_pat")
+_STEMS = ("pass", "pw", "token", "secret", "cred", "key", "auth", "bearer", "cookie", "dsn", "jwt", "otp", "conn", "sess", "sig", "_pat")
 _IDENT_BACK, _IDENT = re.compile(r"[\w.\-]*"), re.compile(r"[\w.\-]{0,256}")
 _SEP = re.compile(
     r"(?:\\*[\"'`])?\]?[ \t]{0,32}"
@@ -194,9 +100,9 @@ _IN_QUERY = re.compile(r"(?:[^\s&#;\"'<>`]|[\"'<>`](?=\w))+")
 _TO_LINE_END = re.compile(r"(?:[^\r\n\"'`]|[\"'`](?=\w))+")
 _IN_TAG = re.compile(r">\s{0,32}([^<>\s][^<>]*)")
 _BEARER = re.compile(r"[ \t]+(?=[\w.~+/=\-]{0,80}\d|[\w.~+/=\-]{24})([\w.~+/=\-]{8,})")
-_HARMLESS = _words("none null true false")
-_TYPES = _HARMLESS | _words("str bytes int float bool any object dict list tuple optional secretstr secretbytes string number boolean")
-_PROSE = _words("is are was were must should requires required option argument flag or and to not has expected cannot can will for in")
+_HARMLESS = words("none null true false")
+_TYPES = _HARMLESS | words("str bytes int float bool any object dict list tuple optional secretstr secretbytes string number boolean")
+_PROSE = words("is are was were must should requires required option argument flag or and to not has expected cannot can will for in")
 _BRACKETS, _BRACKET_LIMIT = {"(": ")", "[": "]", "{": "}"}, 8_192
 
 
@@ -216,6 +122,51 @@ def _mask_assignments(text: str) -> str:
             out += [text[kept : span[0]], MASK]
             kept = cursor = span[1]
     return "".join([*out, text[kept:]]) if out else text
+
+
+# --- forms of their own: pydantic's errors, percent-encoded assignments, logins of curl and its kin ----------------------
+
+_INPUT = "input_value="
+_LINE_END = re.compile(r"\n|\\n|\Z")
+_ENCODED = re.compile(
+    r"(?:(?<=%3B)|(?<=%26)|(?<=%20)|(?<=%3F)|(?<=%7B)|(?<=%0A)|(?<![\w%.\-+]))([\w.\-+]{1,64})%3D"
+    r"(%7B(?:(?!%7D)[^\n]){0,512}%7D|(?:(?!%3B|%26)[^\s&#\"'])+)",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(
+    r"(?<![\w\-])(?:-u|--user|--proxy-user)(?:[ \t]{1,32}\\*[\"']?|=\\*[\"']?|\\*[\"'],\s{0,8}\\*[\"'])"
+    r"([^\s:\"'\\]{1,256}):(?!//)([^\s\"'\\]+)"
+)
+
+
+def _mask_inputs(text: str) -> str:
+    """pydantic quotes what it refuses, one line below the field's name: ``api_key\n  Input should be ... [..., input_value='x', ...]``."""
+    out, kept, at = [], 0, text.find(_INPUT)
+    while at >= 0:
+        start = end = at + len(_INPUT)
+        if _below_secret(text[max(kept, at - 1_000) : at]):
+            end = _LINE_END.search(text, start).start()  # type: ignore[union-attr]  # the text's end is one
+            shut = text.rfind(", input_type=", start, end)
+            end = shut if shut >= 0 else end
+            out += [text[kept:start], MASK]
+            kept = end
+        at = text.find(_INPUT, end)
+    return "".join([*out, text[kept:]]) if out else text
+
+
+def _below_secret(text: str) -> bool:
+    firsts = (line.strip(" |").partition(" ")[0] for line in _LINE_END.split(text)[-6:])
+    return any(is_secret_name(part) for first in firsts for part in first.split("."))
+
+
+def _mask_encoded(text: str) -> str:
+    """``UID%3Dsa%3BPWD%3Dx``, as ODBC's connection strings stand in URLs."""
+    return _ENCODED.sub(lambda found: f"{found[1]}%3D{MASK}" if is_secret_name(found[1]) else found[0], text)
+
+
+def _mask_logins(text: str) -> str:
+    """``curl -u bob:x``; numbers are a container's user and group."""
+    return _LOGIN.sub(lambda found: found[0] if (found[1] + found[2]).isdigit() else found[0][: -len(found[2])] + MASK, text)
 
 
 def _all(text: str, part: str) -> Iterator[int]:
@@ -337,13 +288,46 @@ def mask_text(text: str) -> str:
         >>> mask_text("postgresql://bob:hunter2@db/runs")
         'postgresql://bob:********@db/runs'
     """
+    return _rounds(text, shapes=True)
+
+
+def mask_name(name: str) -> str:
+    """A name or path with what stands behind the name of a secret, or in a URL, hidden; nothing is judged by how it looks alone.
+
+    Example:
+        >>> mask_name("night run, password=hunter2"), mask_name("sk-learn-gradient-boosting-2")
+        ('night run, password=********', 'sk-learn-gradient-boosting-2')
+    """
+    return _rounds(name, shapes=False)
+
+
+def quoted(name: object, value: object) -> str:
+    """How an error message quotes ``value``, which was given as ``name``: masked, short, and not at all under the name of a secret.
+
+    Example:
+        >>> quoted("loss", "high"), quoted("api_key", "hunter2")
+        ("'high'", '********')
+    """
+    if isinstance(name, str) and is_secret_name(name):
+        return MASK
+    text = mask_text(repr(value))
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
+
+
+def _rounds(text: str, *, shapes: bool) -> str:
     if type(text) is not str:
         text = str.__str__(text)  # a subclass may have made the methods its own
     for _ in range(4):
         # What one round hides can bring to light what it stood before; an untouched text ends the work at once.
         masked = text
-        for anchor, pattern in _SHAPES:
+        for anchor, pattern in _SHAPES if shapes else ():
             masked = re.sub(pattern, MASK, masked) if anchor in masked else masked
+        if "input_value=" in masked:
+            masked = _mask_inputs(masked)
+        if "%3" in masked and "%3d" in masked.lower():
+            masked = _mask_encoded(masked)
+        if "-u" in masked:
+            masked = _mask_logins(masked)
         masked = _mask_assignments(_mask_urls(masked) if "://" in masked else masked)
         if masked == text:
             break

@@ -278,3 +278,26 @@ def test_hooks_of_the_user_still_run(ledger: Ledger) -> None:
     assert len(told) == 2
     for experiment in ("hooked", "again"):
         assert (the_run(experiment).status, the_run(experiment).tags["told"]) == ("COMPLETED", "yes")
+
+
+def test_what_cannot_be_logged_is_noted_without_its_secrets(ledger: Ledger, home: Path) -> None:
+    """A returned value that does not fit its annotation, a bad metric and a flow run's name leave no secret in the ledger."""
+    secret = "hunter" + "2"
+
+    @tracked_flow(flow_run_name="night password=" + secret)
+    def returning() -> Annotated[dict[str, object], Metrics]:
+        return {"password": secret, "acc": 0.9}
+
+    @tracked_flow
+    def logging() -> None:
+        log_metric("api_key", secret)  # type: ignore[arg-type]
+
+    with pytest.warns(LedgerWarning, match=r"'password' takes a number, not \*{8}"):
+        returning()
+    with pytest.raises(InvalidValue):
+        logging()
+    assert "'password' takes a number" in the_run("returning").notes[0]
+    assert the_run("logging").status == "FAILED"
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert b"returning" in written
+    assert secret.encode() not in written

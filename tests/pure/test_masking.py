@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prefect.blocks.system import Secret
 from pydantic import SecretBytes, SecretStr
 
-from prefect_ledger.masking import MASK, is_secret_name, mask_argv, mask_text, mask_value
+from prefect_ledger.masking import MASK, is_secret_name, mask_argv, mask_name, mask_text, mask_value, quoted
 
 LAW = settings(max_examples=150, deadline=None)
 
@@ -23,7 +23,7 @@ SECRET_NAMES = """
 password passwd pwd token api_key apikey API-Key secret credential credentials access_key private_key auth authorization bearer
 session_cookie connection_string dsn passphrase hf_token openaiApiKey db.password AWS_SECRET_ACCESS_KEY client-secret PGPASSWORD
 AWS_ACCESS_KEY_ID MinIOSecretKey cookie db_pass github_pat OAuthToken use_auth_token APIKey set-cookie proxyAuthorization access_tokens
-connectionString password2 X-Api-Key SECRET_KEY_BASE token_prod jwt id_token model.hub.token apiKeys userPass
+connectionString password2 X-Api-Key SECRET_KEY_BASE token_prod jwt id_token model.hub.token apiKeys userPass pw db_pw
 """.split()
 
 INNOCENT_NAMES = """
@@ -74,6 +74,9 @@ INNOCENT_TEXTS = [
     "models:/m-0123456789abcdef0123456789abcdef",
     'Traceback (most recent call last):\n  File "/a/b.py", line 3, in train\n    raise ValueError(f"bad {x}")\nValueError: bad 3',
     "signature=auto; secret_name: db; design: sigmoid",
+    "docker run -u 1000:1000 image; git push -u origin main; curl -u bob https://host:80/x",
+    "depth\n  Input should be a valid integer [type=int_parsing, input_value='x', input_type=str]\napi_key\n  Field required",
+    "https://host/?q=a%3Db%3Bc%3Dd&token_count%3D3; upwards=2",
     "2024-01-01T00:00:00Z INFO epoch=3 loss=0.25 key=train/loss",
 ]
 
@@ -112,6 +115,13 @@ PLACES = [
     "api_key = '''{}'''",
     "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     "passphrase: correct {} battery",
+    "pw={}",
+    "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7BODBC+18%7D%3BUID%3Dsa%3BPWD%3D{}%3BDatabase%3Dd",
+    "mssql+pyodbc:///?odbc_connect=UID%3Dsa%3Bpwd%3D%7B{}%3B%7D%3BDatabase%3Dd",
+    "curl -u bob:{} https://host",
+    "Command '['curl', '--user', 'bob:{}', 'https://host']' returned non-zero exit status 22.",
+    "1 validation error for Config\ndb.api_key\n  Input should be a valid integer [type=int_parsing, input_value='{}', input_type=str]",
+    "  | api_key.int\n  |   Input should be an integer [type=int_parsing, input_value='{}', input_type=str]\n  |     For more, see x",
 ]
 
 SHAPES = [
@@ -176,6 +186,23 @@ def test_what_surrounds_a_secret_is_kept() -> None:
     assert mask_text("password: abcd=") == f"password: {MASK}"
 
 
+def test_names_are_not_judged_by_their_looks_alone() -> None:
+    """Of a name or path only what a secret's name announces is hidden; one that merely looks like a token stays."""
+    assert mask_name("run password=Tr0ub4dor x") == f"run password={MASK} x"
+    assert mask_name("a/https://bob:Tr0ub4dor@host") == f"a/https://bob:{MASK}@host"
+    assert mask_name("sk-learn-gradient-boosting-2") == "sk-learn-gradient-boosting-2"
+    assert mask_text("sk-learn-gradient-boosting-2") == MASK
+
+
+@pytest.mark.parametrize("value", ["hunter2", b"hunter2", ["hunter2"], {"a": "hunter2"}])
+def test_an_error_message_quotes_no_secret(value: object) -> None:
+    """A value is quoted masked and short, and under the name of a secret not at all."""
+    assert quoted("api_key", value) == MASK
+    assert "hunter2" in quoted("loss", value)
+    assert "hunter2" not in quoted("loss", f"password={value!r}")
+    assert len(quoted("loss", "x" * 10_000)) <= 120
+
+
 @LAW
 @given(st.sampled_from(PLACES), secrets, around, around)
 def test_a_secret_planted_anywhere_does_not_survive(place: str, secret: str, before: str, after: str) -> None:
@@ -231,6 +258,7 @@ def test_text_without_stems_or_urls_stays(text: str) -> None:
 HOSTILE = """
 password=|://|password="|\\|token|-----BEGIN PRIVATE KEY-----|eyJ|eyJaaaaaaa.|auth=(|auth=(\\n|sk-|x://u:p/@|--token |token=\\"|auth=(" \\"
 password=x))))|password=x,,,,|password: |('password', |bearer |://a:b|((((((((|'"`|password: str[|<password>|?token=&|İ
+input_value=|api_key\\n  input_value=|%3Ba%3D%7B|%3Bpwd%3D%7B| -u a:| -u |pw
 """
 
 

@@ -76,14 +76,16 @@ def check_returns(fn: Function) -> None:
 def log_returned(run: ActiveRun, fn: Function, value: Any, *, is_flow: bool) -> None:
     """Log what the return annotation asks for. A value that does not fit it is noted on the run: hours of work are not lost for it."""
     from prefect_ledger.errors import LedgerError
+    from prefect_ledger.masking import mask_text
     from prefect_ledger.tracking import returns
     from prefect_ledger.tracking.ledger import LedgerWarning
 
     try:
         returns.log_returned(run, _spec(fn), value, is_flow=is_flow)
     except LedgerError as error:
-        run.say(Noted(run.id, now(), f"a returned value was not logged: {error}"))
-        warnings.warn(f"a returned value was not logged: {error}", LedgerWarning, stacklevel=2)
+        said = mask_text(f"a returned value was not logged: {error}")
+        run.say(Noted(run.id, now(), said))
+        warnings.warn(said, LedgerWarning, stacklevel=2)
 
 
 @functools.lru_cache(maxsize=1024)

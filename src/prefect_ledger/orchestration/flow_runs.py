@@ -17,7 +17,6 @@ from prefect.flows import Flow
 
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import RunStatusSeen
-from prefect_ledger.masking import mask_text
 from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.attempts import attempt_begun, attempts_seen
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
@@ -224,7 +223,7 @@ def _settle_stranger(flow: Flow[..., Any], flow_run: FlowRun, status: RunStatus,
         owner=never_began,
     )
     # Of whichever attempt is the last, where it is not known.
-    run.say(RunStatusSeen(run_id, now(), status.value, attempt, mask_text(reason), exception=described(error) or {}))
+    run.say(RunStatusSeen(run_id, now(), status.value, attempt, reason, exception=described(error) or {}))
     ledger().ended(run)
 
 

@@ -21,6 +21,7 @@ from prefect_ledger import forks
 from prefect_ledger.errors import RunNotFound, StoreUnavailable
 from prefect_ledger.events import RunAttached, RunStarted, TagsSet
 from prefect_ledger.journal import Journal
+from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
@@ -136,7 +137,7 @@ class Ledger:
     ) -> ActiveRun:
         where = check_name(experiment or DEFAULT_EXPERIMENT)
         uri = self._artifact_uri(where, run_id, attempt) if not self.settings.missing else ""
-        shared = Shared(run_id, attempt, name=name or run_id[:8], experiment=where, artifact_uri=uri, owner=owner, kind=kind)
+        shared = Shared(run_id, attempt, name=mask_name(name) or run_id[:8], experiment=where, artifact_uri=uri, owner=owner, kind=kind)
         run = ActiveRun(self, shared)
         at = shared.started = started or now()
         if owner:

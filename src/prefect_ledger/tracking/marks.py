@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prefect_ledger.errors import InvalidName, InvalidValue
-from prefect_ledger.names import check_key, check_path
+from prefect_ledger.names import check_key
 from prefect_ledger.tracking.datasets import check_context
+from prefect_ledger.tracking.paths import check_path
 
 
 @dataclass(frozen=True, slots=True)

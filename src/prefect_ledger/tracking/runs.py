@@ -28,10 +28,11 @@ from prefect_ledger.events import (
     RunStatusSeen,
     TagsSet,
 )
-from prefect_ledger.masking import mask_text
-from prefect_ledger.names import check_key, check_path
+from prefect_ledger.masking import mask_value
+from prefect_ledger.names import check_key
 from prefect_ledger.tracking.documents import document
 from prefect_ledger.tracking.params import flatten
+from prefect_ledger.tracking.paths import check_path
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class ActiveRun(Channel):
         at, task = now(), self.task_run_id
 
         def logged(stored: Stored) -> ArtifactLogged:
-            details = dict(metadata or {})
+            details = mask_value("", dict(metadata or {}))
             if media := mimetypes.guess_type(stored.path)[0]:
                 details.setdefault("media", media)
             what = (stored.path, stored.uri, stored.size, stored.sha256, kind)
@@ -302,7 +303,7 @@ class ActiveRun(Channel):
                 name=name,
                 digest=digest,
                 context=context,
-                source=mask_text(source),
+                source=source,
                 rows=rows,
                 schema=dict(schema or {}),
             )
@@ -320,7 +321,7 @@ class ActiveRun(Channel):
         return self._ledger.reader.metric(self.id, key, None, None)
 
     def describe(self, facts: Mapping[str, Any], packages: Mapping[str, str] | None = None) -> None:
-        """Record surroundings; values under secret names are masked."""
+        """Record surroundings; values under secret names, and secrets in texts, are masked."""
         self.say(RunDescribed(run=self.id, at=now(), facts=dict(facts), packages=dict(packages or {})))
 
     def for_task(self, task_run_id: str, try_number: int = 1) -> ActiveRun:
@@ -350,7 +351,7 @@ class ActiveRun(Channel):
                 at=at or now(),
                 attempt=self.attempt,
                 status=RunStatus(status).value,
-                reason=mask_text(reason),
+                reason=reason,
                 provisional=provisional,
                 exception=dict(exception or {}),
             )
