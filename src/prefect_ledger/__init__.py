@@ -13,14 +13,18 @@ from prefect_ledger import sources as _sources
 from prefect_ledger.tracking import context as _context
 
 if TYPE_CHECKING:
-    from prefect_ledger.entities import Experiment, Run, RunStatus, Summary
+    from prefect_ledger.entities import Experiment, LoggedModel, Run, RunStatus, Summary
     from prefect_ledger.errors import LedgerError
+    from prefect_ledger.models.predictor import Predictor
+    from prefect_ledger.models.saving import save_model
+    from prefect_ledger.models.schema import Signature
     from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
     from prefect_ledger.orchestration.blocks import LedgerStore
     from prefect_ledger.orchestration.reconcile import reconcile
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
     from prefect_ledger.tracking.cleaning import collect_garbage
+    from prefect_ledger.tracking.deletion import delete_runs, restore_runs
     from prefect_ledger.tracking.experiments import (
         create_experiment,
         delete_experiment,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         search_experiments,
     )
     from prefect_ledger.tracking.ledger import configure, open_run, start_run
+    from prefect_ledger.tracking.models import load_model, load_predictor
     from prefect_ledger.tracking.reading import get_run, search_runs
     from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model
     from prefect_ledger.tracking.runs import ActiveRun
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
         log_figure,
         log_metric,
         log_metrics,
+        log_model,
         log_param,
         log_params,
         log_series,
@@ -58,12 +64,15 @@ _HOME = {
     "Experiment": "entities",
     "LedgerError": "errors",
     "LedgerStore": "orchestration.blocks",
+    "LoggedModel": "entities",
     "Metrics": "tracking.returns",
     "Model": "tracking.returns",
+    "Predictor": "models.predictor",
     "Run": "entities",
     "RunStatus": "entities",
     "Series": "series",
     "Settings": "settings",
+    "Signature": "models.schema",
     "Summary": "entities",
     "TrackedFlow": "orchestration",
     "TrackedTask": "orchestration",
@@ -72,14 +81,18 @@ _HOME = {
     "create_experiment": "tracking.experiments",
     "current_run": "tracking.verbs",
     "delete_experiment": "tracking.experiments",
+    "delete_runs": "tracking.deletion",
     "get_experiment": "tracking.experiments",
     "get_run": "tracking.reading",
+    "load_model": "tracking.models",
+    "load_predictor": "tracking.models",
     "log_artifact": "tracking.verbs",
     "log_artifacts": "tracking.verbs",
     "log_dict": "tracking.verbs",
     "log_figure": "tracking.verbs",
     "log_metric": "tracking.verbs",
     "log_metrics": "tracking.verbs",
+    "log_model": "tracking.verbs",
     "log_param": "tracking.verbs",
     "log_params": "tracking.verbs",
     "log_series": "tracking.verbs",
@@ -87,7 +100,9 @@ _HOME = {
     "open_run": "tracking.ledger",
     "reconcile": "orchestration.reconcile",
     "rename_experiment": "tracking.experiments",
+    "save_model": "models.saving",
     "restore_experiment": "tracking.experiments",
+    "restore_runs": "tracking.deletion",
     "search_experiments": "tracking.experiments",
     "search_runs": "tracking.reading",
     "set_tag": "tracking.verbs",
@@ -104,12 +119,15 @@ __all__ = [
     "Experiment",
     "LedgerError",
     "LedgerStore",
+    "LoggedModel",
     "Metrics",
     "Model",
+    "Predictor",
     "Run",
     "RunStatus",
     "Series",
     "Settings",
+    "Signature",
     "Summary",
     "TrackedFlow",
     "TrackedTask",
@@ -118,14 +136,18 @@ __all__ = [
     "create_experiment",
     "current_run",
     "delete_experiment",
+    "delete_runs",
     "get_experiment",
     "get_run",
+    "load_model",
+    "load_predictor",
     "log_artifact",
     "log_artifacts",
     "log_dict",
     "log_figure",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_series",
@@ -134,6 +156,8 @@ __all__ = [
     "reconcile",
     "rename_experiment",
     "restore_experiment",
+    "restore_runs",
+    "save_model",
     "search_experiments",
     "search_runs",
     "set_tag",

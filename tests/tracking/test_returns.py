@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import pickle
-import platform
 import threading
 import types
 import typing
@@ -33,7 +32,7 @@ from matplotlib.figure import Figure
 
 from prefect_ledger.artifact_store import ArtifactStore
 from prefect_ledger.errors import InvalidName, InvalidValue, LedgerError, MissingExtra
-from prefect_ledger.tracking import products
+from prefect_ledger.models import pickles
 from prefect_ledger.tracking.datasets import describe
 from prefect_ledger.tracking.figures import render
 from prefect_ledger.tracking.hints import Names, Unknown
@@ -41,6 +40,8 @@ from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model, R
 
 if TYPE_CHECKING:
     from nowhere import Booster, frames  # type: ignore[import-not-found]
+
+    from prefect_ledger.tracking.models import Prepared
 
 mpl.use("Agg")
 LAW = settings(max_examples=120, deadline=None)
@@ -80,6 +81,11 @@ class Kept:
     def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         for local in sorted(pathlib.Path(local_folder).iterdir()):
             self.log_artifact(local, artifact_path)
+
+    def log_prepared_model(self, prepared: Prepared, name: str, register: object = None) -> None:
+        for local in sorted(prepared.folder.iterdir()):
+            if local.is_file():
+                self.log_bytes(local.read_bytes(), f"{name}/{local.name}", metadata={"register": register})
 
     def log_dataset(
         self,
@@ -665,33 +671,35 @@ def test_what_cannot_be_written_is_refused(path: str, value: Any, kind: str) -> 
 # --- models ------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_model_is_pickled_with_what_is_needed_to_read_it() -> None:
-    """At <name>/model.pkl, of kind model, by cloudpickle: also what pickle cannot, such as a local class."""
+class Doubles:
+    def predict(self, data: list[int]) -> list[int]:
+        return [2 * x for x in data]
 
-    class Local:
-        def predict(self, x: int) -> int:
-            return x + 1
 
-    run = logged(Annotated[Any, Model("churn")], Local())
-    assert pickle.loads(run.files["churn/model.pkl"]).predict(1) == 2
-    kind, metadata = run.details["churn/model.pkl"]
-    assert kind == "model"
-    assert metadata == {"flavor": "cloudpickle", "python": platform.python_version(), "type": f"{__name__}.{Local.__qualname__}"}
-    assert logged(Annotated[Any, Model("m", register=True)], 1).details["m/model.pkl"][1]["register"] is True
+def test_a_model_is_saved_as_its_flavor_saves_it() -> None:
+    """A Python object by cloudpickle: also what pickle cannot, such as a local class; with what is to be registered."""
+
+    class Local(Doubles):
+        pass
+
+    run = logged(Annotated[Any, Model("churn", register=True)], Local())
+    assert pickle.loads(run.files["churn/python_model.pkl"]).predict([1]) == [2]
+    assert run.details["churn/python_model.pkl"] == ("file", {"register": True})
 
 
 def test_what_cannot_be_pickled_is_refused() -> None:
-    """With the type and the pickler's own reason."""
-    with pytest.raises(InvalidValue, match=r"train\(\) returns Model\(name='m'.*a _thread.lock cannot be pickled \(TypeError: .*lock"):
+    """With its type and the pickler's own reason."""
+    with pytest.raises(InvalidValue, match=r"train\(\) returns Model\(name='m'.*a lock cannot be pickled \(TypeError: .*lock"):
         logged(Annotated[Any, Model("m")], threading.Lock())
 
 
-def test_a_model_that_is_too_large_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is told."""
-    monkeypatch.setattr(products, "MODEL_LIMIT", 10_000)
-    assert len(logged(Annotated[Any, Model("m")], b"x" * 9_000).files["m/model.pkl"]) < 10_000
-    with pytest.raises(InvalidValue, match="the pickled list has more than 10,000 bytes: save it to a file"):
-        logged(Annotated[Any, Model("m")], [os.urandom(6_000), os.urandom(6_000)])
+def test_a_model_that_is_too_large_is_refused_before_it_fills_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is told, and nothing is left."""
+    monkeypatch.setattr(pickles, "LIMIT", 10_000)
+    bad = Doubles()
+    bad.weights = [os.urandom(6_000), os.urandom(6_000)]  # type: ignore[attr-defined]
+    with pytest.raises(InvalidValue, match="the pickled Doubles has more than 10,000 bytes: save it in its framework's own format"):
+        logged(Annotated[Any, Model("m")], bad)
 
 
 # --- datasets, and all together -------------------------------------------------------------------------------------------------------
@@ -717,9 +725,10 @@ def test_one_value_may_be_several_things() -> None:
 def test_the_parts_of_a_tuple_are_logged_each() -> None:
     """Nested tuples too; parts without annotation are left alone; a list stands for a tuple."""
     annotation = tuple[Annotated[Any, Model("m")], int, tuple[Annotated[Any, Metrics], Annotated[str, Artifact("a.txt")] | None]]
-    for value in (("model", 3, ({"auc": 1}, "text")), ["model", 3, ["auc", 1]][:2] + [({"auc": 1}, "text")]):
+    for value in ((Doubles(), 3, ({"auc": 1}, "text")), [Doubles(), 3, ({"auc": 1}, "text")]):
         run = logged(annotation, value)
-        assert list(run.files) == ["m/model.pkl", "a.txt"]
+        assert "m/python_model.pkl" in run.files
+        assert list(run.files)[-1] == "a.txt"
         assert run.metrics == {"auc": 1.0}
 
 

@@ -167,6 +167,40 @@ def gc(
     )
 
 
+@app.command
+def serve(
+    reference: str,
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on: 127.0.0.1 if not said, 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on: 8000 if not said.")] = 8000,
+    workers: Annotated[int, Parameter(help="Processes that serve: 1 if not said.")] = 1,
+    follow: Annotated[float, Parameter(help="Seconds between two looks at where an alias points: 5 if not said, 0 for never.")] = 5.0,
+    max_body: Annotated[int, Parameter(help="Bytes a request may have: 16777216 if not said.")] = 16 << 20,
+    timeout: Annotated[float, Parameter(help="Seconds a request may take: 60 if not said.")] = 60.0,
+    queue: Annotated[int, Parameter(help="Requests that may wait; more are told to come back (503): 100 if not said.")] = 100,
+    batch_rows: Annotated[int, Parameter(help="Rows of waiting requests that the model is asked together: 1000 if not said.")] = 1000,
+    threads: Annotated[int, Parameter(help="Threads of a process that ask the model: 1 if not said.")] = 1,
+    trust: Annotated[bool, Parameter(negative="", help="Open a model from elsewhere although that runs its code.")] = False,
+) -> int:
+    """Serve a model over HTTP, in the formats of MLflow's scoring server.
+
+    REFERENCE is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. POST
+    /invocations asks the model; /docs says what else there is. When the
+    reference comes to mean another model, that one is loaded and takes over
+    without a request being lost. Stops at Ctrl-C or SIGTERM, when what was
+    asked is answered.
+
+    For example:
+
+        prefect-ledger serve runs:/8f2c51aa/churn --port 8000
+        curl -d '{"inputs": [[1.0, 2.0]]}' -H 'Content-Type: application/json' http://127.0.0.1:8000/invocations
+    """
+    from prefect_ledger.cli.serving import serve_model
+
+    limits = {"body": max_body, "seconds": timeout, "waiting": queue, "rows": batch_rows, "threads": threads}
+    return serve_model(reference, host=host, port=port, workers=workers, follow=follow, trust=trust, limits=limits)
+
+
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command in ``tokens`` (else in ``sys.argv``); returns the exit code."""
     warnings.showwarning = _one_line

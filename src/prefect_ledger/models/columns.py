@@ -40,6 +40,7 @@ class Columns:
         self.nested = any(isinstance(one, ArrayType | ObjectType | MapType) for one in self.kinds)
         self.placed = self.names == list(range(len(self.names)))
         self.seen: tuple[Any, list[Any]] | None = None  # columns and dtypes of a frame that was right as it came
+        self.texts = {str(name): name for name in self.names if json and self.named and not isinstance(name, str)}
         self.anything = not self.named and self.kinds == [DataType.any]
 
     def __call__(self, data: Any) -> Any:
@@ -70,6 +71,8 @@ class Columns:
         if (seen := self.seen) is not None and frame.columns.equals(seen[0]) and frame.dtypes.tolist() == seen[1]:
             return frame
         names = frame.columns.tolist()
+        if self.texts and (renamed := [self.texts.get(name, name) for name in names]) != names:
+            names, frame = renamed, frame.set_axis(renamed, axis=1)
         if not self.named or (alone and len(self.names) == 1 == len(names)):
             return self._by_place(frame, names)
         if names != self.names:
@@ -149,6 +152,8 @@ class Columns:
 
     def _mapping(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """A mapping from columns to values: one row, or where no column is nested, many."""
+        if self.texts:
+            data = self._keyed(data)
         names = self._chosen(data)
         if not self.nested and len(lengths := self._lengths(data, names)) > 1:
             first, *others = lengths
@@ -161,6 +166,10 @@ class Columns:
             with about(name):
                 found[name] = self._values(data[name], self.known[name])
         return found
+
+    def _keyed(self, row: Mapping[Any, Any]) -> dict[Any, Any]:
+        """A mapping from JSON, whose keys are texts, by names that are whole numbers."""
+        return {self.texts.get(name, name): value for name, value in row.items()}
 
     def _lengths(self, data: Mapping[Any, Any], names: list[Any]) -> dict[Any, int]:
         return {name: len(data[name]) for name in names if _many(data[name]) and self.known[name].type is not DataType.any}
@@ -196,6 +205,8 @@ class Columns:
                 found=type(row).__name__,
                 wanted="object",
             )
+        if self.texts:
+            row = self._keyed(row)
         found = {}
         for name, field in self.known.items():
             if name in row:

@@ -112,7 +112,7 @@ def save_model(
 def _flavor(model: Any, asked: str) -> tuple[Flavor, str]:
     name, form = flavors.parse_request(asked)
     flavor = flavors.choose(model) if name == "auto" else flavors.named(name)
-    if name != "auto" and not flavor.claims(model):
+    if name not in ("auto", FUNCTION) and not flavor.claims(model):
         raise InvalidValue(f"a {type(model).__name__} is no model of the flavor {name!r}; flavor='auto' finds its own")
     return flavor, flavors.form_of(flavor, form)
 
@@ -140,11 +140,12 @@ def _metadata(metadata: Any) -> Mapping[str, Any]:
 
 
 def _signature(model: Any, flavor: Flavor, saved: Saved, asked: Any, data: Any, params: Mapping[str, Any] | None) -> Signature | None:
-    from prefect_ledger.models import inference
     from prefect_ledger.models.schema import Signature
 
     if asked is None or isinstance(asked, Signature):
         return asked
+    from prefect_ledger.models import inference
+
     if not isinstance(asked, str):
         inputs, outputs = asked if isinstance(asked, tuple) and len(asked) == 2 else (asked, None)
         return inference.infer(inputs, outputs, params)

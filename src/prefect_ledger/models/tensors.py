@@ -13,6 +13,8 @@ from prefect_ledger.models.schema import Schema, Tensor
 from prefect_ledger.models.widening import widen
 from prefect_ledger.models.wording import article, listed, plural
 
+_FLAGS = (bool, np.bool_)
+_MISSING = type(None)
 Check = Callable[[Any], Any]
 
 
@@ -87,9 +89,18 @@ class _Tensor:
 
     def _listed(self, data: Any) -> Any:
         try:
-            return np.asarray(data)
+            found = np.asarray(data)
+            objects = np.asarray(data, dtype=object) if found.dtype.kind in "iufUO" else found
         except ValueError as error:
             raise self._mismatch("lists of several lengths", f"{self.where} is lists of several lengths, where {self} is wanted") from error
+        kinds = set(map(type, objects.ravel().tolist()))
+        if self.json and self.dtype.kind == "f" and found.dtype.kind == "O" and kinds <= {float, int, type(None)}:
+            return np.asarray(data, dtype="float64") if _MISSING in kinds else found  # null is how JSON says not-a-number
+        texts = found.dtype.kind == "U" and self.dtype.kind != "O" and not all(issubclass(one, str) for one in kinds)
+        if texts or (found.dtype.kind in "iuf" and not kinds.isdisjoint(_FLAGS)):
+            mixed = " and ".join(sorted(one.__name__ for one in kinds))
+            raise self._mismatch(mixed, f"{self.where} is a list of {mixed}, where {self} is wanted")
+        return found
 
     def _array(self, data: Any, *, listed: bool) -> Any:
         if self.anything:

@@ -136,6 +136,7 @@ def of_dtype(dtype: Any) -> DataType:
     Raises:
         InvalidValue: no type says it.
     """
+    dtype = getattr(dtype, "subtype", dtype)  # of pandas' sparse columns
     kind, size = dtype.kind, dtype.itemsize
     match kind:
         case "b":

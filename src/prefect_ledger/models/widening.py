@@ -24,7 +24,7 @@ def widen(values: Any, wanted: Any, *, json: bool = False) -> Any:
     have, want = values.dtype.kind, wanted.kind
     if have not in "biufc":  # texts, times and objects; dtypes of pandas for them need not say their size
         return None
-    size, width = values.dtype.itemsize, wanted.itemsize
+    size, width = getattr(values.dtype, "subtype", values.dtype).itemsize, wanted.itemsize  # sparse columns have dtypes in dtypes
     if have == want and size == width:
         return values
     if have not in "iuf" or want not in "iufc" or (have == "f" and want in "iu"):

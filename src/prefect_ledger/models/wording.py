@@ -34,7 +34,7 @@ def shown(value: Any) -> str:
     try:
         text = _SHORT.repr(value)
     except (ValueError, RecursionError):  # whole numbers of thousands of digits
-        return f"a {type(value).__name__}"
+        return "…"
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 

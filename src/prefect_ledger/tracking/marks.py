@@ -56,9 +56,9 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The returned object is logged as the model ``name``: pickled by cloudpickle at ``<name>/model.pkl``.
+    """The returned object is logged as the model ``name``, as ``log_model(model, name)`` does it.
 
-    ``register`` asks for a version in the registry; it is kept with the artifact until there is one.
+    ``register`` asks for a version in the registry; it is kept with the model until there is one.
 
     Raises:
         InvalidName: ``name`` cannot stand in a reference such as ``models:/churn/7``.
@@ -66,7 +66,7 @@ class Model:
     Example:
         >>> from typing import Annotated
         >>> def train() -> Annotated[object, Model("churn")]:
-        ...     return {"weights": [1.0, 2.0]}
+        ...     return lambda data: [0.5 for _ in data]  # anything with a flavor: an estimator, a booster, a function
     """
 
     name: str

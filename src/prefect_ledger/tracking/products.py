@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import io
 import os
-import platform
 import posixpath
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefect_ledger.channel import number
 from prefect_ledger.errors import InvalidValue, MissingExtra
@@ -22,7 +21,9 @@ from prefect_ledger.tracking.marks import Artifact, Dataset, Mark, Metrics, Mode
 from prefect_ledger.tracking.nesting import entries, unwrapped
 from prefect_ledger.tracking.params import DEPTH, key_part, type_name
 
-MODEL_LIMIT = 1 << 31  # bytes of a pickled model
+if TYPE_CHECKING:
+    from prefect_ledger.tracking.models import Prepared
+
 TEXTUAL = frozenset(
     (
         " .cfg .conf .css .csv .dot .geojson .htm .html .ini .ipynb .js .json .jsonl .log .md .mmd .ndjson .py .rst .sql .svg .tex .toml"
@@ -41,6 +42,7 @@ class Target(Protocol):
     def log_bytes(self, data: bytes, path: str, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None: ...
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None: ...
     def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None: ...
+    def log_prepared_model(self, prepared: Prepared, name: str, register: object = None) -> object: ...
     def log_dataset(
         self,
         name: str,
@@ -216,35 +218,16 @@ _WRITERS: Mapping[tuple[str, str], Callable[[Any], str | bytes]] = {
 # --- models and datasets -----------------------------------------------------------------------------------------------------
 
 
-class _Full(Exception):
-    """More bytes than a model may have."""
-
-
-class _Bounded(io.BytesIO):
-    """Bytes in memory, up to a limit."""
-
-    def write(self, data: Any, /) -> int:
-        if self.tell() + memoryview(data).nbytes > MODEL_LIMIT:
-            raise _Full
-        return super().write(data)
-
-
 def _model(mark: Model, value: Any) -> Write:
-    import cloudpickle  # type: ignore[import-untyped]
+    from prefect_ledger.models.saving import Request
+    from prefect_ledger.tracking import models
 
-    buffer, kind = _Bounded(), type_name(value)
-    try:
-        cloudpickle.dump(value, buffer)
-    except _Full:
-        raise InvalidValue(f"the pickled {kind} has more than {MODEL_LIMIT:,} bytes: save it to a file and return its path") from None
-    except Exception as error:  # pickling runs the object's own code
-        why = f"{type(error).__name__}: {error}"
-        raise InvalidValue(f"a {kind} cannot be pickled ({why}): return what can, or save it to a file and return its path") from error
-    data = buffer.getvalue()
-    metadata: dict[str, Any] = {"flavor": "cloudpickle", "python": platform.python_version(), "type": kind}
-    if mark.register:
-        metadata["register"] = True
-    return lambda run: run.log_bytes(data, f"{mark.name}/model.pkl", kind="model", metadata=metadata)
+    prepared = models.Prepared(value, Request())
+
+    def write(run: Target) -> None:
+        run.log_prepared_model(prepared, mark.name, mark.register)
+
+    return write
 
 
 def _dataset(mark: Dataset, value: Any) -> Write:

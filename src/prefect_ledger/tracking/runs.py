@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from prefect_ledger.artifact_store import Stored
+    from prefect_ledger.entities import LoggedModel
     from prefect_ledger.held_artifacts import Put
     from prefect_ledger.meters import Meter
     from prefect_ledger.series import Series
     from prefect_ledger.tracking.ledger import Ledger
+    from prefect_ledger.tracking.models import Prepared
 
 
 _ENDS = tuple(status.value for status in RunStatus if status.final)
@@ -261,6 +263,51 @@ class ActiveRun(Channel):
 
         check_path(path)
         self.log_bytes(render(figure, path), path, kind="figure")
+
+    def log_model(
+        self,
+        model: Any,
+        name: str,
+        *,
+        flavor: str = "auto",
+        signature: Any = "auto",
+        input_example: Any = None,
+        requirements: Any = "auto",
+        metadata: Mapping[str, Any] | None = None,
+        code_paths: Sequence[str | os.PathLike[str]] | None = None,
+        register: str | bool | None = None,
+    ) -> LoggedModel:
+        """Log ``model`` as a model ``name`` of this run, a folder in the MLmodel format; each call makes a model of its own.
+
+        What is saved with it, and how it is found out, is said at :func:`prefect_ledger.save_model`. ``register`` asks for a version in the
+        registry, under this name (True) or another.
+
+        Raises:
+            InvalidName: ``name`` cannot stand in a reference. InvalidValue: the model cannot be saved so. MissingExtra: a package is not
+            installed. RunFinished.
+
+        Example:
+            >>> from prefect_ledger import start_run
+            >>> with start_run(experiment="docs") as run:
+            ...     logged = run.log_model(lambda data: [2 * x for x in data], "double", input_example=[1.0])
+            >>> logged.uri.startswith("models:/m-")
+            True
+        """
+        from prefect_ledger.tracking import models
+
+        models.check_model_name(name)
+        if register is not None and register is not True and register is not False:
+            models.check_model_name(register)
+        self._check_open()
+        asked = models.request(flavor, signature, input_example, requirements, metadata, code_paths)
+        return self.log_prepared_model(models.Prepared(model, asked), name, register)
+
+    def log_prepared_model(self, prepared: Prepared, name: str, register: object = None) -> LoggedModel:
+        """Log a model that was saved aside; it is gone from there afterwards."""
+        from prefect_ledger.tracking import models
+
+        self._check_open()
+        return models.log_prepared(self, prepared, name, register)
 
     def _keep(self, put: Put, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
         from prefect_ledger.tracking.keeping import keep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from prefect_ledger.tracking.context import _current, active
@@ -11,6 +11,7 @@ from prefect_ledger.tracking.context import _current, active
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from prefect_ledger.entities import LoggedModel
     from prefect_ledger.tracking.runs import ActiveRun
 
 
@@ -81,3 +82,29 @@ def log_dict(data: Any, path: str) -> None:
 def log_figure(figure: Any, path: str) -> None:
     """Log a matplotlib or plotly figure; see :meth:`ActiveRun.log_figure`."""
     active().log_figure(figure, path)
+
+
+def log_model(
+    model: Any,
+    name: str,
+    *,
+    flavor: str = "auto",
+    signature: Any = "auto",
+    input_example: Any = None,
+    requirements: Any = "auto",
+    metadata: Mapping[str, Any] | None = None,
+    code_paths: Sequence[str | os.PathLike[str]] | None = None,
+    register: str | bool | None = None,
+) -> LoggedModel:
+    """Log a model in the MLmodel format; see :meth:`ActiveRun.log_model`."""
+    return active().log_model(
+        model,
+        name,
+        flavor=flavor,
+        signature=signature,
+        input_example=input_example,
+        requirements=requirements,
+        metadata=metadata,
+        code_paths=code_paths,
+        register=register,
+    )

@@ -27,21 +27,23 @@ _OF_MLFLOW = "mlflow.pyfunc.model"
 
 
 class Python(Flavor):
-    """Anything with a method ``predict(data)`` or ``predict(data, params)``, and any function of data."""
+    """Anything with a method ``predict(data)`` or ``predict(data, params)``, and any function of data.
+
+    What is neither, such as an array of weights, is kept and loaded as it is; it cannot be asked.
+    """
 
     name: ClassVar[str] = "python_function"
     module: ClassVar[str] = "cloudpickle"
 
     def claims(self, model: object) -> bool:
-        return callable(getattr(model, "predict", None)) or callable(model)
+        return not isinstance(model, type)
 
     def save(self, model: Any, folder: Path, form: str) -> Saved:  # noqa: ARG002
         if isinstance(model, type):
             raise InvalidValue(f"{model.__name__} is a class: give an object of it, such as {model.__name__}()")
-        if not self.claims(model):
-            raise InvalidValue(f"a {type(model).__name__} is no model: it has no method predict(data) and cannot be called")
         try:
-            python_loader.asker(model)
+            if _askable(model):
+                python_loader.asker(model)
         except ValueError as error:  # a builtin without a signature
             raise InvalidValue(f"what {model!r:.80} takes cannot be found out: wrap it in a function of data") from error
         pickles.dump(model, folder / _FILE)
@@ -79,9 +81,15 @@ class Python(Flavor):
         return module._load_pyfunc(str(inside(folder, str(data)) if data else folder))
 
     def predictor(self, model: Any, entry: Entry) -> Predict:
+        if not _askable(model):
+            raise InvalidValue(f"a {type(model).__name__} can be loaded but not asked: it has no method predict(data) and is no function")
         artifacts = SimpleNamespace(artifacts={}, model_config=entry.get("config") or {})
         asked: Predict = python_loader.asker(model, artifacts)
         return asked
+
+
+def _askable(model: object) -> bool:
+    return callable(getattr(model, "predict", None)) or callable(model)
 
 
 def _version() -> str:

@@ -34,7 +34,7 @@ def asker(model: Any, context: Any = None) -> Any:
     takes: Any = inspect.signature(plain).parameters
     if getattr(ask, "__self__", None) is not None and not inspect.ismethod(plain):
         takes = dict(list(takes.items())[1:])  # unwrapping a method gives the function, self and all
-    names = list(takes)
+    names = [name for name, one in takes.items() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
     first = (context,) if names[:1] == ["context"] else ()
     rest = names[len(first) + 1 :]
     everything = any(one.kind is one.VAR_KEYWORD for one in takes.values())

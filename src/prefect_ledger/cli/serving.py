@@ -1,0 +1,26 @@
+"""Floor 6. ``prefect-ledger serve``: what is served is said before the first request."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from prefect_ledger.cli.render import say
+from prefect_ledger.errors import InvalidValue
+
+
+def serve_model(reference: str, *, host: str, port: int, workers: int, follow: float, trust: bool, limits: dict[str, Any]) -> int:
+    """Serve until told to stop; returns 0."""
+    from prefect_ledger.serving.server import serve
+
+    if not 0 <= port < 1 << 16:
+        raise InvalidValue(f"--port {port}: a port is a number from 0 to 65535")
+    low = {"--workers": workers, "--queue": limits["waiting"], "--batch-rows": limits["rows"], "--threads": limits["threads"]}
+    for name, value in low.items():
+        if value < 1:
+            raise InvalidValue(f"{name} {value}: give 1 or more")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    say(f"serving {reference} at http://{host}:{port}: POST /invocations, GET /docs")
+    serve(reference, host=host, port=port, workers=workers, follow=follow, trust=trust, limits=limits)
+    return 0

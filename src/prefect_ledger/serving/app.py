@@ -1,0 +1,183 @@
+"""Floor 5. The server as an ASGI application: ``/invocations`` in MLflow's formats, and what tells of it.
+
+``POST /invocations``; ``GET /ping``, ``/health``, ``/version``, ``/metadata``, ``/metrics``, ``/openapi.json``, ``/docs``. Every answer
+says in its headers which model gave it. Nothing that was sent is put into a page, and no answer holds a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from prefect_ledger.serving import answers, pages
+from prefect_ledger.serving.bodies import Reader
+from prefect_ledger.serving.following import Followed
+from prefect_ledger.serving.meters import CONTENT_TYPE, Meters
+from prefect_ledger.serving.refusals import Refused, broken, too_large, too_late
+from prefect_ledger.serving.scorer import Scorer
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+log = logging.getLogger("prefect_ledger.serving")
+_JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server takes: bytes of a body, seconds for an answer, requests that wait, rows asked at once, threads that ask."""
+
+    body: int = 16 << 20
+    seconds: float = 60.0
+    waiting: int = 100
+    rows: int = 1000
+    threads: int = 1
+
+
+class App:
+    """Serves the model of ``followed``."""
+
+    def __init__(self, followed: Followed, limits: Limits | None = None) -> None:
+        self._followed, self._limits = followed, limits or Limits()
+        self._scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
+        self._meters = Meters(lambda: self._scorer.waiting)
+        self._scorer.batches = self._meters.batch.observe
+        self._readers: dict[int, Reader] = {}
+        self._loaded(followed.current)
+        followed.changed = self._loaded
+        self._gets: dict[str, Callable[[], tuple[bytes, bytes]]] = {
+            "/ping": lambda: (b"\n", _JSON),
+            "/health": lambda: (b"\n", _JSON),
+            "/version": lambda: (pages.version(), _TEXT),
+            "/metadata": lambda: (pages.metadata(followed.current, followed.reference), _JSON),
+            "/metrics": lambda: (self._meters.text(), CONTENT_TYPE.encode()),
+            "/openapi.json": lambda: (orjson.dumps(pages.openapi(followed.current)), _JSON),
+            "/docs": lambda: (pages.docs(followed.current), b"text/html; charset=utf-8"),
+        }
+
+    def _loaded(self, predictor: Any) -> None:
+        self._reader = Reader(predictor.signature)
+        self._about = [
+            (b"x-model-id", str(predictor.about.get("model_id") or "").encode()),
+            (b"x-model-version", str(predictor.about.get("version") or "").encode()),
+        ]
+        self._meters.models.labels(str(predictor.about.get("model_id") or predictor.about.get("uri") or "")).inc()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def close(self) -> None:
+        """Answer what waits, then stop."""
+        self._followed.stop()
+        self._scorer.stop()
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if path == "/invocations" and method == "POST":
+            await self._invocations(scope, receive, send)
+        elif path in self._gets and method in ("GET", "HEAD"):
+            body, kind = self._gets[path]()
+            await _respond(send, HTTPStatus.OK, body, kind, head=method == "HEAD")
+        else:
+            known = path in self._gets or path == "/invocations"
+            status = HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND
+            allow = [(b"allow", b"POST" if path == "/invocations" else b"GET, HEAD")] if known else []
+            words = "this path is asked with another method" if known else "there is nothing at this path; /docs says what there is"
+            await _respond(send, status, answers.failure("ENDPOINT_NOT_FOUND" if not known else "BAD_REQUEST", words), _JSON, allow)
+
+    async def _invocations(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers: Iterable[tuple[bytes, bytes]] = ()
+        try:
+            body = await self._body(scope, receive)
+            if body is None:
+                return
+            started = time.perf_counter()
+            status, answer, headers = await self._answered(_header(scope, b"content-type"), body)
+        except Refused as refused:
+            status, answer = refused.status, answers.failure(refused.code, refused.message)
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                headers = [(b"retry-after", b"1")]
+        except Exception:  # nobody is shown a traceback
+            reference = uuid.uuid4().hex[:12]
+            log.exception("a request failed (%s)", reference)
+            failed = broken(reference)
+            status, answer = failed.status, answers.failure(failed.code, failed.message)
+        self._meters.answered(int(status), time.perf_counter() - started)
+        await _respond(send, status, answer, _JSON, headers)
+
+    async def _answered(self, content_type: str, body: bytes) -> tuple[int, bytes, Iterable[tuple[bytes, bytes]]]:
+        reader = self._reader
+        asked = reader.read(body, content_type) if len(body) < 1 << 20 else await asyncio.to_thread(reader.read, body, content_type)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                answer, predictor = await self._scorer.ask(asked)
+        except TimeoutError:
+            raise too_late(self._limits.seconds) from None
+        about = predictor.about
+        names = ((b"x-model-id", "model_id"), (b"x-model-version", "version"))
+        return HTTPStatus.OK, answer, [(header, str(about[key]).encode()) for header, key in names if about.get(key)]
+
+    async def _body(self, scope: Message, receive: Receive) -> bytes | None:
+        """The body; None when the one who asks has gone."""
+        limit = self._limits.body
+        if (length := _header(scope, b"content-length")).isdigit() and int(length) > limit:
+            raise too_large(limit)
+        parts, size = [], 0
+        async with _deadline(self._limits.seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                part = message.get("body", b"")
+                size += len(part)
+                if size > limit:
+                    raise too_large(limit)
+                parts.append(part)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@contextlib.asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    """A body that does not come in time is refused."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        words = f"the body did not come within {seconds:g} seconds"
+        raise Refused(words, status=HTTPStatus.REQUEST_TIMEOUT, code="DEADLINE_EXCEEDED") from None
+
+
+def _header(scope: Message, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+async def _respond(
+    send: Send, status: int, body: bytes, kind: bytes, headers: Iterable[tuple[bytes, bytes]] = (), *, head: bool = False
+) -> None:
+    sent = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff"), *headers]
+    await send({"type": "http.response.start", "status": int(status), "headers": sent})
+    await send({"type": "http.response.body", "body": b"" if head else body})

@@ -1,0 +1,166 @@
+"""Floor 5. Asks the model, in threads of its own: what waits meanwhile and can be asked together is asked together.
+
+Nobody waits for a batch to fill: while the model works on one, the next gathers. A batch that the model, or its signature, does not take is
+asked one by one, so that one bad request spoils nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.serving import answers
+from prefect_ledger.serving.refusals import Refused, broken, too_busy
+
+if TYPE_CHECKING:
+    from prefect_ledger.models.predictor import Predictor
+    from prefect_ledger.serving.bodies import Asked
+
+log = logging.getLogger("prefect_ledger.serving")
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    asked: Asked
+    future: asyncio.Future[tuple[bytes, Predictor]]
+    loop: asyncio.AbstractEventLoop
+    dropped: bool = False  # nobody waits for it any more
+
+
+class Scorer:
+    """Answers requests with the predictor that ``current`` gives; at most ``waiting`` of them wait, at most ``rows`` are asked at once."""
+
+    def __init__(self, current: Callable[[], Predictor], *, waiting: int = 100, rows: int = 1000, threads: int = 1) -> None:
+        self._current, self._limit, self._rows = current, waiting, rows
+        self._jobs: deque[_Job] = deque()
+        self._turn = threading.Condition()
+        self._stopped = False
+        self.batches: Callable[[int], None] = lambda _size: None
+        self._threads = [threading.Thread(target=self._work, name=f"prefect-ledger-scorer-{i}", daemon=True) for i in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._jobs)
+
+    async def ask(self, asked: Asked) -> tuple[bytes, Predictor]:
+        """The body of the answer, and the predictor that gave it.
+
+        Raises:
+            Refused: the model does not take what is asked, fails on it, or too many requests wait.
+        """
+        if len(self._jobs) >= self._limit:
+            raise too_busy(len(self._jobs))
+        loop = asyncio.get_running_loop()
+        job = _Job(asked, loop.create_future(), loop)
+        self._jobs.append(job)
+        with self._turn:
+            self._turn.notify()
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            job.dropped = True
+            raise
+
+    def stop(self) -> None:
+        """End the threads once what waits is answered."""
+        with self._turn:
+            self._stopped = True
+            self._turn.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    # --- in the threads ---------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (batch := self._next()) is not None:
+            jobs = [job for job in batch if not job.dropped]
+            if not jobs:
+                continue
+            predictor = self._current()
+            try:
+                results = self._answer(jobs, predictor)
+            except BaseException as error:  # noqa: BLE001  # this thread answers everybody
+                results = [_failed(error)] * len(jobs)
+            loop = jobs[0].loop
+            try:
+                loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
+            except RuntimeError:  # the loop is closed: nobody listens any more
+                return
+
+    def _next(self) -> list[_Job] | None:
+        with self._turn:
+            while not self._jobs:
+                if self._stopped:
+                    return None
+                self._turn.wait()
+            batch = [self._jobs.popleft()]
+            shape = batch[0].asked.shape
+            if shape is not None:
+                rows = _size(batch[0])
+                while self._jobs and self._jobs[0].asked.shape == shape and (rows := rows + _size(self._jobs[0])) <= self._rows:
+                    batch.append(self._jobs.popleft())
+        return batch
+
+    def _answer(self, jobs: list[_Job], predictor: Predictor) -> list[bytes | Refused]:
+        self.batches(len(jobs))
+        if len(jobs) > 1:
+            try:
+                together = np.concatenate([job.asked.rows for job in jobs])
+                found = predictor.predict(_data(together, jobs[0].asked))
+                if (parts := answers.split(found, [_size(job) for job in jobs])) is not None:
+                    return [answers.body(part) for part in parts]
+            except Exception as error:  # noqa: BLE001  # whose fault it is shows when each is asked alone
+                log.debug("a batch of %d was not answered together: %r", len(jobs), error)
+        return [_one(job.asked, predictor) for job in jobs]
+
+
+def _one(asked: Asked, predictor: Predictor) -> bytes | Refused:
+    try:
+        data = asked.data if asked.rows is None else _data(asked.rows, asked)
+        return answers.body(predictor.predict(data, asked.params or None))
+    except Exception as error:  # noqa: BLE001  # the model's own code
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, InvalidValue):
+        return Refused(str(error), code="INVALID_PARAMETER_VALUE")
+    reference = uuid.uuid4().hex[:12]
+    log.error("the model failed (%s)", reference, exc_info=error)
+    return broken(reference)
+
+
+def _data(rows: np.ndarray[Any, Any], asked: Asked) -> Any:
+    if asked.columns is None:
+        return rows
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=asked.columns, copy=False)
+
+
+def _size(job: _Job) -> int:
+    return len(job.asked.rows) if job.asked.rows is not None else 1
+
+
+def _deliver(jobs: list[_Job], results: list[bytes | Refused], predictor: Predictor) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        if job.future.done():
+            continue
+        if isinstance(result, Refused):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result((result, predictor))
