@@ -214,6 +214,25 @@ def test_data_has_a_schema(data: Any, expected: str) -> None:
         enforce(signature, data)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.arrays.SparseArray([0.0, 1.5]),
+        pd.array([1, None], dtype="int64[pyarrow]"),
+        pd.array(["a", None], dtype="string[pyarrow]"),
+        pd.period_range("2020", periods=2, freq="D"),
+        pd.interval_range(0, 2),
+        pd.Series([pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-01-01")], dtype=object),
+        pd.Series([10**5000, 1], dtype=object),
+    ],
+)
+def test_columns_of_every_kind_pass_their_own_signature(column: Any) -> None:
+    """Those of other libraries and of rare dtypes too."""
+    frame = pd.DataFrame({"x": column})
+    found, _ = enforce(infer(frame), frame)
+    assert found["x"].dropna().tolist()[1:] == frame["x"].dropna().tolist()[1:]
+
+
 @pytest.mark.parametrize("data", [object(), pd.DataFrame({1.5: [1]}), pd.DataFrame([[1, 2]], columns=["a", "a"])])
 def test_what_no_schema_says_is_refused_as_input_and_any_as_output(data: Any) -> None:
     """A model may give anything; what it eats must be sayable."""
@@ -399,6 +418,10 @@ def test_what_is_right_already_is_given_on_itself() -> None:
         (tensor("int64", -1), np.array([True]), "is of the dtype bool, where int64"),
         (tensor("float64", -1), np.array(["1"]), "is of the dtype <U1, where float64"),
         (tensor("float64", -1, 2), [[1, 2], [3]], "lists of several lengths"),
+        (tensor("int64", -1), [True, 2], "a list of bool and int"),
+        (tensor("str", -1), ["a", 2], "a list of int and str"),
+        (tensor("float64", -1), [10**400], "could change"),
+        (tensor("float64", -1), [1.5, None], "is of the dtype object, where float64"),
         (tensor("float64", -1, 2), "x", "is a str, where an array is wanted"),
         (
             tensor("float64", -1, 2),
@@ -437,11 +460,16 @@ def test_what_does_not_fit_is_refused_by_name(signature: Signature, data: Any, m
         (tensor("float64", -1, 2, 2), pd.DataFrame({"a": [[1.0, 2.0, 3.0, 4.0]]}), [[[1.0, 2.0], [3.0, 4.0]]]),
         (tensor("float64", -1, -1), np.zeros((1, 2)), [[0.0, 0.0]]),
         (tensor("object", -1), np.array([1, "a"], dtype=object), [1, "a"]),
+        (tensor("object", -1), [1, "a"], [1, "a"]),
+        (tensor("bool", -1), [True, False], [True, False]),
+        (tensor("float64", -1, 2), [], []),
+        (Signature(Schema((Tensor("float64", (-1,), "x"),))), {"x": [1, 2]}, [1.0, 2.0]),
     ],
 )
 def test_tensors_are_made_of_what_fits(signature: Signature, data: Any, expected: Any) -> None:
     """Arrays of narrower dtypes, lists, and frames by columns or cells."""
     found, _ = enforce(signature, data)
+    found = found["x"] if isinstance(found, dict) else found
     assert found.tolist() == expected
     assert found.dtype.kind == np.dtype({"str": "U"}.get(signature.inputs.fields[0].dtype, signature.inputs.fields[0].dtype)).kind  # type: ignore[union-attr]
 
@@ -465,6 +493,10 @@ def test_json_has_no_widths_times_or_bytes() -> None:
             with pytest.raises(SignatureMismatch, match=f"column '{next(iter(wrong))}'"):
                 Enforcer(signature, json=True)(data)
     assert Enforcer(tensor("float32", -1), json=True)([0.1])[0].dtype == np.float32
+    assert np.isnan(Enforcer(tensor("float64", -1), json=True)([0.5, None])[0]).tolist() == [False, True]
+    numbered = Enforcer(infer(pd.DataFrame(np.zeros((1, 2)))), json=True)
+    assert numbered([{"0": 1, "1": 2}])[0] == [{0: 1.0, 1: 2.0}]
+    assert numbered(pd.DataFrame([{"1": 2, "0": 1}]))[0].to_dict("list") == {0: [1.0], 1: [2.0]}
     times, _ = Enforcer(tensor("datetime64[s]", -1), json=True)(["2020-01-01T00:00:01"])
     assert times.tolist() == [datetime(2020, 1, 1, 0, 0, 1)]  # noqa: DTZ001
 

@@ -88,6 +88,10 @@ class _Tensor:
         return f"{self.dtype.name if self.dtype.kind not in 'US' else {'U': 'str', 'S': 'bytes'}[self.dtype.kind]} {self.shape}"
 
     def _listed(self, data: Any) -> Any:
+        if self.dtype.kind == "O":
+            return np.asarray(data, dtype=object)
+        if len(data) == 0 and -1 not in self.shape[1:]:
+            return np.empty((0, *self.shape[1:]), dtype=self.dtype)
         try:
             found = np.asarray(data)
             objects = np.asarray(data, dtype=object) if found.dtype.kind in "iufUO" else found
@@ -96,7 +100,7 @@ class _Tensor:
         kinds = set(map(type, objects.ravel().tolist()))
         if self.json and self.dtype.kind == "f" and found.dtype.kind == "O" and kinds <= {float, int, type(None)}:
             return np.asarray(data, dtype="float64") if _MISSING in kinds else found  # null is how JSON says not-a-number
-        texts = found.dtype.kind == "U" and self.dtype.kind != "O" and not all(issubclass(one, str) for one in kinds)
+        texts = found.dtype.kind == "U" and not all(issubclass(one, str) for one in kinds)
         if texts or (found.dtype.kind in "iuf" and not kinds.isdisjoint(_FLAGS)):
             mixed = " and ".join(sorted(one.__name__ for one in kinds))
             raise self._mismatch(mixed, f"{self.where} is a list of {mixed}, where {self} is wanted")
