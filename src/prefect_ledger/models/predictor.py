@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_ledger.models.enforcement import Enforcer
     from prefect_ledger.models.flavors.base import Predict
     from prefect_ledger.models.model_file import ModelFile
     from prefect_ledger.models.schema import Signature
@@ -25,7 +26,11 @@ class Predictor:
         self.file = file
         self.about = dict(about or {})
         self._ask = ask
-        self._enforce = Enforcer(file.signature, frame=_eats_frames(file)) if file.signature is not None else None
+        self._enforce: Enforcer | None = None
+        self._of_json: Enforcer | None = None
+        if file.signature is not None:
+            self._enforce = Enforcer(file.signature, frame=_eats_frames(file))
+            self._of_json = Enforcer(file.signature, json=True, frame=_eats_frames(file))
 
     def __repr__(self) -> str:
         return f"Predictor({self.about.get('uri') or self.file.name or self.file.model_id or 'model'!r})"
@@ -40,15 +45,18 @@ class Predictor:
         """What the model's maker said of it."""
         return self.file.metadata
 
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None, *, json: bool = False) -> Any:
         """What the model answers to ``data``: frames, arrays, lists or mappings, as its signature says.
+
+        ``json``: the data were read from JSON, where times are text and a whole number may stand for any number.
 
         Raises:
             SignatureMismatch: a column, tensor or parameter is missing, unknown or of another type; the message names it. Else what the
             model itself raises.
         """
-        if self._enforce is not None:
-            data, params = self._enforce(data, params)
+        enforce = self._of_json if json else self._enforce
+        if enforce is not None:
+            data, params = enforce(data, params)
         return self._ask(data, params or _NONE)
 
 

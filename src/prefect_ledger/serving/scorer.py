@@ -118,7 +118,7 @@ class Scorer:
         if len(jobs) > 1:
             try:
                 together = np.concatenate([job.asked.rows for job in jobs])
-                found = predictor.predict(_data(together, jobs[0].asked))
+                found = predictor.predict(_data(together, jobs[0].asked), json=True)
                 if (parts := answers.split(found, [_size(job) for job in jobs])) is not None:
                     return [answers.body(part) for part in parts]
             except Exception as error:  # noqa: BLE001  # whose fault it is shows when each is asked alone
@@ -129,7 +129,7 @@ class Scorer:
 def _one(asked: Asked, predictor: Predictor) -> bytes | Refused:
     try:
         data = asked.data if asked.rows is None else _data(asked.rows, asked)
-        return answers.body(predictor.predict(data, asked.params or None))
+        return answers.body(predictor.predict(data, asked.params or None, json=True))
     except Exception as error:  # noqa: BLE001  # the model's own code
         return _failed(error)
 
