@@ -102,7 +102,7 @@ class ArtifactStore:
 
         Raises:
             InvalidName: a path that leaves the base, a base outside the root, or a path that is a folder already.
-            ArtifactsUnavailable: the root cannot be reached or does not let us in. OSError: no room.
+            ArtifactsUnavailable: the root cannot be reached, does not let us in, or has no room.
         """
         return self._put(base_uri, path, memoryview(data).cast("B"), _unseen)
 

@@ -47,16 +47,17 @@ def hold(folder: Path, base_uri: str, put: Put, event_of: Callable[[Stored], Art
     place = folder / uuid.uuid4().hex
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ArtifactsUnavailable(f"{folder} cannot be made: {error.strerror or error}") from error
+    try:
         store = ArtifactStore(str(folder))
         stored = put(store, f"{place}/bytes")
         lines = [pack(event_of(Stored(one.path, f"{base_uri}/{one.path}", one.size, one.sha256))) for one in stored]
         if lines:
             store.put_bytes(str(place), _SAID, b"\n".join(lines))
         return len(lines)
-    except BaseException as error:
+    except BaseException:
         shutil.rmtree(place, ignore_errors=True)
-        if isinstance(error, OSError) and not isinstance(error, ArtifactsUnavailable) and str(error.filename or "").startswith(str(folder)):
-            raise ArtifactsUnavailable(f"{folder}: {error.strerror}") from error
         raise
 
 

@@ -4,12 +4,11 @@ A root knows places, not artifacts: ``where`` says which of its places a URI mea
 asked of such a place. Bytes stand whole under a place or not at all.
 """
 
-# ruff: noqa: PTH106, PTH108, PTH113, PTH114, PTH118, PTH120
+# ruff: noqa: PTH106, PTH108, PTH112, PTH113, PTH114, PTH118, PTH120
 # URIs and local paths are the same text here, judged character by character; a Path would tidy them first.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -24,7 +23,6 @@ from prefect_ledger.transfer import Found, copy, moved_into, regular, write_all
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 FILE = ("file", "local")
-_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE)
 
 Sent = tuple[int, str]  # size and sha256 of what was moved
 Progress = Callable[[int], None]
@@ -123,17 +121,30 @@ class Folder(OneByOne):
 
     @contextmanager
     def sink(self, target: str) -> Iterator[BinaryIO]:
-        """A file that becomes ``target`` when the block ends well."""
+        """A file that becomes ``target`` when the block ends well.
+
+        Raises:
+            ArtifactsUnavailable: it cannot be made, written or named, for whatever reason the system has; what the block raises is its own.
+        """
+        own: BaseException | None = None
         try:
             with moved_into(target) as file:
-                yield file
+                try:
+                    yield file
+                except OSError as error:
+                    own = None if error is getattr(file, "trouble", None) else error
+                    raise
+        except InvalidName as error:
+            if own is not None or os.path.isdir(self.folder):
+                raise
+            raise self._unavailable("it, or a folder above it, is a file", "give a folder") from error
         except OSError as error:
-            if error.errno not in _TROUBLE and not str(error.filename or "").startswith(os.path.join(self.folder, "")):
-                raise  # of the block's own
-            said = error.strerror or str(error)
-            raise ArtifactsUnavailable(
-                f"the artifact root {self.root} cannot be written now: {said}; make room, or mend its rights"
-            ) from error
+            if error is own:
+                raise
+            raise self._unavailable(error.strerror or str(error), "make room, mount it, or mend its rights") from error
+
+    def _unavailable(self, why: str, advice: str) -> ArtifactsUnavailable:
+        return ArtifactsUnavailable(f"the artifact root {self.root} cannot be written now: {why}; {advice}")
 
     def source(self, target: str) -> BinaryIO:
         """The file, open for reading."""

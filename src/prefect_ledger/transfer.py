@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from prefect_ledger.errors import InvalidName, InvalidValue
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.progress import Progress, TaskID
 
 BLOCK = 256 << 10  # bytes read, hashed and written at once; what fits in a processor's cache is fastest
@@ -72,6 +73,19 @@ def copy(source: BinaryIO, sink: BinaryIO, progress: Callable[[int], None] | Non
     return size, digest.hexdigest()
 
 
+class Part(io.FileIO):
+    """The unfinished file: ``trouble`` is what the system said when it could not be written, as opposed to what a writer raises."""
+
+    trouble: OSError | None = None
+
+    def write(self, data: ReadableBuffer) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.trouble = error
+            raise
+
+
 @contextmanager
 def moved_into(target: str) -> Iterator[BinaryIO]:
     """A new file beside ``target`` that takes its name when the block ends well, and is gone when it does not.
@@ -100,7 +114,7 @@ def _begin(part: str, target: str) -> BinaryIO:
         os.close(fd)
         os.unlink(part)
         raise InvalidName(f"{target} is a folder already; take another path")
-    return cast("BinaryIO", open(fd, "w+b", buffering=0))
+    return cast("BinaryIO", Part(fd, "w+"))
 
 
 def _new_file(path: str) -> int:

@@ -29,6 +29,7 @@ def folder_of(settings: Settings) -> Path:
 def keep(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int) -> None:
     """Have ``put`` store bytes and say what was stored: bytes first. Trouble of the storage never ends the run: it is told once."""
     root = ledger.settings.artifact_root
+    said = ""
     try:
         if time.monotonic() >= _away.get(root, 0.0):
             events: list[Event] = [event_of(stored) for stored in put(ledger.artifacts, run.artifact_uri)]
@@ -38,22 +39,23 @@ def keep(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], 
             return
     except ArtifactsUnavailable as error:
         _away[root] = time.monotonic() + AGAIN
-        ledger.journal.tell(
-            "artifacts", f"{error}; what is logged is held in {folder_of(ledger.settings)}: prefect-ledger recover sends it"
-        )
+        said = f"{error}; what is logged is held in {folder_of(ledger.settings)}: prefect-ledger recover sends it"
     except StoreUnavailable as error:  # the block that names the root cannot be loaded
         _lost(ledger, run, at, error)
         return
-    _hold(ledger, run, put, event_of, at)
+    if _hold(ledger, run, put, event_of, at) and said:
+        ledger.journal.tell("artifacts", said)
 
 
-def _hold(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int) -> None:
+def _hold(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int) -> bool:
     from prefect_ledger.held_artifacts import hold
 
     try:
         hold(folder_of(ledger.settings), run.artifact_uri, put, event_of)
     except ArtifactsUnavailable as error:
         _lost(ledger, run, at, error)
+        return False
+    return True
 
 
 def _lost(ledger: Ledger, run: ActiveRun, at: int, error: LedgerError) -> None:
