@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import sparse as sp  # type: ignore[import-untyped]
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.enforcement import enforce
 from prefect_ledger.models.inference import infer
+from prefect_ledger.models.saving import save_model
 from prefect_ledger.models.schema import ArrayType, Column, DataType, MapType, ObjectType, Param, Property, Schema, Signature, Tensor
 from tests.interop.mlflow_side import MLflow
 
@@ -118,3 +120,24 @@ def test_what_mlflow_lets_pass_passes(told: Any) -> None:
             ours.add((kind, dtype))
     assert theirs <= ours
     assert all(kind in ("float", "double") and dtype.lower().lstrip("u").startswith("int") for kind, dtype in ours - theirs)
+
+
+ASK = """
+import sys, mlflow
+asked = {"list": [1.0, 2.0], "hints": ["a", "b"], "rows": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], "row": {"a": 1, "b": "x"}}
+answer = {name: mlflow.pyfunc.load_model(f"{sys.argv[1]}/{name}").predict(data) for name, data in asked.items()}
+"""
+
+
+def test_python_models_are_given_by_mlflow_what_they_are_given_here(mlflow: MLflow, tmp_path: Path) -> None:
+    """A function of a list, of rows or of one row gets these, though MLflow makes frames of data with columns."""
+
+    def upper(texts: list[str]) -> list[str]:
+        return [text.upper() for text in texts]
+
+    save_model(lambda data: [2 * x for x in data], tmp_path / "list", input_example=[1.0, 2.0])
+    save_model(upper, tmp_path / "hints")
+    save_model(lambda data: [row["a"] * row["b"] for row in data], tmp_path / "rows", input_example=[{"a": 1, "b": "x"}])
+    save_model(lambda data: data["a"] * data["b"], tmp_path / "row", input_example={"a": 1, "b": "x"})
+    found = mlflow.ask(tmp_path, ASK, str(tmp_path))
+    assert found == {"list": [2.0, 4.0], "hints": ["A", "B"], "rows": ["x", "yy"], "row": "x"}

@@ -59,6 +59,7 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
         created=now_text(),
         example=example,
         metadata=metadata,
+        extra=_as_given(flavor, signature, data),
     )
     return file, "; ".join(note for note in (saved.note, needs) if note)
 
@@ -154,6 +155,16 @@ def _signature(model: Any, flavor: Flavor, saved: Saved, asked: Any, data: Any, 
     if data is not None:
         return inference.infer(data, _answer(model, flavor, saved, data, params or _IDLE), params)
     return inference.from_hints(getattr(model, "predict", model)) if flavor.name == FUNCTION else None
+
+
+def _as_given(flavor: Flavor, signature: Signature | None, data: Any) -> Mapping[str, Any]:
+    """What has MLflow give a Python model its data as the caller gives it, not a frame made of it: a list, or rows like the example's."""
+    if flavor.name != FUNCTION or signature is None or signature.inputs is None or signature.inputs.tensors:
+        return _IDLE
+    rows = signature.inputs.named
+    if rows and not isinstance(data, list | Mapping):
+        return _IDLE
+    return {"is_signature_from_type_hint": not rows, "type_hint_from_example": rows}
 
 
 def _answer(model: Any, flavor: Flavor, saved: Saved, data: Any, params: Mapping[str, Any]) -> Any:
