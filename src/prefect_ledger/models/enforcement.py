@@ -58,6 +58,12 @@ def enforce(signature: Signature, data: Any, params: Mapping[str, Any] | None = 
 
     Raises:
         SignatureMismatch: a column, tensor or parameter is missing, unknown or of another type; the message names it.
+
+    Example:
+        >>> from prefect_ledger.models.inference import infer
+        >>> enforce(infer([{"age": 31}]), [{"age": "31"}])
+        Traceback (most recent call last):
+        prefect_ledger.errors.SignatureMismatch: column 'age', row 0 is a str, '31', where a long is wanted
     """
     return Enforcer(signature)(data, params)
 
