@@ -542,3 +542,11 @@ assert Enforcer(infer([{"a": 1}], params={"k": 2}))([{"a": 2}]) == ([{"a": 2}], 
 print([name for name in ("numpy", "pandas", "pydantic", "scipy", "polars", "pyarrow") if name in sys.modules])
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_messages_quote_no_secret() -> None:
+    """A value under the name of a secret is masked, wherever it is wrong."""
+    asked = infer([{"password": 1}], params={"api_key": 1})
+    for data, given in (([{"password": "hunter2"}], {}), ([{"password": 1}], {"api_key": "hunter2"})):
+        with pytest.raises(SignatureMismatch, match=r"is a str, \*\*\*\*\*\*\*\*, where a long is wanted"):
+            enforce(asked, data, given)

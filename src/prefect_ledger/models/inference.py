@@ -14,7 +14,7 @@ from prefect_ledger.models.parameters import Param
 from prefect_ledger.models.scalars import missing
 from prefect_ledger.models.schema import Column, Schema, Signature, Tensor
 from prefect_ledger.models.value_types import common, of, of_dtype
-from prefect_ledger.models.wording import shown
+from prefect_ledger.models.wording import quoted
 
 __all__ = ["from_hints", "infer", "infer_schema"]
 
@@ -185,4 +185,6 @@ def _param(name: str, value: Any) -> Param:
             return Param(name, common(value) if value else DataType.string, list(value), (-1,))  # type: ignore[arg-type]
         return Param(name, DataType.double if isinstance(value, float) else of(value), value)  # type: ignore[arg-type]
     except InvalidValue as error:
-        raise InvalidValue(f"parameter {name!r}, {shown(value)}, is neither a scalar nor a list of scalars of one type: {error}") from error
+        raise InvalidValue(
+            f"parameter {name!r}, {quoted(str(name), value)}, is neither a scalar nor a list of scalars of one type: {error}"
+        ) from error

@@ -9,7 +9,7 @@ from typing import Any
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.scalars import convert, missing
-from prefect_ledger.models.wording import article, listed, shown
+from prefect_ledger.models.wording import article, listed, quoted, shown
 
 _OWN: Mapping[DataType, type] = {
     DataType.boolean: bool,
@@ -139,6 +139,6 @@ def _map(value: Any, wanted: MapType, where: str, *, json: bool) -> dict[str, An
 
 
 def _mismatch(value: Any, wanted: Kind, where: str) -> SignatureMismatch:
-    found = "missing" if missing(value) else f"{article(type(value).__name__)}, {shown(value)}"
+    found = "missing" if missing(value) else f"{article(type(value).__name__)}, {quoted(where, value)}"
     name = article(str(wanted))
     return SignatureMismatch(f"{where} is {found}, where {name} is wanted", field=where, found=type(value).__name__, wanted=str(wanted))

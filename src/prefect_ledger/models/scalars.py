@@ -12,7 +12,7 @@ from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import DataType
-from prefect_ledger.models.wording import article, shown
+from prefect_ledger.models.wording import article, quoted
 
 _MAX_FLOAT = (2.0 - 2.0**-23) * 2.0**127
 
@@ -51,7 +51,7 @@ def convert(value: Any, wanted: DataType, where: str, *, json: bool = False) -> 
     found = _CONVERT[wanted](value, json)
     if found is None:
         raise SignatureMismatch(
-            f"{where} is {article(type(value).__name__)}, {shown(value)}, where {article(str(wanted))} is wanted",
+            f"{where} is {article(type(value).__name__)}, {quoted(where, value)}, where {article(str(wanted))} is wanted",
             field=where,
             found=type(value).__name__,
             wanted=str(wanted),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
+from prefect_ledger.masking import MASK, mask_text
+from prefect_ledger.secret_names import is_secret_name
 
 _NAMES = 20  # shown of a list of names
+_WORDS = re.compile(r"[\w-]+")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
@@ -36,6 +40,16 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):  # whole numbers of thousands of digits
         return "…"
     return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def quoted(where: str, value: Any) -> str:
+    """A value as short text, masked; not at all where ``where`` has the name of a secret.
+
+    Example:
+        >>> quoted("parameter 'alpha'", "high"), quoted("parameter 'api_key'", "hunter2")
+        ("'high'", '********')
+    """
+    return MASK if any(map(is_secret_name, _WORDS.findall(where))) else mask_text(shown(value))
 
 
 def listed(names: Iterable[Any]) -> str:
