@@ -258,6 +258,14 @@ class ArtifactStore:
         """
         self._place.delete(self._place.where(base_uri))
 
+    def check_tree(self, base_uri: str) -> None:
+        """Refuse what ``delete_tree`` would refuse; nothing is deleted.
+
+        Raises:
+            InvalidName: the root itself, outside it, or a link.
+        """
+        self._place.check_folder(self._place.where(base_uri))
+
     # --- for clearing away ----------------------------------------------------------------------------------------
 
     def contains(self, uri: str) -> bool:

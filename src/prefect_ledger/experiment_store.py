@@ -83,8 +83,11 @@ def delete(tx: sa.Connection, number: int) -> None:
         execute(tx, text, [at, number])
 
 
-def restore(tx: sa.Connection, number: int) -> None:
-    """Take a deletion back, for the experiment and the runs that were deleted with it; runs deleted before stay so."""
+def restore(tx: sa.Connection, number: int) -> int:
+    """Take a deletion back, for the experiment and the runs that were deleted with it; runs deleted before stay so.
+
+    Returns how many runs gc has begun to erase: they do not come back.
+    """
     execute(
         tx,
         "UPDATE runs SET lifecycle = 'active', deleted = NULL WHERE experiment_id = ? AND lifecycle = 'deleted'"
@@ -93,6 +96,7 @@ def restore(tx: sa.Connection, number: int) -> None:
     )
     text = "UPDATE experiments SET lifecycle = 'active', deleted = NULL, updated = ? WHERE id = ? AND deleted IS NOT NULL"
     execute(tx, text, [_now(), number])
+    return int(rows(tx, "SELECT COUNT(*) FROM runs WHERE experiment_id = ? AND lifecycle = 'erasing'", [number])[0][0])
 
 
 def set_tags(tx: sa.Connection, number: int, tags: Mapping[str, str | None]) -> None:

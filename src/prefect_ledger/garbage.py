@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from prefect_ledger import lockfile, recovery, removal_store
 from prefect_ledger.artifact_store import ArtifactStore
-from prefect_ledger.errors import InvalidName, LedgerError
+from prefect_ledger.errors import ArtifactsUnavailable, InvalidName, LedgerError
 from prefect_ledger.journal_reader import left_behind
 from prefect_ledger.removal_store import Doomed, Known
 from prefect_ledger.transfer import PART, Found
@@ -113,11 +113,12 @@ def _runs(found: Garbage, database: Database, store: ArtifactStore, rules: Rules
     for run in doomed:
         try:
             places = places_of(run, store)
-        except InvalidName as error:
+            if found.dry_run or _take_run(database, store, run, places):
+                found.runs.append(run)
+        except ArtifactsUnavailable:
+            raise
+        except (InvalidName, OSError) as error:  # what stands in the way of one run keeps no other
             found.left.append(f"run {run.id}: {error}")
-            continue
-        if found.dry_run or _take_run(database, store, run, places):
-            found.runs.append(run)
     with database.read() as tx:
         empty = removal_store.empty_experiments(tx, rules.deleted_by, rules.own, [run.id for run in found.runs])
     for number, name in empty:
@@ -143,7 +144,7 @@ def places_of(run: Doomed, store: ArtifactStore) -> list[str]:
     """The folders that hold all of a run's bytes and nothing else.
 
     Raises:
-        InvalidName: something of it lies elsewhere, where nothing is known to be this run's alone.
+        InvalidName: something of it lies elsewhere, or its folder is a link: nothing there is known to be this run's alone.
     """
     places = set()
     for uri in run.uris:
@@ -151,6 +152,8 @@ def places_of(run: Doomed, store: ArtifactStore) -> list[str]:
         if not middle or not store.contains(f"{above}/{run.id}"):
             raise InvalidName(f"{uri} is not below the artifact root {store.root}: run gc with the settings that it was logged with")
         places.add(f"{above}/{run.id}")
+    for place in places:  # before anything of the run is touched: what cannot go whole stays whole
+        store.check_tree(place)
     return sorted(places)
 
 

@@ -51,6 +51,7 @@ class Root(Protocol):
     def fetch(self, target: str, sink: BinaryIO, progress: Progress) -> Sent: ...
     def exists(self, target: str) -> bool: ...
     def files(self, target: str) -> Iterator[Found]: ...
+    def check_folder(self, target: str) -> None: ...
     def delete(self, target: str) -> None: ...
     def remove(self, targets: Sequence[str]) -> None: ...
     def uploads(self, target: str) -> list[Upload]: ...
@@ -78,6 +79,9 @@ class OneByOne:
         """Copy what stands at ``target`` to ``sink``. FileNotFoundError and its kin say that nothing does."""
         with self.source(target) as source:
             return copy(source, sink, progress)
+
+    def check_folder(self, target: str) -> None:
+        """Refuse a place that ``delete`` would refuse: there are such where links are."""
 
     def uploads(self, target: str) -> list[Upload]:  # noqa: ARG002  # there are none
         """Uploads that were begun and not finished, where the other side keeps such."""
@@ -156,7 +160,7 @@ class Folder(OneByOne):
 
     def files(self, target: str) -> Iterator[Found]:
         """Every file below ``target``, links too, in the order of folders."""
-        self._no_link(target)
+        self.check_folder(target)
         for folder, folders, names in os.walk(target):
             folders.sort()
             for name in sorted(names):
@@ -167,7 +171,7 @@ class Folder(OneByOne):
 
     def delete(self, target: str) -> None:
         """Delete the folder, and the one above it when it is empty then."""
-        self._no_link(target)
+        self.check_folder(target)
         with suppress(FileNotFoundError):
             shutil.rmtree(target)
         with suppress(OSError):
@@ -189,7 +193,12 @@ class Folder(OneByOne):
                     break
                 above = os.path.dirname(above)
 
-    def _no_link(self, target: str) -> None:
+    def check_folder(self, target: str) -> None:
+        """Refuse a link, which leads to what may be somebody else's.
+
+        Raises:
+            InvalidName: it is one.
+        """
         if os.path.islink(target):
             raise InvalidName(f"{target} is a link; the artifacts of a run lie in a folder of their own")
 

@@ -19,7 +19,7 @@ from prefect_ledger.garbage import Garbage, judge
 from prefect_ledger.integrity import check_artifacts
 from prefect_ledger.removal_store import Known, condemn, doomed
 from prefect_ledger.tables import METADATA
-from prefect_ledger.tracking.ledger import Ledger
+from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 from prefect_ledger.transfer import Found, part_name
 from tests.services_real.s3 import S3Server, uploads
 
@@ -110,6 +110,45 @@ def test_a_deleted_run_goes_with_all_it_had(store_url: str, one: Ledger) -> None
     assert check_artifacts(one.database, one.artifacts).problems == []
     create_experiment("old")
     assert at_once().nothing
+
+
+def test_one_run_in_the_way_keeps_no_other(root: str, one: Ledger, tmp_path: Path) -> None:
+    """A run whose folder is a link is left whole, and said, every time; the others go, and when the link is gone it goes too."""
+    odd, plain = logged("old", {"a.txt": "hello"}), logged("old", {"a.txt": "world"})
+    delete_experiment("old")
+    folder = next(Path(root).glob(f"*/{odd}"))
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)
+    had = rows_of(one, odd)
+    assert [odd in sentence for sentence in at_once(dry_run=True).left] == [True]
+    done = at_once()
+    assert [run.id for run in done.runs] == [plain]
+    assert [odd in sentence and "is a link" in sentence for sentence in done.left] == [True]
+    assert rows_of(one, odd) == had
+    assert restore_experiment("old").lifecycle == "active"
+    delete_experiment("old")
+    folder.unlink()
+    assert [run.id for run in at_once().runs] == [odd]
+    assert (elsewhere / "artifacts" / "a.txt").read_text() == "hello"
+
+
+def test_what_gc_has_begun_to_erase_is_not_restored_in_silence(root: str, one: Ledger) -> None:
+    """Where a run was emptied and its folder could not go, the others go, and restoring the experiment says what does not come back."""
+    emptied, plain = logged("old", {"a.txt": "hello"}), logged("old", {})
+    delete_experiment("old")
+    with one.database.write() as tx:
+        (run,) = (run for run in doomed(tx, 1 << 62, {}, 1 << 62) if run.id == emptied)
+        assert condemn(tx, run)
+    folder = next(Path(root).glob(f"*/{emptied}"))
+    folder.rename(folder.with_suffix(".kept"))
+    folder.symlink_to(folder.with_suffix(".kept"))
+    assert [run.id for run in at_once().runs] == [plain]
+    with pytest.warns(LedgerWarning, match="one run of experiment 'old' cannot be restored: gc has taken away what was logged"):
+        restore_experiment("old")
+    page = subprocess.run(
+        [sys.executable, "-m", "prefect_ledger.cli", "runs", "show", emptied], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+    assert "erasing: gc has taken away what it had logged" in " ".join(page.split())
 
 
 def test_runs_stay_as_long_as_their_experiment_wants(one: Ledger) -> None:

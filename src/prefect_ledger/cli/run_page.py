@@ -50,6 +50,9 @@ def _head(run: Run) -> Iterator[tuple[str, object]]:
     yield "id", run.id
     yield "experiment", run.experiment or MISSING
     yield "status", status(str(run.status)) if not run.status_reason else f"{run.status}: {run.status_reason}"
+    if run.lifecycle != "active":
+        erasing = "erasing: gc has taken away what it had logged; prefect-ledger gc says what keeps it from ending"
+        yield "lifecycle", erasing if run.lifecycle == "erasing" else run.lifecycle
     yield "started", moment(run.started_at)
     yield "took", duration(run.duration)
     if run.attempt > 1:
@@ -57,8 +60,6 @@ def _head(run: Run) -> Iterator[tuple[str, object]]:
     for name, value in (("parent", run.parent_id), ("user", run.user), ("kind", run.kind), ("artifacts at", run.artifact_uri)):
         if value:
             yield name, value
-    if run.lifecycle != "active":
-        yield "lifecycle", run.lifecycle
 
 
 def _metrics(run: Run) -> list[Any]:

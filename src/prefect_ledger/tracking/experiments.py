@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from prefect_ledger.entities import Experiment
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.masking import MASK, is_secret_name, mask_text
 from prefect_ledger.names import check_key, check_name
-from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.ledger import LedgerWarning, ledger
 
 _TAG_LIMIT = 20_000
 
@@ -120,6 +121,8 @@ def delete_experiment(name_or_id: str | int) -> Experiment:
 def restore_experiment(name_or_id: str | int) -> Experiment:
     """Take a deletion back: the experiment, and the runs that were deleted with it. Returns it as it is now.
 
+    Runs that gc has begun to erase do not come back; a ``LedgerWarning`` says how many.
+
     Raises:
         ExperimentNotFound. StoreUnavailable.
     """
@@ -128,8 +131,16 @@ def restore_experiment(name_or_id: str | int) -> Experiment:
 
     with _store() as tx:
         number = experiments.find(tx, name_or_id)
-        store.restore(tx, number)
-        return experiments.get(tx, number)
+        erased = store.restore(tx, number)
+        found = experiments.get(tx, number)
+    if erased:
+        what = "one run" if erased == 1 else f"{erased:,} runs"
+        warnings.warn(
+            f"{what} of experiment {found.name!r} cannot be restored: gc has taken away what was logged, and will take the rest",
+            LedgerWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 @contextlib.contextmanager
