@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue
@@ -143,7 +144,8 @@ def _of_series(column: Any) -> Kind:
     if hasattr(dtype, "categories"):
         return _of_series(column.cat.categories.to_series())
     if dtype.kind == "O":
-        column = column.infer_objects()
+        with suppress(OverflowError):  # whole numbers beyond all floats, in pandas before 3
+            column = column.infer_objects()
         dtype = column.dtype
     if dtype.kind == "O":
         if str(dtype) in ("str", "string"):
