@@ -50,13 +50,29 @@ def check_name(name: object, kind: str = "experiment") -> str:
     Raises:
         InvalidName: otherwise.
     """
+    kind = f"an {kind}" if kind[:1] in "aeiou" else f"a {kind}"
     if not isinstance(name, str):
-        raise InvalidName(f"the name of a {kind} is text, not {type(name).__name__}: {name!r}")
+        raise InvalidName(f"the name of {kind} is text, not {type(name).__name__}: {name!r}")
     if not name.strip() or len(name) > NAME_LIMIT:
-        raise InvalidName(f"the name of a {kind} has 1 to {NAME_LIMIT} characters, this one has {len(name)}: {name[:60]!r}")
+        raise InvalidName(f"the name of {kind} has 1 to {NAME_LIMIT} characters, this one has {len(name)}: {name[:60]!r}")
     if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
-        raise InvalidName(f"the name of a {kind} has no control characters: {name!r}")
+        raise InvalidName(f"the name of {kind} has no control characters: {name!r}")
     return name
+
+
+def fitted_name(name: str) -> str:
+    """``name`` as :func:`check_name` takes it, for names that somebody else has allowed: spaces for control characters, and a long one cut
+    to 500 characters, of which the last sixteen are of its digest, so that two long names stay two.
+
+    Example:
+        >>> fitted_name("night\\trun"), len(fitted_name("x" * 600))
+        ('night run', 500)
+    """
+    text = "".join(" " if ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 else c for c in name)
+    if len(text) > NAME_LIMIT:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        text = f"{text[: NAME_LIMIT - 17]}…{digest}"
+    return text if text.strip() else "unnamed"
 
 
 def check_path(path: object) -> str:

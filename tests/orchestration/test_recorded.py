@@ -26,6 +26,8 @@ from prefect_ledger import (
     tracked_task,
 )
 from prefect_ledger.errors import InvalidName, InvalidSettings, InvalidValue, NoActiveRun
+from prefect_ledger.masking import mask_name
+from prefect_ledger.names import fitted_name
 from prefect_ledger.orchestration import surroundings
 from prefect_ledger.orchestration.context import experiment_of, unpack
 from prefect_ledger.orchestration.options import options_of
@@ -301,3 +303,35 @@ def test_what_cannot_be_logged_is_noted_without_its_secrets(ledger: Ledger, home
     written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert b"returning" in written
     assert secret.encode() not in written
+
+
+@pytest.mark.filterwarnings("ignore:Logger 'prefect.task_runs' attempted to send logs:UserWarning")  # Prefect's own
+@pytest.mark.parametrize(
+    ("name", "experiment"),
+    [
+        ("x" * 600, "x" * 483),
+        ("a\tb", "a b"),
+        ("   ", "unnamed"),
+        ("night password=Tr0ub4dor", "night password=********"),
+    ],
+)
+def test_any_name_that_prefect_takes_will_do(ledger: Ledger, name: str, experiment: str) -> None:
+    """A flow, or a task of its own, whose name cannot be an experiment's runs as ever; the experiment's name is made of it by rule."""
+
+    @tracked_flow(name=name)
+    def named() -> dict[str, float]:
+        return {"acc": 0.9}
+
+    @tracked_task(name=name)
+    def alone() -> None:
+        log_metric("loss", 0.5)
+
+    named()
+    alone()
+    ledger.flush()
+    (flow_run,) = (run for run in search_runs() if run.kind == "flow")
+    (task_run,) = (run for run in search_runs() if run.kind == "task")
+    assert (flow_run.status, dict(flow_run.metrics)) == ("COMPLETED", {"acc": 0.9})
+    assert (task_run.status, dict(task_run.metrics)) == ("COMPLETED", {"loss": 0.5})
+    assert flow_run.experiment == task_run.experiment == fitted_name(mask_name(name))
+    assert flow_run.experiment[:483] == experiment[:483]

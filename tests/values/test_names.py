@@ -141,3 +141,25 @@ def test_the_id_of_an_experiment_follows_from_its_name(name: str) -> None:
     assert names.experiment_id(name) == names.experiment_id(name)
     assert (names.experiment_id(name) == 0) == (name == "Default")
     assert 0 <= names.experiment_id(name) < 10**18
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=40) | st.integers(490, 600).map("x".__mul__))
+def test_a_fitted_name_is_a_name(name: str) -> None:
+    """Whatever the name, its fitted form can name an experiment, and fitting that again changes nothing; a good one stays as it is."""
+    fitted = names.fitted_name(name)
+    assert names.check_name(fitted) == fitted == names.fitted_name(fitted)
+    assert not accepted(names.check_name, name) or fitted == name
+
+
+def test_two_long_names_stay_two() -> None:
+    """Names that differ only beyond what is kept have different fitted forms."""
+    assert names.fitted_name("x" * 600 + "a") != names.fitted_name("x" * 600 + "b")
+
+
+def test_messages_say_a_and_an() -> None:
+    """The article fits what is named."""
+    with pytest.raises(InvalidName, match="the name of an experiment"):
+        names.check_name("")
+    with pytest.raises(InvalidName, match="the name of a run"):
+        names.check_name("", "run")

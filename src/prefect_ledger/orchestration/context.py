@@ -15,8 +15,10 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.flows import Flow
+from prefect.tasks import Task
 
-from prefect_ledger.masking import mask_text
+from prefect_ledger.masking import mask_name, mask_text
+from prefect_ledger.names import fitted_name
 from prefect_ledger.orchestration.options import Options, options_of
 from prefect_ledger.settings import PREFIX
 from prefect_ledger.tracking.ledger import ledger
@@ -106,7 +108,12 @@ def experiment_of(flow_run: FlowRun, flow: Flow[..., Any], options: Options) -> 
     """The experiment of a run, as far as it can be told without its parent: the one named, the one joined, the flow's name."""
     luggage: Luggage | None = vars(flow).get(_LUGGAGE)
     joined = luggage.experiments.get(str(flow_run.id)) if luggage is not None else None
-    return options.experiment or joined or flow.name
+    return options.experiment or joined or named_after(flow)
+
+
+def named_after(decorated: Flow[..., Any] | Task[..., Any]) -> str:
+    """The experiment that has a flow's or a task's name: as Prefect takes it, but for what no experiment's name may have."""
+    return fitted_name(mask_name(decorated.name))
 
 
 def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
@@ -116,7 +123,7 @@ def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
     given = settings.travelling() if told else {}
     if any(mask_text(value) != value for value in given.values()):
         given = {}
-    joined = {} if run.experiment == flow.name else {run.id: run.experiment}
+    joined = {} if run.experiment == named_after(flow) else {run.id: run.experiment}
     resumed = {run.id: resumptions[run.id]} if resumptions.get(run.id) else {}
     if not joined and not given and not resumed and _LUGGAGE not in vars(flow):
         return

@@ -17,7 +17,7 @@ from prefect.tasks import Task
 from prefect_ledger.events import TaskRunSeen
 from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
-from prefect_ledger.orchestration.context import open_runs, run_of_task, working
+from prefect_ledger.orchestration.context import named_after, open_runs, run_of_task, working
 from prefect_ledger.orchestration.flow_runs import DRAIN_SECONDS, described, error_of
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
@@ -27,6 +27,7 @@ from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.measured import done
 from prefect_ledger.tracking.runs import ActiveRun, now
 
+_STATE = 32  # characters of a state's name that are kept
 IMPATIENCE = 0.1  # seconds for a store that did not answer last time
 _patience = DRAIN_SECONDS
 
@@ -110,7 +111,9 @@ def _run_for(task: Task[..., Any], task_run: TaskRun, options: Options, *, param
 
 def _open_own(task: Task[..., Any], task_run: TaskRun, options: Options, parameters: dict[str, Any] | None) -> ActiveRun:
     run_id, attempt = str(task_run.id), max(1, task_run.run_count)
-    run = ledger().enter(run_id, attempt=attempt, experiment=options.experiment or task.name, name=task_run.name or task.name, kind="task")
+    run = ledger().enter(
+        run_id, attempt=attempt, experiment=options.experiment or named_after(task), name=task_run.name or task.name, kind="task"
+    )
     before, open_runs[run_id] = open_runs.get(run_id), run
     if parameters is not None and options.log_params:
         _log_params(run, parameters)
@@ -145,7 +148,7 @@ def task_run_seen(run: ActiveRun, task_run: TaskRun, state: str, error: BaseExce
         at,
         id=str(task_run.id),
         name=task_run.name or "",
-        state=state,
+        state=state[:_STATE],
         attempt=run.attempt,
         tries=max(1, task_run.run_count),
         cached=state == CACHED,
