@@ -112,7 +112,7 @@ class Reader:
             return Asked(params, data=value)
         rows = _array(value)
         if self._numbers:
-            return self._rows(rows, self._names, params) if rows.dtype != object else Asked(params, data=value)
+            return self._rows(rows, self._names, params) if rows.dtype.kind in "iuf" else Asked(params, data=value)
         wanted = np.dtype(self._tensors[0].dtype) if self._plain else None
         if wanted is not None and rows.dtype != wanted and _exact(rows, wanted):
             rows = rows.astype(wanted)
@@ -122,11 +122,11 @@ class Reader:
         if not isinstance(value, dict) or not isinstance(value.get("data"), list):
             raise Refused('dataframe_split is an object such as {"columns": ["a", "b"], "data": [[1.0, 2.0]]}')
         columns = value.get("columns")
-        if columns is not None and not isinstance(columns, list):
+        if columns is not None and not (isinstance(columns, list) and all(type(name) in (str, int) for name in columns)):
             raise Refused("the columns of dataframe_split are a list of names")
         if self._numbers and columns == self._names:
             rows = _array(value["data"])
-            if rows.ndim == 2 and rows.dtype.kind in "fi":
+            if rows.ndim == 2 and rows.dtype.kind in "iuf":
                 return self._rows(rows, columns, params)
         try:
             return Asked(params, data=pandas("a frame").DataFrame(value["data"], columns=columns))
@@ -211,6 +211,19 @@ def _parquet(body: bytes) -> Any:
         return pd.read_parquet(io.BytesIO(body))
     except Exception as error:  # noqa: BLE001  # arrow raises what it likes
         raise Refused(f"the body is no Parquet: {str(error).strip()[:200]}") from None
+
+
+def gap(data: Any) -> str:
+    """What many models do not take, if it is there: no rows, or a value that is missing, as "row 3, column 'age' is missing"."""
+    if hasattr(data, "__len__") and not len(data):
+        return "there are no rows"
+    if hasattr(data, "isna"):
+        rows, columns = np.nonzero(data.isna().to_numpy())
+        return f"row {rows[0]}, column {data.columns[columns[0]]!r} is missing" if len(rows) else ""
+    if isinstance(data, np.ndarray) and data.dtype.kind == "f":
+        places = np.argwhere(np.isnan(data))
+        return f"the number at {tuple(places[0].tolist())} is missing" if len(places) else ""
+    return ""
 
 
 def _called(value: Any) -> str:

@@ -115,7 +115,11 @@ def _request(predictor: Predictor) -> dict[str, Any]:
                 "required": [one.name for one in columns if getattr(one, "required", True)],
             }
     rows = {"type": "array", "items": record}
-    split = {"type": "object", "required": ["data"], "properties": {"columns": {"type": "array"}, "data": {"type": "array"}}}
+    split = {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"columns": {"type": "array", "items": {"type": "string"}}, "data": {"type": "array"}},
+    }
     forms: dict[str, Any] = {"dataframe_split": split, "dataframe_records": rows, "instances": {"type": "array"}, "inputs": {}}
     return {
         "type": "object",

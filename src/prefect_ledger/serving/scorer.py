@@ -7,6 +7,7 @@ asked one by one, so that one bad request spoils nobody else's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import uuid
@@ -19,6 +20,7 @@ import numpy as np
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.serving import answers
+from prefect_ledger.serving.bodies import gap
 from prefect_ledger.serving.refusals import Refused, broken, too_busy
 
 if TYPE_CHECKING:
@@ -93,11 +95,8 @@ class Scorer:
                 results = self._answer(jobs, predictor)
             except BaseException as error:  # noqa: BLE001  # this thread answers everybody
                 results = [_failed(error)] * len(jobs)
-            loop = jobs[0].loop
-            try:
-                loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
-            except RuntimeError:  # the loop is closed: nobody listens any more
-                return
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
 
     def _next(self) -> list[_Job] | None:
         with self._turn:
@@ -109,9 +108,13 @@ class Scorer:
             shape = batch[0].asked.shape
             if shape is not None:
                 rows = _size(batch[0])
-                while self._jobs and self._jobs[0].asked.shape == shape and (rows := rows + _size(self._jobs[0])) <= self._rows:
+                while self._jobs and self._fits(self._jobs[0], batch[0]) and (rows := rows + _size(self._jobs[0])) <= self._rows:
                     batch.append(self._jobs.popleft())
         return batch
+
+    @staticmethod
+    def _fits(job: _Job, first: _Job) -> bool:
+        return job.loop is first.loop and job.asked.shape == first.asked.shape
 
     def _answer(self, jobs: list[_Job], predictor: Predictor) -> list[bytes | Refused]:
         self.batches(len(jobs))
@@ -127,10 +130,12 @@ class Scorer:
 
 
 def _one(asked: Asked, predictor: Predictor) -> bytes | Refused:
+    data = asked.data if asked.rows is None else _data(asked.rows, asked)
     try:
-        data = asked.data if asked.rows is None else _data(asked.rows, asked)
         return answers.body(predictor.predict(data, asked.params or None, json=True))
     except Exception as error:  # noqa: BLE001  # the model's own code
+        if isinstance(error, ValueError) and (what := gap(data)):
+            return Refused(f"the model does not take such data: {what}", code="INVALID_PARAMETER_VALUE")
         return _failed(error)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from prefect_ledger.errors import MissingExtra
@@ -39,7 +42,7 @@ def serve(
     told = {"reference": reference, "follow": follow, "trust": trust, "limits": limits or {}}
     common: dict[str, Any] = {"host": host, "port": port, "log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 30}
     if workers == 1:
-        uvicorn.run(_made(told), **common)
+        _one(uvicorn, _made(told), common)
         return
     shared = tempfile.mkdtemp(prefix="prefect-ledger-metrics-")
     os.environ |= {_VARIABLE: json.dumps(told), "PROMETHEUS_MULTIPROC_DIR": shared}
@@ -47,6 +50,22 @@ def serve(
         uvicorn.run("prefect_ledger.serving.server:of_environment", factory=True, workers=workers, **common)
     finally:
         shutil.rmtree(shared, ignore_errors=True)
+
+
+def _one(uvicorn: Any, app: Any, common: dict[str, Any]) -> None:
+    """Serve in this process; a stop that was asked for is an end in order, not a death by signal."""
+
+    class Server(uvicorn.Server):  # type: ignore[misc]
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
+
+    Server(uvicorn.Config(app, **common)).run()
 
 
 def of_environment() -> Any:

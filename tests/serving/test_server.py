@@ -1,0 +1,156 @@
+"""The server as a process: started by the command, asked over HTTP, following a reference, stopped without losing a request."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prefect_ledger import start_run
+from prefect_ledger.tracking.ledger import Ledger
+from tests.services_real.processes import clean_environment, dies_with_us, free_port, start, stop, wait_until
+
+
+class Server:
+    """A server that runs."""
+
+    def __init__(self, port: int, child: Any) -> None:
+        self.port, self.child = port, child
+
+    def ask(self, body: Any, path: str = "/invocations") -> tuple[int, Any, dict[str, str]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            if body is None:
+                connection.request("GET", path)
+            else:
+                connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            data = answer.read()
+            found = json.loads(data) if answer.headers.get_content_type() == "application/json" and data.strip() else data
+            return answer.status, found, {key.lower(): value for key, value in answer.headers.items()}
+        finally:
+            connection.close()
+
+
+@contextmanager
+def server(reference: str, folder: Path, *words: str, home: Path | None = None) -> Iterator[Server]:
+    """``prefect-ledger serve`` on a free port."""
+    port, log = free_port(), folder / "serve.log"
+    command = [*dies_with_us(), sys.executable, "-m", "prefect_ledger.cli", "serve", reference, "--port", str(port), "--trust", *words]
+    home = home or folder / "ledger"
+    env = clean_environment(PREFECT_LEDGER_HOME=str(home), PREFECT_HOME=str(folder / "prefect"))
+    child = start(command, log, env=env, cwd=folder)
+    one = Server(port, child)
+
+    def ready() -> bool:
+        try:
+            return one.ask(None, "/ping")[0] == 200
+        except OSError:
+            return False
+
+    try:
+        wait_until(ready, child, log, seconds=60)
+        yield one
+    finally:
+        stop(child, signal.SIGTERM)
+
+
+def test_a_model_is_served_by_the_command(columns_model: Path, tmp_path: Path) -> None:
+    """It answers, and Ctrl-C or SIGTERM end it in order."""
+    with server(str(columns_model), tmp_path) as one:
+        status, found, _ = one.ask({"dataframe_records": [{"a": 1.0, "b": 0.5}]})
+        assert status == 200
+        assert round(found["predictions"][0], 6) == 1.0
+    assert one.child.returncode == 0
+
+
+def test_several_workers_share_the_port_and_their_counters(array_model: Path, tmp_path: Path) -> None:
+    """What any of them was asked is counted by all."""
+    with server(str(array_model), tmp_path, "--workers", "2") as one:
+        for number in range(12):
+            assert one.ask({"inputs": [[float(number + 20), 0.0]]})[0] == 200
+        text = one.ask(None, "/metrics")[1].decode()
+    assert 'prefect_ledger_requests_total{status="200"} 12.0' in text
+
+
+def _times(factor: float) -> Callable[[Any], Any]:
+    return lambda data: [factor * x for x in data]
+
+
+def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledger: Ledger, tmp_path: Path) -> None:
+    """While it is asked all the time, the name comes to mean another model: every answer is one of theirs and says whose."""
+    with start_run(experiment="serving") as run:
+        models = {run.log_model(_times(2.0), "m", requirements=[]).id: 2.0}
+        fresh_ledger.flush()
+        done, answers = threading.Event(), []
+        with server(f"runs:/{run.id}/m", tmp_path, "--follow", "0.2", home=fresh_ledger.settings.home) as one:
+
+            def ask() -> None:
+                while not done.is_set():
+                    answers.append(one.ask({"inputs": [1.0]}))
+
+            threads = [threading.Thread(target=ask) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            second = run.log_model(_times(3.0), "m", requirements=[])
+            models[second.id] = 3.0
+            fresh_ledger.flush()
+            waited = threading.Event()
+            for _ in range(200):
+                if answers and answers[-1][2].get("x-model-id") == second.id:
+                    break
+                waited.wait(0.1)
+            done.set()
+            for thread in threads:
+                thread.join()
+    assert {status for status, _, _ in answers} == {200}
+    assert {headers["x-model-id"] for _, _, headers in answers} == set(models)
+    assert all(found["predictions"] == [models[headers["x-model-id"]]] for _, found, headers in answers)
+
+
+def test_a_stop_waits_for_what_was_asked(array_model: Path, tmp_path: Path) -> None:
+    """SIGTERM while a request is worked on: it is answered, then the process ends with 0."""
+    with server(str(array_model), tmp_path) as one:
+        found: list[Any] = []
+        thread = threading.Thread(target=lambda: found.append(one.ask({"inputs": [[2500.0, 0.0]]})))
+        thread.start()
+        threading.Event().wait(0.7)
+        os.kill(one.child.pid, signal.SIGTERM)
+        thread.join(20)
+        one.child.wait(20)
+    assert found[0][0] == 200
+    assert one.child.returncode == 0
+
+
+@pytest.mark.parametrize("model", ["columns_model", "array_model"])
+def test_what_the_description_allows_is_answered_or_refused_in_form(model: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Requests made from the OpenAPI description, fitting and not: no failure of the server, always one of the described forms."""
+    with server(str(request.getfixturevalue(model)), tmp_path) as one:
+        operation = schemathesis.openapi.from_url(f"http://127.0.0.1:{one.port}/openapi.json")["/invocations"]["POST"]
+        strategies = [operation.as_strategy(mode, media_type="application/json") for mode in schemathesis.GenerationMode]
+        seen = set()
+
+        @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.one_of(strategies))
+        def attack(case: Any) -> None:
+            answer = case.call()
+            seen.add(answer.status_code)
+            assert answer.status_code in {200, 400, 404, 405, 415}, (answer.text, answer.request.body)
+            if answer.content and answer.request.method != "HEAD":
+                assert set(answer.json()) in ({"predictions"}, {"error_code", "message"})
+
+        attack()
+        assert 400 in seen
+        assert one.ask(None, "/ping")[0] == 200
