@@ -22,6 +22,7 @@ from prefect.states import Cancelling, Completed, Crashed, Failed, Paused, Runni
 from prefect_ledger import get_run, open_runs, reconcile, run_store
 from prefect_ledger.database import Database, rows
 from prefect_ledger.entities import Run
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.events import Event, RunStarted, RunStatusSeen
 from prefect_ledger.leases import give_up_silent
 from prefect_ledger.open_runs import Told
@@ -103,6 +104,16 @@ def test_a_run_of_which_hardly_anything_was_heard(ledger: Ledger, client: SyncPr
     reconcile()
     run = get_run(str(flow_run.id))
     assert (run.name, run.kind, run.status, run.started_at is not None) == ("far-away", "flow", "FAILED", True)
+
+
+@pytest.mark.parametrize("silence", [-5, float("nan"), float("inf")])
+def test_a_silence_that_is_none_is_refused(ledger: Ledger, silence: float) -> None:
+    """Seconds below 0 would take runs for lost that are heard of this moment: they are refused, and no run is touched."""
+    run = ledger.enter(str(uuid.uuid4()))
+    ledger.flush()
+    with pytest.raises(InvalidValue, match="silence is a number of seconds from 0 on"):
+        reconcile(silence=silence)
+    assert get_run(run.id).status == "RUNNING"
 
 
 def test_twice_and_by_several_at_once(ledger: Ledger, client: SyncPrefectClient) -> None:

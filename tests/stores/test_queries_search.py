@@ -69,6 +69,9 @@ def test_other_words_are_refused(reader: Reader) -> None:
             reader.search_runs(order_by=wrong)
     with pytest.raises(InvalidFilter, match="at most 20"):
         reader.search_runs(order_by=[f"metrics.m{i}" for i in range(21)])
+    with pytest.raises(InvalidFilter, match="an order is a text or several, not int"):
+        reader.search_runs(order_by=5)  # type: ignore[arg-type]
+    assert list(reader.search_runs(order_by=None)) == list(reader.search_runs())
 
 
 def test_lifecycles(database: Database, reader: Reader) -> None:

@@ -12,12 +12,13 @@ import functools
 import math
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
 import types
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import attrs
@@ -33,6 +34,7 @@ from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.masking import MASK
 from prefect_ledger.names import PARAM_VALUE_LIMIT, check_key
 from prefect_ledger.tracking.params import DEPTH, KEYS, flatten
+from prefect_ledger.tracking.tags import tag_texts
 
 LAW = settings(max_examples=150, deadline=None)
 
@@ -586,3 +588,49 @@ def test_sets_read_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(said) == 1
+
+
+class Waiting:
+    """An object whose text takes long enough for a signal to come."""
+
+    def __str__(self) -> str:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return "done"
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: flatten({"a": Waiting()}), lambda: flatten({"a": Waiting()}, strict=False), lambda: tag_texts({"a": Waiting()})]
+)
+def test_what_a_signal_handler_raises_goes_on(call: Callable[[], object]) -> None:
+    """A timeout that a signal tells is neither swallowed nor taken for a mistake of the value that was being read."""
+
+    class Alarm:
+        def __call__(self, number: int, frame: object) -> None:
+            raise TimeoutError("enough")
+
+    def late(number: int, frame: object) -> None:
+        raise TimeoutError("enough")
+
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        for handler in (late, functools.partial(late), Alarm(), Alarm().__call__):
+            signal.signal(signal.SIGUSR1, handler)
+            with pytest.raises(TimeoutError, match="enough"):
+                call()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+class Unreadable:
+    """An object whose text raises."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_a_tag_that_cannot_be_read_is_refused_as_a_parameter_is() -> None:
+    """Whatever a value's own text raises, the caller gets one class of error, with the tag's name."""
+    with pytest.raises(InvalidValue, match=r"tag 'a': a .*Unreadable that cannot be read: ZeroDivisionError"):
+        tag_texts({"a": Unreadable()})
+    with pytest.raises(InvalidValue, match="parameter 'a'"):
+        flatten({"a": Unreadable()})

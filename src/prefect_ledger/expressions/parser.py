@@ -78,8 +78,8 @@ def parse_filter(text: str) -> Node | None:
     return _Parser(text).filter()
 
 
-def parse_order(items: Sequence[str] | str) -> tuple[Order, ...]:
-    """Read `name [asc|desc]`, one or several with commas between, from one text or from each of several.
+def parse_order(items: Sequence[str] | str | None) -> tuple[Order, ...]:
+    """Read `name [asc|desc]`, one or several with commas between, from one text or from each of several; None is no order.
 
     Raises:
         InvalidFilter: a text that does not read so, a dataset, or the same name twice; `text` is the item.
@@ -90,8 +90,10 @@ def parse_order(items: Sequence[str] | str) -> tuple[Order, ...]:
     """
     if isinstance(items, str):
         items = [items] if items.strip() else []
+    if items is not None and not isinstance(items, Iterable):
+        raise InvalidFilter(f"an order is a text or several, not {type(items).__name__}: {shown(str(items))}")
     seen: set[Operand] = set()
-    return tuple(order for text in items for order in _Parser(text).orders(seen))
+    return tuple(order for text in items or () for order in _Parser(text).orders(seen))
 
 
 class _Parser:

@@ -21,9 +21,12 @@ def quietly(work: Callable[P, None]) -> Callable[P, None]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             work(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  # whatever goes wrong here, the user's flow has done nothing to deserve it
+        except Exception as error:  # whatever goes wrong here, the user's flow has done nothing to deserve it
+            from prefect_ledger.tracking.interruptions import interrupted
             from prefect_ledger.tracking.ledger import LedgerWarning
 
+            if interrupted(error):
+                raise
             warnings.warn(
                 f"the ledger could not record this ({work.__name__}): {type(error).__name__}: {error}", LedgerWarning, stacklevel=2
             )

@@ -7,6 +7,7 @@ reconciling twice, or on several machines at once, is as good as once.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from prefect_ledger import open_runs, run_store
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.leases import SILENCE, give_up_silent
 from prefect_ledger.masking import mask_text
 from prefect_ledger.open_runs import CANCELLING, Change, Told
@@ -58,13 +60,15 @@ def reconcile(*, dry_run: bool = False, silence: float = SILENCE) -> Reconciled:
         silence: Seconds without a sign of life after which a run is taken for lost.
 
     Raises:
-        StoreUnavailable: the store cannot be asked or written now.
+        InvalidValue: ``silence`` is below 0. StoreUnavailable: the store cannot be asked or written now.
 
     Example:
         >>> from prefect_ledger import reconcile
         >>> [change.after for change in reconcile().changes]
         []
     """
+    if not 0 <= silence < math.inf:
+        raise InvalidValue(f"silence is a number of seconds from 0 on, not {silence!r}")
     mine = ledger()
     database, folder = mine.database, mine.settings.journal_folder
     mine.flush()

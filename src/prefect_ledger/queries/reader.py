@@ -76,7 +76,7 @@ class Reader:
         self,
         experiment: Experiments = None,
         filter: str = "",  # noqa: A002 - MLflow's users know it by this name
-        order_by: Sequence[str] | str = (),
+        order_by: Sequence[str] | str | None = (),
         limit: int = 1000,
         page: str | None = None,
         as_: str = "list",

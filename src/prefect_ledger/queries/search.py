@@ -52,7 +52,7 @@ class Found:
     next_page: str | None
 
 
-def read_search(filter: str, order_by: Sequence[str] | str, lifecycle: Lifecycle, limit: int) -> Search:  # noqa: A002 - the public name
+def read_search(filter: str, order_by: Sequence[str] | str | None, lifecycle: Lifecycle, limit: int) -> Search:  # noqa: A002 - the public name
     """Check a question.
 
     Raises:

@@ -318,6 +318,9 @@ def ledger() -> Ledger:
 def configure(**settings: Any) -> Settings:
     """Use other settings from here on in this process, arguments before everything else; returns what was resolved.
 
+    What was logged until now is brought into the store that it belongs to. A run of ``start_run`` that is open then ends, as COMPLETED, and
+    its handle takes no more values: configure before the first run begins.
+
     Raises:
         InvalidSettings: an unknown setting or one that cannot be used.
     """
@@ -346,6 +349,9 @@ def start_run(
 
 def open_run(run_id: str) -> ActiveRun:
     """A handle that logs into an existing run, from any process; ``run_id`` may be its first 8 characters.
+
+    A whole id is taken as it is, known or not, since its run's start may still be on its way here. What is logged under one that nobody
+    began makes a run without a name, RUNNING until ``reconcile`` finds that nothing was heard of it.
 
     Raises:
         RunNotFound, InvalidName.

@@ -24,6 +24,7 @@ from uuid import UUID
 from prefect_ledger.errors import InvalidName, InvalidValue, LedgerError
 from prefect_ledger.masking import MASK, is_secret_name, mask_argv, mask_text, mask_value
 from prefect_ledger.names import KEY_LIMIT, PARAM_VALUE_LIMIT, check_key
+from prefect_ledger.tracking.interruptions import interrupted
 from prefect_ledger.tracking.nesting import Entry, entries, unwrapped
 
 KEYS = 1_000  # keys of one call
@@ -63,8 +64,8 @@ def flatten(values: Mapping[str, Any], *, strict: bool = True) -> dict[str, str]
     walk = _Walk(strict)
     try:
         walk.branch("", entries(values) or (), 0)
-    except Exception:  # a stranger's mapping may raise anything; what it gave until then is kept
-        if strict:
+    except Exception as error:  # a stranger's mapping may raise anything; what it gave until then is kept
+        if strict or interrupted(error):
             raise
     return walk.out
 
@@ -104,6 +105,8 @@ class _Walk:
         except LedgerError:
             raise
         except Exception as error:  # whatever a stranger's __str__ or items() raises, it is not to end the run that was given it
+            if interrupted(error):
+                raise
             if self.strict:
                 raise InvalidValue(f"parameter {key!r}: a {type_name(value)} that cannot be read: {type(error).__name__}") from error
             self._put(key, type_name(value))

@@ -40,7 +40,7 @@ def get_run(run_id: str) -> Run:
 def search_runs(
     experiment: Experiments = ...,
     filter: str = ...,
-    order_by: Sequence[str] | str = ...,
+    order_by: Sequence[str] | str | None = ...,
     limit: int = ...,
     page: str | None = ...,
     as_: Literal["list"] = ...,
@@ -50,7 +50,7 @@ def search_runs(
 def search_runs(
     experiment: Experiments = ...,
     filter: str = ...,
-    order_by: Sequence[str] | str = ...,
+    order_by: Sequence[str] | str | None = ...,
     limit: int = ...,
     page: str | None = ...,
     *,
@@ -61,7 +61,7 @@ def search_runs(
 def search_runs(
     experiment: Experiments = ...,
     filter: str = ...,
-    order_by: Sequence[str] | str = ...,
+    order_by: Sequence[str] | str | None = ...,
     limit: int = ...,
     page: str | None = ...,
     *,
@@ -71,7 +71,7 @@ def search_runs(
 def search_runs(
     experiment: Experiments = None,
     filter: str = "",  # noqa: A002 - the name that MLflow's users know
-    order_by: Sequence[str] | str = (),
+    order_by: Sequence[str] | str | None = (),
     limit: int = 1000,
     page: str | None = None,
     as_: Literal["list", "pandas", "arrow"] = "list",

@@ -8,6 +8,7 @@ from typing import Any
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.masking import MASK, is_secret_name, mask_text
 from prefect_ledger.names import TAG_VALUE_LIMIT, check_key
+from prefect_ledger.tracking.interruptions import interrupted
 
 
 def tag_texts(tags: Mapping[str, Any]) -> dict[str, str | None]:
@@ -24,7 +25,17 @@ def tag_texts(tags: Mapping[str, Any]) -> dict[str, str | None]:
 def _tag_text(key: str, value: Any) -> str | None:
     if value is None:
         return None
-    text = MASK if is_secret_name(key) else mask_text(str(value))
+    text = MASK if is_secret_name(key) else mask_text(_text(key, value))
     if len(text) > TAG_VALUE_LIMIT:
         raise InvalidValue(f"tag {key!r} has {len(text)} characters, at most {TAG_VALUE_LIMIT}: log_text keeps long texts")
     return text
+
+
+def _text(key: str, value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # whatever a stranger's __str__ raises, callers need to know one class only
+        if interrupted(error):
+            raise
+        kind = type(value)
+        raise InvalidValue(f"tag {key!r}: a {kind.__module__}.{kind.__qualname__} that cannot be read: {type(error).__name__}") from error
