@@ -335,3 +335,28 @@ def test_any_name_that_prefect_takes_will_do(ledger: Ledger, name: str, experime
     assert (task_run.status, dict(task_run.metrics)) == ("COMPLETED", {"loss": 0.5})
     assert flow_run.experiment == task_run.experiment == fitted_name(mask_name(name))
     assert flow_run.experiment[:483] == experiment[:483]
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        ({"acc": 0.9, "flag": True}, "'flag' is of type bool"),
+        ({"model": object(), "acc": 0.9}, "'model' is of type object"),
+        ({"acc!": 0.9}, "a name in it cannot be a metric's"),
+        ({"acc": 0.9}, ""),
+        ({"name": "x"}, ""),
+        ({}, ""),
+        (0.9, ""),
+    ],
+)
+def test_a_mapping_that_is_not_quite_metrics_is_noted(ledger: Ledger, value: object, note: str) -> None:
+    """A flow that returns numbers beside something else is told why none of them is a metric; what nobody could take for metrics is not."""
+
+    @tracked_flow
+    def mixed() -> object:
+        return value
+
+    mixed()
+    run = the_run("mixed")
+    assert [note in said for said in run.notes] == ([True] if note else [])
+    assert bool(run.metrics) == (value == {"acc": 0.9})

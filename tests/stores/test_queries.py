@@ -156,10 +156,17 @@ def test_a_missing_metric_offers_near_ones(database: Database, reader: Reader) -
     fold(database, started(), *points("train.loss", 1.0), *points("auc", 1.0), started(run=OTHER))
     with pytest.raises(MetricNotFound, match=r"no metric 'tran.loss'; did you mean 'train.loss'\?"):
         reader.metric(RUN, "tran.loss")
-    with pytest.raises(MetricNotFound, match=r"did you mean 'auc', 'train.loss'\?"):
+    with pytest.raises(MetricNotFound, match=r"no metric .*; it has 'auc', 'train.loss'"):
         reader.metric(RUN, "zzz")
     with pytest.raises(MetricNotFound, match="it has none"):
         reader.metric(OTHER, "loss")
+    fold(database, *points("system.cpu_percent", 1.0), *points("system.memory_percent", 1.0, run=OTHER))
+    with pytest.raises(MetricNotFound, match=r"it has 'auc', 'train.loss'$"):
+        reader.metric(RUN, "zzz")
+    with pytest.raises(MetricNotFound, match="it has none"):
+        reader.metric(OTHER, "zzz")
+    with pytest.raises(MetricNotFound, match=r"did you mean 'system.cpu_percent'"):
+        reader.metric(RUN, "cpu_percent")
     wrong: tuple[Any, ...] = ("a\0b", "\ud800", "", None, 7)
     for key in wrong:
         with pytest.raises(MetricNotFound):

@@ -143,11 +143,12 @@ def gc(
 ) -> int:
     """Say what nobody can want any more, with sizes; with --yes, take it away.
 
-    That is: runs deleted more than 30 days ago with all they logged, bytes in
-    the artifact root that no run logged, uploads that were never finished, and
-    what dead processes left on this machine. Runs that are open or were heard
-    of within the grace time are left alone. It may be run beside them, twice,
-    and by several at once. Exits with 1 when something had to be left.
+    That is: runs that "runs delete" or "experiments delete" marked more than
+    30 days ago, with all they logged, bytes in the artifact root that no run
+    logged, uploads that were never finished, and what dead processes left on
+    this machine. Runs that are open or were heard of within the grace time are
+    left alone. It may be run beside them, twice, and by several at once. Exits
+    with 1 when something had to be left.
 
     For example:
 

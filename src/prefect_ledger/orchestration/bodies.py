@@ -82,6 +82,8 @@ def log_returned(run: ActiveRun, fn: Function, value: Any, *, is_flow: bool) -> 
 
     try:
         returns.log_returned(run, _spec(fn), value, is_flow=is_flow)
+        if is_flow and (said := returns.not_quite_metrics(_spec(fn), value)):
+            run.say(Noted(run.id, now(), said))
     except LedgerError as error:
         said = mask_text(f"a returned value was not logged: {error}")
         run.say(Noted(run.id, now(), said))

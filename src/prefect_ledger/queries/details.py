@@ -41,8 +41,9 @@ _RUNS = """SELECT r.id, r.name, e.name, r.experiment_id, r.status, r.attempt, r.
  r.ended, r.artifact_uri, r.lifecycle FROM runs r LEFT JOIN experiments e ON e.id = r.experiment_id WHERE r.id {among}"""
 _PARAMS = "SELECT run_id, attempt, key, value FROM params WHERE run_id {among}"
 # Metrics in the namespace of what is watched stand apart, so that they do not crowd the user's.
-OF_USERS = "substr({key}, 1, 7) <> 'system.'"
-OF_WATCH = "substr({key}, 1, 7) = 'system.'"
+WATCHED = "system."  # what keys of what was seen of the machine begin with
+OF_USERS = f"substr({{key}}, 1, {len(WATCHED)}) <> '{WATCHED}'"
+OF_WATCH = f"substr({{key}}, 1, {len(WATCHED)}) = '{WATCHED}'"
 _METRICS = "SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {among}" + f" AND {OF_USERS.format(key='key')}"
 _TAGS = "SELECT run_id, key, value FROM tags WHERE run_id {among} AND value IS NOT NULL"
 

@@ -252,6 +252,9 @@ def _no_metric(tx: sa.Connection, run_id: str, key: str, attempt: int, task_run_
         wanted = f"attempt {attempt}" + ("" if task_run_id is None else f", task run {task_run_id!r}")
         return MetricNotFound(f"run {run_id} has metric {key!r} not in {wanted}, but in {places}: name attempt= and task_run_id=")
     keys = sorted({row[0] for row in series if row[1] == attempt})
-    near = get_close_matches(str(key), keys, _SHOWN, 0.5) or keys[:_SHOWN]
-    offered = f"did you mean {', '.join(map(repr, near))}?" if near else "it has none"
+    if near := get_close_matches(str(key), keys, _SHOWN, 0.5):
+        return MetricNotFound(f"run {run_id} has no metric {key!r}; did you mean {', '.join(map(repr, near))}?")
+    own = [one for one in keys if not one.startswith(details.WATCHED)]  # what was seen of the machine is in every run
+    more = f" and {len(own) - _SHOWN:,} more" if len(own) > _SHOWN else ""
+    offered = f"it has {', '.join(map(repr, own[:_SHOWN]))}{more}" if own else "it has none"
     return MetricNotFound(f"run {run_id} has no metric {key!r}; {offered}")

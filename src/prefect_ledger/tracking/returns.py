@@ -18,6 +18,7 @@ from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.names import check_key
 from prefect_ledger.tracking.hints import Names, Unknown, function_name, plain_function
 from prefect_ledger.tracking.marks import MARKS, Artifact, Dataset, Mark, Metrics, Model, shown
+from prefect_ledger.tracking.params import key_part
 from prefect_ledger.tracking.products import Target, Write, prepare
 
 __all__ = ["Artifact", "Dataset", "Metrics", "Model", "Part", "ReturnSpec", "log_returned", "parse_returns"]
@@ -179,6 +180,21 @@ def plain_metrics(value: Any) -> dict[str, float]:
         return {check_key(key): float(item) for key, item in value.items()}
     except Exception:  # noqa: BLE001  # nobody asked for these metrics, so nothing about them may end the flow
         return {}
+
+
+def not_quite_metrics(spec: ReturnSpec, value: Any) -> str:
+    """Why a flow's mapping that has numbers was not taken for metrics; "" where it was, or where nobody could expect it."""
+    try:
+        if spec.annotated or not issubclass(type(value), Mapping) or not 0 < len(value) <= UNANNOTATED or plain_metrics(value):
+            return ""
+        numbers = [key for key, item in value.items() if not isinstance(item, bool) and isinstance(item, Real)]
+        others = [(key, type(item).__name__) for key, item in value.items() if key not in numbers]
+        if not numbers:
+            return ""
+        what = f"{key_part(others[0][0], 'metric')!r} is of type {others[0][1]}" if others else "a name in it cannot be a metric's"
+    except Exception:  # noqa: BLE001  # as above
+        return ""
+    return f"the returned mapping was not logged as metrics: {what}. Return numbers alone, or log_metrics those that are"
 
 
 def _writes(function: str, part: Part, value: Any) -> Iterator[tuple[Mark, Write]]:
