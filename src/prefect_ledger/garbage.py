@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_ledger import lockfile, recovery, removal_store
+from prefect_ledger import elsewhere, lockfile, recovery, removal_store
 from prefect_ledger.artifact_store import ArtifactStore
 from prefect_ledger.errors import ArtifactsUnavailable, InvalidName, LedgerError
 from prefect_ledger.journal_reader import left_behind
@@ -242,7 +242,7 @@ def _uploads(found: Garbage, database: Database, store: ArtifactStore, rules: Ru
 
 def _journals(found: Garbage, database: Database, folder: Path) -> None:
     """Journals of dead processes: brought in and removed. First, since what they hold may speak of bytes."""
-    waiting = [path for path in left_behind(folder) if not lockfile.is_held(path / "lock")]
+    waiting = [path for path in left_behind(folder) if not lockfile.is_held(path / "lock") and not elsewhere.lives(path, database)]
     if not found.dry_run:
         found.left += recovery.recover(folder, database).broken
         waiting = [path for path in waiting if not path.exists()]

@@ -71,6 +71,11 @@ def find_open(tx: sa.Connection, *, guessed_since: int) -> list[OpenRun]:
     ]
 
 
+def heard_of(tx: sa.Connection, journal: str, since: int) -> bool:
+    """Whether a run that the process of ``journal`` owns was heard of since then (µs since 1970)."""
+    return bool(rows(tx, "SELECT 1 FROM runs WHERE owner = ? AND seen >= ? LIMIT 1", [journal, since]))
+
+
 def tell(tx: sa.Connection, told: Iterable[Told], *, dry_run: bool = False) -> list[Change]:
     """Bring what the orchestrator says into the runs' words, where none of their own processes knows better; returns what changed."""
     return _hear(tx, [(one.run, one) for one in told], answer, dry_run=dry_run)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger import lockfile, run_store
+from prefect_ledger import elsewhere, lockfile, run_store
 from prefect_ledger.drain import Drain
 from prefect_ledger.errors import JournalCorrupt, LedgerError
 from prefect_ledger.journal import spare_root
@@ -45,7 +45,7 @@ def recover(
     """
     found = Recovered()
     for place in (folder, spare_root(folder)):
-        for path in left_behind(place):
+        for path in _not_elsewhere(place, database, found):
             if between is not None and not between():
                 return found
             lock = _try_lock(path)
@@ -60,6 +60,14 @@ def recover(
                 lock.release()
         _sweep(place)
     return found
+
+
+def _not_elsewhere(folder: Path, database: Database, found: Recovered) -> Iterator[Path]:
+    for path in left_behind(folder):
+        if elsewhere.lives(path, database):
+            found.alive += 1
+        else:
+            yield path
 
 
 def _try_lock(path: Path) -> lockfile.Lock | None:
