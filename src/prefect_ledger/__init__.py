@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
     from prefect_ledger.orchestration.blocks import LedgerStore
     from prefect_ledger.orchestration.reconcile import reconcile
+    from prefect_ledger.scoring.job import score
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
     from prefect_ledger.tracking.cleaning import collect_garbage
@@ -103,6 +104,7 @@ _HOME = {
     "save_model": "models.saving",
     "restore_experiment": "tracking.experiments",
     "restore_runs": "tracking.deletion",
+    "score": "scoring.job",
     "search_experiments": "tracking.experiments",
     "search_runs": "tracking.reading",
     "set_tag": "tracking.verbs",
@@ -157,6 +159,7 @@ __all__ = [
     "rename_experiment",
     "restore_experiment",
     "restore_runs",
+    "score",
     "save_model",
     "search_experiments",
     "search_runs",

@@ -107,6 +107,17 @@ class ModelNotFound(NotFound):
     """No model is meant by this reference."""
 
 
+# --- scoring -----------------------------------------------------------------------------------------------------
+
+
+class ScoringFailed(LedgerError, RuntimeError):
+    """A model raised while a source was scored, or answered with what is not a row for each row; the message says which rows."""
+
+
+class OutputExists(LedgerError, FileExistsError):
+    """Something stands where predictions were to be written; it is replaced only when that is said, and only when it is predictions."""
+
+
 # --- the store ---------------------------------------------------------------------------------------------------
 
 

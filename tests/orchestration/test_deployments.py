@@ -22,7 +22,7 @@ from prefect_ledger.tracking.ledger import Ledger
 from tests.services_real import runners
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
-NAMES = ("prefect-ledger-reconcile/reconcile", "digits/digits", "prefect-ledger-gc/gc")
+NAMES = ("prefect-ledger-reconcile/reconcile", "digits/digits", "prefect-ledger-gc/gc", "prefect-ledger-score/score")
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_deployed_twice_is_deployed_once(client: SyncPrefectClient, tmp_path: Pa
     _deploy(tmp_path)
     assert [_shown(client.read_deployment_by_name(name)) for name in NAMES] == first
     assert len(client.read_deployments()) == len(NAMES)
-    assert [[active for _, active, _ in one["schedules"]] for one in first] == [[True], [False], [True]]
-    assert [one["pull_steps"] for one in first] == [[], [], []]
+    assert [[active for _, active, _ in one["schedules"]] for one in first] == [[True], [False], [True], []]
+    assert [one["pull_steps"] for one in first] == [[], [], [], []]
     assert first[2]["parameters"] == {"dry_run": True, "retention_days": 30, "grace_days": 7}
 
 

@@ -202,6 +202,72 @@ def serve(
     return serve_model(reference, host=host, port=port, workers=workers, follow=follow, trust=trust, limits=limits)
 
 
+@app.command
+def score(
+    reference: str,
+    source: str,
+    output: str,
+    *,
+    query: Annotated[str | None, Parameter(help="What to read where SOURCE is a database.")] = None,
+    keep: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="--keep-none",
+            help="Column of the source to keep beside the answers, or a pattern such as '*'; again for more. Columns named like ids"
+            " (id, customer_id, customerId, key) if not said.",
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="Column to give to the model; again for more. Those of its signature if not said, else all not kept."),
+    ] = None,
+    param: Annotated[list[str] | None, Parameter(negative="", help="A parameter for the model, as NAME=VALUE; again for more.")] = None,
+    prediction: Annotated[str, Parameter(help="Name of the answers' column: prediction if not said.")] = "prediction",
+    chunk_rows: Annotated[
+        int | None, Parameter(help="Rows the model is asked about at once: 100000 if not said, fewer of more than 40 columns.")
+    ] = None,
+    experiment: Annotated[str, Parameter(alias="-e", help="Experiment of the run: scoring if not said.")] = "scoring",
+    name: Annotated[str | None, Parameter(help="Name of the run.")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace OUTPUT when it is there.")] = False,
+    trust: Annotated[bool, Parameter(negative="", help="Open a model from elsewhere although that runs its code.")] = False,
+    json: Json = False,
+) -> int:
+    """Ask a model about every row of a file or query; answers become Parquet.
+
+    REFERENCE is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. SOURCE
+    is a Parquet or CSV file, a folder of them, or sqlite:///file.db or
+    postgresql://user@host/name beside --query. OUTPUT has the columns that are
+    kept and the answers, as "prediction" or, where the model gives several,
+    "prediction_0", "prediction_1" and so on. It stands whole or not at all.
+
+    A run says which model was asked about which data, with their digests. The
+    flow prefect_ledger.flows.score does the same in parts, several at once.
+
+    For example:
+
+        prefect-ledger score runs:/8f2c51aa/churn customers.parquet scored.parquet
+        prefect-ledger score models:/m-... sqlite:///shop.db scored.parquet --query "SELECT * FROM customers" --keep "*"
+    """
+    from prefect_ledger.cli.scoring import score_source
+
+    return score_source(
+        reference,
+        source,
+        output,
+        param=param or [],
+        json=json,
+        query=query,
+        keep=keep,
+        columns=column,
+        prediction=prediction,
+        chunk_rows=chunk_rows,
+        experiment=experiment,
+        name=name,
+        overwrite=overwrite,
+        trust=trust,
+    )
+
+
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command in ``tokens`` (else in ``sys.argv``); returns the exit code."""
     warnings.showwarning = _one_line
