@@ -20,7 +20,10 @@ from benchmarks import machine, report
 from benchmarks.measure import Absent, Result, Row, Work
 from tests.services_real.processes import clean_environment, dies_with_us, scratch
 
-SUBJECTS = ("logging", "draining", "reading", "searching", "killing", "startup", "flows", "reconciling", "watching", "artifacts", "memory")
+SUBJECTS = (
+    *("logging", "draining", "reading", "searching", "killing", "startup", "flows", "reconciling", "watching", "artifacts", "memory"),
+    "serving",
+)
 PATIENCE = 240.0  # seconds for one benchmark
 
 Bench = Callable[[Work], Iterator[Row | Absent]]

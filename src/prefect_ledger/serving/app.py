@@ -14,7 +14,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -25,10 +25,15 @@ from prefect_ledger.serving.meters import CONTENT_TYPE, Meters
 from prefect_ledger.serving.refusals import Refused, broken, too_large, too_late
 from prefect_ledger.serving.scorer import Scorer
 
+if TYPE_CHECKING:
+    from prefect_ledger.models.predictor import Predictor
+    from prefect_ledger.serving.bodies import Asked
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 log = logging.getLogger("prefect_ledger.serving")
+_APART = 0.01  # seconds between two requests that cannot be asked together
 _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
 
 
@@ -51,7 +56,7 @@ class App:
         self._scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
         self._meters = Meters(lambda: self._scorer.waiting)
         self._scorer.batches = self._meters.batch.observe
-        self._readers: dict[int, Reader] = {}
+        self._last: tuple[Any, float] = (None, 0.0)  # who asked last, and when
         self._loaded(followed.current)
         followed.changed = self._loaded
         self._gets: dict[str, Callable[[], tuple[bytes, bytes]]] = {
@@ -115,7 +120,7 @@ class App:
             if body is None:
                 return
             started = time.perf_counter()
-            status, answer, headers = await self._answered(_header(scope, b"content-type"), body)
+            status, answer, headers = await self._answered(_header(scope, b"content-type"), body, self._alone(scope))
         except Refused as refused:
             status, answer = refused.status, answers.failure(refused.code, refused.message)
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -128,17 +133,27 @@ class App:
         self._meters.answered(int(status), time.perf_counter() - started)
         await _respond(send, status, answer, _JSON, headers)
 
-    async def _answered(self, content_type: str, body: bytes) -> tuple[int, bytes, Iterable[tuple[bytes, bytes]]]:
+    async def _answered(self, content_type: str, body: bytes, alone: bool) -> tuple[int, bytes, Iterable[tuple[bytes, bytes]]]:
         reader = self._reader
         asked = reader.read(body, content_type) if len(body) < 1 << 20 else await asyncio.to_thread(reader.read, body, content_type)
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                answer, predictor = await self._scorer.ask(asked)
-        except TimeoutError:
-            raise too_late(self._limits.seconds) from None
+        answer, predictor = self._scorer.ask_here(asked) if alone and self._scorer.idle else await self._asked(asked)
         about = predictor.about
         names = ((b"x-model-id", "model_id"), (b"x-model-version", "version"))
         return HTTPStatus.OK, answer, [(header, str(about[key]).encode()) for header, key in names if about.get(key)]
+
+    async def _asked(self, asked: Asked) -> tuple[bytes, Predictor]:
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await self._scorer.ask(asked)
+        except TimeoutError:
+            raise too_late(self._limits.seconds) from None
+
+    def _alone(self, scope: Message) -> bool:
+        """Whether the one who asked last asks again, or nobody did for a while: then there is nobody to be asked together with."""
+        client, now = scope.get("client"), time.monotonic()
+        alone = client == self._last[0] or now - self._last[1] > _APART
+        self._last = (client, now)
+        return alone
 
     async def _body(self, scope: Message, receive: Receive) -> bytes | None:
         """The body; None when the one who asks has gone."""

@@ -92,7 +92,8 @@ class Reader:
         return self._of(forms[0], found[forms[0]], params or {})
 
     def _of(self, form: str, value: Any, params: Mapping[str, Any]) -> Asked:
-        _check_depth(value)
+        if not _rows_of_numbers(value):
+            _check_depth(value)
         if form == "dataframe_split":
             return self._split(value, params)
         if form == "dataframe_records":
@@ -181,6 +182,12 @@ def _by_name(value: list[Any]) -> dict[str, list[Any]]:
     if not all(isinstance(row, dict) and row.keys() == names for row in value):
         raise Refused("instances have different names: each has all tensors of the model")
     return {name: [row[name] for row in value] for name in names}
+
+
+def _rows_of_numbers(value: Any) -> bool:
+    """Whether these look like rows of numbers: then they become an array, or are refused, whatever else is in them."""
+    first = value[0] if type(value) is list and value else None
+    return type(first) is list and bool(first) and type(first[0]) in (float, int)
 
 
 def _check_depth(value: Any) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from prefect_ledger.models.predictor import Predictor
     from prefect_ledger.serving.bodies import Asked
 
+_LATELY = 20  # times
+_QUICK = 0.002  # seconds
 log = logging.getLogger("prefect_ledger.serving")
 
 
@@ -46,6 +49,8 @@ class Scorer:
         self._jobs: deque[_Job] = deque()
         self._turn = threading.Condition()
         self._stopped = False
+        self._busy = 0
+        self._lately: deque[float] = deque(maxlen=_LATELY)  # seconds that the model took, the last times
         self.batches: Callable[[int], None] = lambda _size: None
         self._threads = [threading.Thread(target=self._work, name=f"prefect-ledger-scorer-{i}", daemon=True) for i in range(threads)]
         for thread in self._threads:
@@ -55,6 +60,22 @@ class Scorer:
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._jobs)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits, and the model has lately been so quick that asking it here costs less than handing it to a thread."""
+        return not self._busy and not self._jobs and len(self._lately) == _LATELY and max(self._lately) < _QUICK
+
+    def ask_here(self, asked: Asked) -> tuple[bytes, Predictor]:
+        """As :meth:`ask`, in this thread. Only where :attr:`idle`."""
+        predictor = self._current()
+        begun = time.perf_counter()
+        answer = _one(asked, predictor)
+        self._lately.append(time.perf_counter() - begun)
+        self.batches(1)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer, predictor
 
     async def ask(self, asked: Asked) -> tuple[bytes, Predictor]:
         """The body of the answer, and the predictor that gave it.
@@ -91,10 +112,14 @@ class Scorer:
             if not jobs:
                 continue
             predictor = self._current()
+            self._busy += 1
+            begun = time.perf_counter()
             try:
                 results = self._answer(jobs, predictor)
             except BaseException as error:  # noqa: BLE001  # this thread answers everybody
                 results = [_failed(error)] * len(jobs)
+            self._lately.append(time.perf_counter() - begun)
+            self._busy -= 1
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
 
