@@ -32,6 +32,7 @@ def whole_record(run: Run) -> dict[str, Any]:
         "summaries": {key: _fields(summary) for key, summary in run.summaries.items()},
         "usage": _usage(run.usage),
         "watched": {key: _fields(summary) for key, summary in run.watched.items()},
+        "models": [_fields(model) for model in run.models],
         "artifacts": [_fields(artifact) for artifact in run.artifacts],
         "datasets": [_fields(dataset) for dataset in run.datasets],
         "task_runs": [_fields(task) | {"cost": task.cost} for task in run.task_runs],

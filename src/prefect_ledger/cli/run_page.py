@@ -14,8 +14,9 @@ from prefect_ledger.usage import Usage, Used, added
 
 _BARS = "▁▂▃▄▅▆▇█"
 _FROM: tuple[tuple[()], tuple[tuple[str, Literal["text"]]]] = ((), (("from", "text"),))  # a column for what came by link
+_OF_MODELS = ("model", "model file")  # what a model's files are among the artifacts; they are shown as one model
 _WIDE = 110  # characters, below which first and mean are left out
-_MOSTwidthS = 60  # so that a run with a thousand metrics is shown at once too
+_CURVES = 60  # so that a run with a thousand metrics is shown at once too
 
 
 def show_run(run: Run, *, packages: bool = False) -> None:
@@ -27,6 +28,7 @@ def show_run(run: Run, *, packages: bool = False) -> None:
     _section("machine", _watched(run.watched))
     _section("tags", [pairs(sorted(run.tags.items()))] if run.tags else [])
     _section("datasets", _datasets(run.datasets))
+    _section("models", _models(run))
     _section("artifacts", _artifacts(run))
     _section("child runs", _children(run.children))
     _section("task runs", _tasks(run.task_runs, run.usage.tasks))
@@ -71,7 +73,7 @@ def _metrics(run: Run) -> list[Any]:
     linked = any(one.sources for one in summaries.values())
     made = table([("metric", "text"), *((name, "number") for name in names), ("", "text"), *_FROM[linked]])
     for at, (key, one) in enumerate(sorted(summaries.items())):
-        curve = _curve(run, one, 24 if wide else 14) if at < _MOSTwidthS else ""
+        curve = _curve(run, one, 24 if wide else 14) if at < _CURVES else ""
         source = [cell(", ".join(run[:8] for run in one.sources), "dim")] if linked else []
         made.add_row(cell(key), *(cell(text) for text in _numbers(one, wide=wide)), cell(curve, "cyan"), *source)
     return [made]
@@ -114,8 +116,20 @@ def _datasets(datasets: Sequence[Dataset]) -> list[Any]:
     return [made]
 
 
+def _models(run: Run) -> list[Any]:
+    models = run.models
+    if not models:
+        return []
+    linked = any(one.run_id != run.id for one in models)
+    made = table([("model", "text"), ("reference", "text"), ("flavor", "text"), ("size", "number"), ("logged", "text"), *_FROM[linked]])
+    for one in models:
+        source = [cell(one.run_id[:8] if one.run_id != run.id else "", "dim")] if linked else []
+        made.add_row(cell(one.name), cell(one.uri), cell(one.flavor), cell(size(one.size)), cell(moment(one.logged_at)), *source)
+    return [made]
+
+
 def _artifacts(run: Run) -> list[Any]:
-    artifacts = run.artifacts
+    artifacts = [one for one in run.artifacts if one.kind not in _OF_MODELS]
     if not artifacts:
         return []
     linked = any(one.run_id != run.id for one in artifacts)
