@@ -30,6 +30,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from prefect_ledger import create_experiment
 from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.masking import MASK
 from prefect_ledger.names import PARAM_VALUE_LIMIT, check_key
@@ -632,5 +633,7 @@ def test_a_tag_that_cannot_be_read_is_refused_as_a_parameter_is() -> None:
     """Whatever a value's own text raises, the caller gets one class of error, with the tag's name."""
     with pytest.raises(InvalidValue, match=r"tag 'a': a .*Unreadable that cannot be read: ZeroDivisionError"):
         tag_texts({"a": Unreadable()})
+    with pytest.raises(InvalidValue, match="tag 'a'"):
+        create_experiment("odd", tags={"a": Unreadable()})
     with pytest.raises(InvalidValue, match="parameter 'a'"):
         flatten({"a": Unreadable()})

@@ -110,6 +110,17 @@ def test_a_path_that_shows_a_secret_is_refused(fresh_ledger: Ledger, home: Path,
     assert_nowhere(home)
 
 
+def test_what_a_model_says_of_itself_is_masked(fresh_ledger: Ledger) -> None:
+    """The metadata of a model are masked in its row, as an artifact's are; a name that shows a secret is refused."""
+    with start_run(experiment="e") as run:
+        logged = run.log_model(lambda data: data, "plain", metadata={"api_key": SECRET, "rows": 3})
+        with pytest.raises(InvalidName, match="shows a secret"):
+            run.log_model(lambda data: data, f"password={SECRET}")
+    fresh_ledger.flush()
+    (kept,) = fresh_ledger.reader.models(run.id)
+    assert kept.details["metadata"] == logged.details["metadata"] == {"api_key": MASK, "rows": 3}
+
+
 def test_an_exception_is_kept_without_what_pydantic_quotes() -> None:
     """pydantic's message names the field and its mistake; the refused value of a secret field is hidden, another's stays."""
     with pytest.raises(pydantic.ValidationError) as refused:

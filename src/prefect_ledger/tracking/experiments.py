@@ -12,6 +12,7 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.masking import MASK, is_secret_name, mask_text
 from prefect_ledger.names import check_key, check_name
 from prefect_ledger.tracking.ledger import LedgerWarning, ledger
+from prefect_ledger.tracking.tags import own_text
 
 _TAG_LIMIT = 20_000
 
@@ -161,7 +162,7 @@ def _tag_texts(tags: Mapping[str, Any]) -> dict[str, str | None]:
 def _tag_text(key: str, value: Any) -> str | None:
     if value is None:
         return None
-    text = MASK if is_secret_name(key) else mask_text(str(value))
+    text = MASK if is_secret_name(key) else mask_text(own_text(key, value))
     if len(text) > _TAG_LIMIT:
         raise InvalidValue(f"tag {key!r} of an experiment has {len(text):,} characters, at most {_TAG_LIMIT:,}")
     return text

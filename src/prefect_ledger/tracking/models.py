@@ -22,10 +22,11 @@ from prefect_ledger.artifact_store import ArtifactStore, Wanted
 from prefect_ledger.entities import LoggedModel, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, ModelNotFound
 from prefect_ledger.events import ArtifactLogged, Noted
+from prefect_ledger.masking import mask_value
 from prefect_ledger.model_store import ABOUT, FILE_KIND, KIND
 from prefect_ledger.models.manifest import Listed, digest
 from prefect_ledger.models.model_file import FUNCTION, NAME
-from prefect_ledger.names import check_path
+from prefect_ledger.tracking.paths import check_path
 from prefect_ledger.tracking.references import Reference, parse
 from prefect_ledger.tracking.runs import now
 
@@ -78,7 +79,7 @@ def log_prepared(run: ActiveRun, prepared: Prepared, name: str, register: object
     try:
         file = replace(prepared.file, model_id=model_id, run_id=run.id, name=name).write(prepared.folder)
         flavor = next((key for key in file.flavors if key != FUNCTION), FUNCTION)
-        about: dict[str, Any] = {"flavors": sorted(file.flavors), "metadata": file.metadata}
+        about: dict[str, Any] = {"flavors": sorted(file.flavors), "metadata": mask_value("", file.metadata)}
         if file.signature is not None:
             about["signature"] = file.signature.to_mlmodel()
         if register:

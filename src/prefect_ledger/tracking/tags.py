@@ -25,13 +25,18 @@ def tag_texts(tags: Mapping[str, Any]) -> dict[str, str | None]:
 def _tag_text(key: str, value: Any) -> str | None:
     if value is None:
         return None
-    text = MASK if is_secret_name(key) else mask_text(_text(key, value))
+    text = MASK if is_secret_name(key) else mask_text(own_text(key, value))
     if len(text) > TAG_VALUE_LIMIT:
         raise InvalidValue(f"tag {key!r} has {len(text)} characters, at most {TAG_VALUE_LIMIT}: log_text keeps long texts")
     return text
 
 
-def _text(key: str, value: Any) -> str:
+def own_text(key: str, value: Any) -> str:
+    """The text of a tag's value, not masked yet.
+
+    Raises:
+        InvalidValue: it has none that can be read.
+    """
     try:
         return str(value)
     except Exception as error:  # whatever a stranger's __str__ raises, callers need to know one class only
