@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect_ledger.models import flavors, trust
+from prefect_ledger.models import digests, flavors, own_code, trust
 from prefect_ledger.models.flavors.base import Entry, Flavor
-from prefect_ledger.models.model_file import ModelFile, read
+from prefect_ledger.models.model_file import FUNCTION, ModelFile, read
 from prefect_ledger.models.predictor import Predictor
-
-_importing = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +20,16 @@ class Opened:
     file: ModelFile
     flavor: Flavor
     entry: Entry
+    folder: Path
+
+    @property
+    def needs_folder(self) -> bool:
+        """Whether the model may still read from its folder: one with code of its own, or with files that it knows as paths."""
+        return self.flavor.name == FUNCTION or trust.code_folder(self.folder, self.file, self.entry) is not None
 
     def predictor(self, about: dict[str, Any] | None = None) -> Predictor:
         """Something to ask."""
-        return Predictor(self.flavor.predictor(self.model, self.entry), self.file, about or {})
+        return Predictor(self.flavor.predictor(self.model, self.entry, self.folder), self.file, about or {})
 
 
 def open_folder(folder: Path, *, trusted: bool = False, place: str = "") -> Opened:
@@ -42,20 +42,6 @@ def open_folder(folder: Path, *, trusted: bool = False, place: str = "") -> Open
     file = read(folder)
     flavor, entry = flavors.of_file(file)
     trust.check(place or str(folder), trust.dangers(folder, file, flavor, entry), trust=trusted)
-    with _with_code(trust.code_folder(folder, file, entry)):
-        return Opened(flavor.load(folder, entry), file, flavor, entry)
-
-
-@contextlib.contextmanager
-def _with_code(code: Path | None) -> Iterator[None]:
-    """Have the model's own modules found while it is opened; afterwards those that were not imported are found no more."""
-    if code is None:
-        yield
-        return
-    with _importing:
-        sys.path.insert(0, str(code))
-        try:
-            yield
-        finally:
-            with contextlib.suppress(ValueError):
-                sys.path.remove(str(code))
+    digests.check(folder, file)
+    with own_code.importable(trust.code_folder(folder, file, entry)):
+        return Opened(flavor.load(folder, entry), file, flavor, entry, folder)

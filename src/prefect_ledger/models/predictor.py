@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from prefect_ledger.models.model_file import FUNCTION
+
 if TYPE_CHECKING:
     from prefect_ledger.models.enforcement import Enforcer
     from prefect_ledger.models.flavors.base import Predict
@@ -63,6 +65,6 @@ class Predictor:
 def _eats_frames(file: ModelFile) -> bool:
     """Whether data with columns is given as a frame: to models of frameworks, and as MLflow does to the Python models that it saved,
     unless type hints say what they take. Those saved here take what the caller gives."""
-    if len(file.flavors) > 1:
+    if any(name != FUNCTION for name in file.flavors):
         return True
     return file.function.get("loader_module") == "mlflow.pyfunc.model" and not file.extra.get("is_signature_from_type_hint")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.models import examples, flavors
+from prefect_ledger.models import digests, examples, flavors
 from prefect_ledger.models.flavors.base import Flavor, Saved
 from prefect_ledger.models.model_file import FUNCTION, ModelFile, now_text
 
@@ -49,6 +49,7 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
     metadata = _metadata(asked.metadata)
     saved = flavor.save(model, folder, form)
     code = _code(folder, saved, asked.code_paths or ())
+    sums = digests.of_folder(folder)
     data, params = examples.split(asked.input_example)
     signature = _signature(model, flavor, saved, asked.signature, data, params)
     example = examples.write(folder, data, params) if data is not None else _IDLE
@@ -59,7 +60,7 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
         created=now_text(),
         example=example,
         metadata=metadata,
-        extra=_as_given(flavor, signature, data),
+        extra={**_as_given(flavor, signature, data), digests.KEY: sums},
     )
     return file, "; ".join(note for note in (saved.note, needs) if note)
 
@@ -129,7 +130,8 @@ def _entries(flavor: Flavor, saved: Saved, code: str | None) -> dict[str, Mappin
     }
     if flavor.name == FUNCTION:
         return {FUNCTION: {**saved.entry, **function}}
-    return {flavor.name: {**saved.entry, **({"code": code} if code else {})}, FUNCTION: function}
+    own: dict[str, Mapping[str, Any]] = {flavor.name: {**saved.entry, **({"code": code} if code else {})}}
+    return own | {FUNCTION: function} if saved.function else own
 
 
 def _metadata(metadata: Any) -> Mapping[str, Any]:
@@ -169,7 +171,7 @@ def _as_given(flavor: Flavor, signature: Signature | None, data: Any) -> Mapping
 
 def _answer(model: Any, flavor: Flavor, saved: Saved, data: Any, params: Mapping[str, Any]) -> Any:
     try:
-        return flavor.predictor(model, saved.entry or saved.function)(data, params)
+        return flavor.predictor(model, {**saved.function, **saved.entry})(data, params)
     except Exception as error:  # the model's own code, asked with the caller's example
         raise InvalidValue(f"the model cannot be asked with its input example: {type(error).__name__}: {error}") from error
 

@@ -184,7 +184,7 @@ def _open(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, A
     except BaseException:
         folder.cleanup()
         raise
-    if opened.flavor.name == FUNCTION:
+    if opened.needs_folder:
         _kept.append(folder)
     else:
         folder.cleanup()

@@ -87,7 +87,7 @@ def of_file(file: ModelFile) -> tuple[Flavor, Entry]:
     """
     for name, entry in file.flavors.items():
         if name != FUNCTION and (found := _find(name)) is not None:
-            return found, entry
+            return found, {"predict_fn": file.function.get("predict_fn"), **entry}
     if FUNCTION in file.flavors:
         return named(FUNCTION), file.function
     raise InvalidValue(f"no flavor of this model is known here: {', '.join(sorted(file.flavors)) or 'it names none'}")

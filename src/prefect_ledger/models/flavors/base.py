@@ -72,8 +72,8 @@ class Flavor(ABC):
         """
 
     @abstractmethod
-    def predictor(self, model: Any, entry: Entry) -> Predict:
-        """A function that asks a loaded model."""
+    def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:
+        """A function that asks a loaded model; ``folder`` is where it was opened, None for one that is being saved."""
 
     def framework(self, need: str = "") -> Any:
         """The framework's module.

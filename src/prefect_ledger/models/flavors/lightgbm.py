@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from prefect_ledger.errors import InvalidValue, MissingExtra
 from prefect_ledger.models import pickles
+from prefect_ledger.models.flavors import grown
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name, file_of, made_by, version_of
 
 _BOOSTER = "lightgbm.basic.Booster"
@@ -71,8 +72,9 @@ class LightGBM(Flavor):
         lightgbm = self.framework()
         try:
             if str(entry.get("model_class") or _BOOSTER) == _BOOSTER:
-                return lightgbm.Booster(model_file=str(file))
-        except lightgbm.basic.LightGBMError as error:
+                grown.check_lightgbm(data := file.read_bytes())
+                return lightgbm.Booster(model_str=data.decode())
+        except (lightgbm.basic.LightGBMError, ValueError) as error:
             raise InvalidValue(f"{file} does not open as LightGBM's: {error}") from error
         if entry.get("serialization_format") != "skops":
             return pickles.load(file)
@@ -86,7 +88,7 @@ class LightGBM(Flavor):
         except Exception as error:  # the file may be anything
             raise InvalidValue(f"{file} does not open as a LightGBM model: {type(error).__name__}: {error}") from error
 
-    def predictor(self, model: Any, entry: Entry) -> Predict:  # noqa: ARG002
+    def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         return lambda data, params: model.predict(data, **params) if params else model.predict(data)
 
 

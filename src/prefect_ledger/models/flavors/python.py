@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickles
@@ -64,11 +64,16 @@ class Python(Flavor):
         return self._by_loader(folder, entry, loader)
 
     def _of_mlflow(self, folder: Path, entry: Entry) -> Any:
+        if entry.get("model_code_path"):
+            raise InvalidValue(f"the model in {folder} is a script ({entry['model_code_path']}) that only MLflow can run: open it there")
+        context = _context(folder, entry)
         model = open_mlflow(file_of(folder, entry, "python_model"))
-        artifacts = entry.get("artifacts") or {}
-        files = {str(key): str(inside(folder, str(one.get("path")))) for key, one in artifacts.items()}
-        if callable(prepare := getattr(model, "load_context", None)):
-            prepare(SimpleNamespace(artifacts=files, model_config=entry.get("config") or {}))
+        if not callable(prepare := getattr(model, "load_context", None)):
+            return model
+        try:
+            prepare(context)
+        except Exception as error:  # the model's own code
+            raise InvalidValue(f"the model in {folder} fails in its load_context: {type(error).__name__}: {error}") from error
         return model
 
     @staticmethod
@@ -77,15 +82,33 @@ class Python(Flavor):
             module = importlib.import_module(loader)
         except ModuleNotFoundError as error:
             raise InvalidValue(f"the model is opened by the module {loader!r}, which lacks {error.name!r} here: install it") from error
+        except Exception as error:  # the model's own code
+            raise InvalidValue(f"the model's module {loader!r} does not import here: {type(error).__name__}: {error}") from error
         data = entry.get("data") or entry.get("model_path")
-        return module._load_pyfunc(str(inside(folder, str(data)) if data else folder))
+        path = str(inside(folder, str(data)) if data else folder)
+        try:
+            return module._load_pyfunc(path)
+        except Exception as error:  # the model's own code
+            raise InvalidValue(f"the model's module {loader!r} does not open it: {type(error).__name__}: {error}") from error
 
-    def predictor(self, model: Any, entry: Entry) -> Predict:
+    def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:
         if not _askable(model):
             raise InvalidValue(f"a {type(model).__name__} can be loaded but not asked: it has no method predict(data) and is no function")
-        artifacts = SimpleNamespace(artifacts={}, model_config=entry.get("config") or {})
-        asked: Predict = python_loader.asker(model, artifacts)
+        asked: Predict = python_loader.asker(model, _context(folder, entry))
         return asked
+
+
+def _context(folder: Path | None, entry: Entry) -> SimpleNamespace:
+    """What MLflow's models are given beside data: the paths of their files by name, and their configuration.
+
+    Raises:
+        InvalidValue: a file is not there, or lies outside of the model's folder.
+    """
+    artifacts = entry.get("artifacts") or {}
+    if not isinstance(artifacts, Mapping) or not all(isinstance(one, Mapping) for one in artifacts.values()):
+        raise InvalidValue(f"the MLmodel file in {folder} says of its artifacts what is no mapping to paths")
+    files = {str(key): str(inside(folder, str(one.get("path")))) for key, one in artifacts.items()} if folder is not None else {}
+    return SimpleNamespace(artifacts=files, model_config=entry.get("config") or {})
 
 
 def _askable(model: object) -> bool:
@@ -128,7 +151,24 @@ class _FunctionModel(_PythonModel):
         return inspect.unwrap(self.func)(model_input)
 
 
-_STAND_INS: Mapping[str, type] = {"PythonModel": _PythonModel, "_FunctionPythonModel": _FunctionModel}
+class _FuncInfo(NamedTuple):
+    """Stands for what MLflow notes of a function's type hints."""
+
+    input_type_hint: Any
+    input_param_name: str
+
+
+def _unchecked(args: Any, kwargs: Any, *_: Any) -> Any:
+    """Stands for MLflow's check of data against type hints: the model's signature was held against it already."""
+    return args, kwargs
+
+
+_STAND_INS: Mapping[str, Any] = {
+    "PythonModel": _PythonModel,
+    "_FunctionPythonModel": _FunctionModel,
+    "FuncInfo": _FuncInfo,
+    "_validate_model_input": _unchecked,
+}
 
 
 class _WithStandIns(pickle.Unpickler):

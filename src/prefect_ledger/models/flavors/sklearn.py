@@ -105,8 +105,7 @@ class ScikitLearn(Flavor):
             "code": None,
             "skops_trusted_types": trusted or None,
         }
-        ask = "predict" if hasattr(model, "predict") else "transform" if hasattr(model, "transform") else "predict"
-        function = {"loader_module": "mlflow.sklearn", "model_path": file, "predict_fn": ask}
+        function = {"loader_module": "mlflow.sklearn", "model_path": file, "predict_fn": "predict"} if hasattr(model, "predict") else {}
         return Saved(entry, function, ("sklearn", *modules), note)
 
     def danger(self, folder: Path, entry: Entry) -> str:
@@ -132,6 +131,21 @@ class ScikitLearn(Flavor):
         except Exception as error:  # the file may be anything
             raise InvalidValue(f"{file} does not open as a scikit-learn model: {type(error).__name__}: {error}") from error
 
-    def predictor(self, model: Any, entry: Entry) -> Predict:  # noqa: ARG002
-        ask = getattr(model, "predict", None) or model.transform
+    def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
+        ask = _asked(model, str(entry.get("predict_fn") or ""))
         return lambda data, params: ask(data, **params) if params else ask(data)
+
+
+_WAYS = ("predict", "transform", "predict_proba", "predict_log_proba", "predict_joint_log_proba")  # the first that it has
+
+
+def _asked(model: Any, way: str) -> Any:
+    """The method that answers: the one that the MLmodel file names, else the first there is.
+
+    Raises:
+        InvalidValue: it has none.
+    """
+    for name in (way, *_WAYS) if way in _WAYS else _WAYS:
+        if (method := getattr(model, name, None)) is not None:
+            return method
+    raise InvalidValue(f"a {type(model).__name__} can be loaded but not asked: it has neither predict nor transform")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.models.flavors import grown, ubjson
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name, file_of, made_by, version_of
 
 _BOOSTER = "xgboost.core.Booster"
@@ -47,11 +49,13 @@ class XGBoost(Flavor):
         kind = self._kind(entry).rpartition(".")[2]
         if not kind:
             raise InvalidValue(f"{entry.get('model_class')!r} is no class of XGBoost")
+        data = (file := file_of(folder, entry, "data")).read_bytes()
         try:
+            grown.check_xgboost(json.loads(data) if entry.get("model_format") == "json" or file.suffix == ".json" else ubjson.read(data))
             model = getattr(xgboost, kind)()
-            model.load_model(file_of(folder, entry, "data"))
-        except xgboost.core.XGBoostError as error:
-            raise InvalidValue(f"the model in {folder} does not open as XGBoost's: {str(error).splitlines()[0]}") from error
+            model.load_model(bytearray(data))
+        except (xgboost.core.XGBoostError, ValueError, TypeError, RecursionError) as error:
+            raise InvalidValue(f"{file} does not open as XGBoost's: {(str(error).splitlines() or [''])[0]}") from error
         return model
 
     @staticmethod
@@ -59,7 +63,7 @@ class XGBoost(Flavor):
         kind = str(entry.get("model_class") or _BOOSTER)
         return kind if kind in {_BOOSTER, *_ESTIMATORS} else ""
 
-    def predictor(self, model: Any, entry: Entry) -> Predict:
+    def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         if self._kind(entry) != _BOOSTER:
             return lambda data, params: model.predict(data, **params) if params else model.predict(data)
         matrix = self.framework().DMatrix
