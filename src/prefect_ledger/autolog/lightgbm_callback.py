@@ -1,0 +1,112 @@
+"""Floor 5. A LightGBM callback: what it evaluates each round, and at the end of its block the importance and the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from prefect_ledger.autolog.importance import log_importance
+from prefect_ledger.autolog.parameters import plain_value
+from prefect_ledger.autolog.writer import Writer, check_model
+from prefect_ledger.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from prefect_ledger.tracking.runs import ActiveRun
+
+_WHO = "LightGBMCallback"
+_KINDS = ("gain", "split")
+
+
+class LightGBMCallback:
+    """Log a training into the run, in ``lightgbm.train``, ``lightgbm.cv`` or the ``fit`` of its estimators, all inside its block.
+
+    Each evaluation is a series such as ``valid_0.l2``, with rounds as steps; after ``cv`` also its ``.std``; the parameters are logged in
+    the first round. At the end of the ``with`` block come ``best_iteration`` and ``best_score.…`` (where it stops early), the importance of
+    features, and the booster as the model ``name`` (None logs none). The block is needed because LightGBM tells its callbacks nothing when
+    it stops; without one, the rounds and parameters alone are logged.
+
+    The run is the one that is open where the callback is made, or ``run``. ``prefix`` stands before every key, for a second training in one
+    run. ``input_example`` is a row or a few, for the model's signature. The training's result is the same with and without it.
+
+    Raises:
+        InvalidValue, InvalidName: an argument that cannot be. NoActiveRun: no run is open.
+
+    Example:
+        >>> import lightgbm, numpy
+        >>> from prefect_ledger import start_run
+        >>> from prefect_ledger.autolog import LightGBMCallback
+        >>> data = lightgbm.Dataset(numpy.arange(60.0).reshape(-1, 1), label=numpy.arange(60.0))
+        >>> params = {"verbosity": -1, "num_threads": 1}
+        >>> with start_run(experiment="docs") as run, LightGBMCallback(plots=False) as callback:
+        ...     booster = lightgbm.train(params, data, 3, valid_sets=[data], callbacks=[callback])
+        >>> len(run.metric("training.l2"))
+        3
+    """
+
+    # After LightGBM's own that record, before its early stopping (30), which leaves the round by an exception.
+    order = 25
+    before_iteration = False
+
+    def __init__(
+        self,
+        *,
+        name: str | None = "model",
+        prefix: str = "",
+        importance: str | None = "gain",
+        plots: bool = True,
+        input_example: Any = None,
+        register: str | bool | None = None,
+        run: ActiveRun | None = None,
+    ) -> None:
+        check_model(_WHO, name, register)
+        if importance is not None and importance not in _KINDS:
+            raise InvalidValue(f"{_WHO}: importance is one of {', '.join(_KINDS)}, or None, not {importance!r:.80}")
+        self._writer = Writer(run, prefix, _WHO)
+        self._name, self._importance, self._plots, self._example, self._register = name, importance, plots, input_example, register
+        self._inside = False
+        self._booster: Any = None
+
+    def __enter__(self) -> Self:
+        self._inside = True
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._inside = False
+        booster, self._booster = self._booster, None
+        if error is None and booster is not None and not hasattr(booster, "boosters"):
+            self._end(booster)
+
+    def __call__(self, env: Any) -> None:
+        if env.iteration == env.begin_iteration:
+            with self._writer.attempt("parameters"):
+                self._begin(env)
+        if self._inside:
+            self._booster = env.model
+        with self._writer.attempt("metrics"):
+            for result in env.evaluation_result_list or ():
+                self._point(tuple(result), env.iteration)
+
+    def _begin(self, env: Any) -> None:
+        plain = {name: plain_value(value) for name, value in env.params.items()}
+        self._writer.params({name: value for name, (kept, value) in plain.items() if kept})
+        self._writer.params({"num_iterations": env.end_iteration - env.begin_iteration})
+
+    def _point(self, result: tuple[Any, ...], round_: int) -> None:
+        data, metric, value = result[:3]
+        self._writer.metric(f"{data}.{metric}", value, round_)
+        if len(result) > 4 and result[4] is not None:
+            self._writer.metric(f"{data}.{metric}.std", result[4], round_)
+
+    def _end(self, booster: Any) -> None:
+        with self._writer.attempt("the best iteration"):
+            if booster.best_iteration > 0:
+                self._writer.metric("best_iteration", booster.best_iteration)
+                for data, scores in booster.best_score.items():
+                    self._writer.metrics({f"best_score.{data}.{metric}": value for metric, value in scores.items()})
+        if self._importance is not None:
+            with self._writer.attempt("the importance of features"):
+                scores = dict(zip(booster.feature_name(), booster.feature_importance(self._importance), strict=True))
+                log_importance(self._writer, scores, self._importance, draw=self._plots)
+        if self._name is not None:
+            self._writer.model(booster, self._name, input_example=self._example, register=self._register)
