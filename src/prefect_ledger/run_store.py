@@ -33,6 +33,7 @@ from prefect_ledger.events import (
     UsageSeen,
 )
 from prefect_ledger.expressions import number_of
+from prefect_ledger.masking import mask_text
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -53,7 +54,7 @@ def fold_carefully(tx: sa.Connection, events: Iterable[Event], journal: str) -> 
     refused = []
     for event in events:
         if (error := refusal(tx, partial(fold, tx, [event], journal))) is not None:
-            text = f"{type(event).__name__} could not be stored: {str(getattr(error, 'orig', error)).strip()[:500]}"
+            text = mask_text(f"{type(event).__name__} could not be stored: {str(getattr(error, 'orig', error)).strip()}")[:500]
             refused.append(text)
             refusal(tx, partial(_noted, tx, Noted(run=event.run, at=event.at, text=text), journal))
     return refused

@@ -280,14 +280,14 @@ def test_a_poisoned_event_cannot_block_the_recorder(fresh_ledger: Ledger, store_
     run = fresh_ledger.start(experiment="trouble")
     run.log_metric("before", 1.0)
     run.say(DatasetLogged(run=run.id, at=1, attempt=1, name="d", digest="1", rows=2**62, context="c", schema={"x": "int"}))
-    run.say(RunStatusSeen(run=run.id, at=1, status="EXPLODED", attempt=1))
+    run.say(RunStatusSeen(run=run.id, at=1, status="EXPLODED password=Tr0ub4dor", attempt=1))
     run.log_metric("after", 1.0)
     assert fresh_ledger.flush() == 0
     found = fresh_ledger.reader.run(run.id)
     assert found.metrics == {"before": 1.0, "after": 1.0}
     assert found.status == "RUNNING"
     assert len(found.notes) == 1
-    assert "EXPLODED" in found.notes[0]
+    assert "EXPLODED password=********" in found.notes[0]
 
 
 # --- a journal that cannot be kept ----------------------------------------------------------------------------------------
