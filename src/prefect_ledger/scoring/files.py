@@ -129,7 +129,8 @@ class Csv:
         types = self._given if columns is None else {name: self.schema.field(name).type for name in columns}
         convert = csv.ConvertOptions(column_types=types, include_columns=None if columns is None else list(columns))
         with _reading(path):
-            reader = csv.open_csv(path, csv.ReadOptions(use_threads=False, block_size=_BLOCK), convert_options=convert)
+            how = csv.ReadOptions(use_threads=False, block_size=_BLOCK), csv.ParseOptions(newlines_in_values=True), convert
+            reader = csv.open_csv(path, *how)
         with reader:
             yield reader
 

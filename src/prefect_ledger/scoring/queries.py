@@ -36,6 +36,7 @@ _POSTGRES = {
     1043: "string",
     1082: "date32[day]",
     1700: "double",
+    2950: "string",  # UUID
 }
 
 
