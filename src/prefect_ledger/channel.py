@@ -177,13 +177,16 @@ class Channel:
             if not where:
                 return 0
             if journal.number == where:  # else a signal handler that logs went on to a new segment meanwhile
-                self._ids[key] = series
+                if not journal.rolling:  # else the segment may change any moment, and this would count for the next one
+                    self._ids[key] = series
                 return series
 
     def _log_slowly(self, key: str, value: Any, step: Any, at: int) -> None:
         """A first point of a key in a segment, or a segment that is full. With the lock held."""
         journal, ids = self._journal, self._ids
         while True:
+            if journal.rolling:
+                return self._log_between(key, value, step, at)
             if key not in ids:
                 if not self._announced(key):
                     return journal.drop(1)
@@ -198,6 +201,28 @@ class Channel:
                 except struct.error:
                     journal.skip(offset)
                     raise _bad_step(key, step) from None
+                return None
+
+    def _log_between(self, key: str, value: Any, step: Any, at: int) -> None:
+        """A signal handler logs while its thread goes on to another segment: into the room that is kept for this, the name before it."""
+        self._check_open()
+        check_key(key)
+        journal, name = self._journal, (self.run_id, key, self.attempt, self.task_run_id, self.try_number)
+        series = self._numbers.get(key) or self._numbers.setdefault(key, journal.new_series())
+        try:
+            body = _body(step, at, value, series)
+        except struct.error:
+            raise _bad_step(key, step) from None
+        while True:
+            where = journal.announce(series, name)
+            if not where:
+                return journal.drop(1)
+            if journal.number == where and journal._offset + SLOT <= journal._end:  # from here on no call
+                memory, offset = journal._memory, journal._offset
+                mark = offset + _MARK_AT
+                journal._offset = end = offset + SLOT
+                memory[offset:mark] = body
+                memory[mark:end] = _MARK
                 return None
 
     def _put_array(self, key: str, payload: bytes, count: int) -> None:

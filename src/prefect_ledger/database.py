@@ -41,7 +41,6 @@ OLDEST = 1  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
-_FORK_SECONDS = 2.0  # that a fork waits for transactions of other threads
 _REFUSALS = ("22", "23", "54")  # classes of SQLSTATE: this value, this row, this statement too large
 _CONFLICTS = ("40001", "40P01")  # lost against another transaction
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -66,6 +65,7 @@ class Database:
         self._gate = threading.Condition()
         self._users: Counter[int] = Counter()  # threads that are in a transaction
         self._forking = False  # a fork waits for them, or is under way: no other thread may begin one
+        self._stuck: set[int] = set()  # threads that a fork waited for in vain, and that have ended no transaction well since
         self._torn = False  # this process was forked while SQLite was in use
         self.generation = 0  # greater each time another file was found in the place of the one in use
         self._file: tuple[int, int] | None = None  # which file the connections are of
@@ -87,10 +87,13 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One reading transaction: on SQLite a single moment of the database, on PostgreSQL each statement. Raises as :meth:`write`."""
+        """One reading transaction, all of it of a single moment of the database. Raises as :meth:`write`."""
         self.prepare()
-        with self._used(), self._engine.connect() as conn, conn.begin():
-            yield conn
+        with self._used(), self._engine.connect() as conn:
+            if self.dialect == "postgresql":  # BEGIN says so itself then, which costs no question of its own
+                conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with conn.begin():
+                yield conn
 
     def prepare(self) -> None:
         """Make sure the schema is there and is one this version speaks; a new database gets it. Cheap when done before.
@@ -217,6 +220,7 @@ class Database:
         try:
             with self._translated():
                 yield
+            self._stuck.discard(thread)
         finally:
             with self._gate:
                 self._users[thread] -= 1
@@ -242,11 +246,13 @@ class Database:
     def _before_fork(self) -> None:
         """Let no thread be in a transaction, and no SQLite connection be open: the library's memory of its locks would be copied, but
         not the locks, and the child would write to files that others take away (seen: SIGBUS). A child of a fork that could not wait
-        so long does not touch the store; what it logs is brought in by others."""
+        so long does not touch the store; what it logs is brought in by others. Nor do children of the forks that follow, which are not
+        made to wait again for a store that is locked or away, until the thread has ended a transaction well."""
         here = threading.get_ident()
         with self._gate:
             self._forking = True
-            self._gate.wait_for(lambda: self._users.keys() <= {here}, _FORK_SECONDS)
+            self._gate.wait_for(lambda: self._users.keys() <= {here} | self._stuck, forks.patience_left())
+            self._stuck |= self._users.keys() - {here}
             if self.dialect == "sqlite" and not self._users:
                 self._engine.dispose()
 
@@ -262,6 +268,7 @@ class Database:
         self._engine.dispose(close=False)
         self._mutex, self._gate, self._forking = threading.Lock(), threading.Condition(), False
         self._users.clear()
+        self._stuck.clear()
 
 
 def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.CursorResult[Any]:

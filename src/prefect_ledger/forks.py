@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging as _registers_first  # noqa: F401
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,7 +30,9 @@ class _Around:
     in_child: Hook
 
 
+PATIENCE = 2.0  # seconds that a fork waits in all for threads that use the store
 _hooks: list[_Around] = []
+_waits_until: float | None = None
 _one = threading.RLock()  # one fork at a time: what a hook holds for one thread must not be let go by another
 
 
@@ -39,8 +42,19 @@ def around(order: int, *, before: Hook = _nothing, in_parent: Hook = _nothing, i
     _hooks.sort(key=lambda hook: hook.order)
 
 
+def patience_left() -> float:
+    """Seconds that this fork may still wait for threads that use the store: the hooks share them, from the first that asks on."""
+    global _waits_until
+    now = time.monotonic()
+    if _waits_until is None:
+        _waits_until = now + PATIENCE
+    return max(0.0, _waits_until - now)
+
+
 def _before() -> None:
+    global _waits_until
     _one.acquire()
+    _waits_until = None
     done: list[_Around] = []
     # Asked anew each time: while a hook waits for a thread that is importing, that thread may bring the next hook.
     while (hook := next((hook for hook in _hooks if hook not in done), None)) is not None:

@@ -10,26 +10,24 @@ raises, loses nothing. A forked child never writes into its parent's journal: th
 from __future__ import annotations
 
 import contextlib
-import getpass
-import hashlib
 import itertools
 import json
 import mmap
 import os
 import queue
 import shutil
-import tempfile
 import threading
 import time
 import uuid
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import lockfile
 from prefect_ledger.events import Event, JournalClosed, pack
+from prefect_ledger.journal_folders import private_folder, spare_root
 from prefect_ledger.segments import (
     HEADER_BYTES,
     RECORD,
@@ -38,11 +36,14 @@ from prefect_ledger.segments import (
     Kind,
     Segment,
     allocate,
+    kept,
     probe,
     publish,
     segment_path,
     slots_for,
     stamp,
+    values_in,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ FIRST_BYTES = 1 << 20  # a small run allocates little; from the second segment o
 SMALL_BYTES = (1 << 20, 1 << 16)  # tried in turn when the disk has no room for a whole one
 MEMORY_BYTES = 64 << 20  # held in memory, not yet in the store, when the disk takes nothing
 _RETRY_SECONDS = 1.0
+_DEEP = 8  # signal handlers, each in the midst of another, that each went on to a new segment: a further one finds no room
 
 SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
 _LIVE: weakref.WeakSet[Journal] = weakref.WeakSet()
@@ -107,9 +109,11 @@ class Journal:
         self._lock = threading.RLock()
         self._memory: Any = None  # the segment being written; read by Channel on the hot path
         self._offset, self._last = 1, 0  # next free byte, and the last offset at which a point still fits
-        self._size = 0
+        self._size, self._end = 0, 0  # up to where it is filled, and what is kept behind for who logs during the change of a segment
+        self.rolling = 0  # changes of the segment that are under way, each in the midst of the one before
         self._spare: tuple[mmap.mmap, Path, int] | None = None
         self._lease: lockfile.Lock | None = None
+        self._beside: tuple[Path, lockfile.Lock] | None = None  # another folder of this journal, when its own takes nothing more
         self._next_try = 0.0
         self.closed = False
         _LIVE.add(self)
@@ -122,7 +126,7 @@ class Journal:
         count = slots_for(length)
         size, crc = count * SLOT, zlib.crc32(payload)
         with self._lock:
-            while self._offset + size > self._size:
+            while self._offset + size > (self._end if self.rolling else self._size):
                 if not self.roll(size):
                     return 0
             # A straight line from here: nothing below may run Python code before the record stands.
@@ -167,13 +171,16 @@ class Journal:
         if self.pid != os.getpid():
             self._open()
         now = time.monotonic()
-        if self.dropped and now < self._next_try:
+        depth = self.rolling
+        if (self.dropped and now < self._next_try) or depth > _DEEP:
             return False
         fresh: list[Path] = []  # files that no segment has yet
         number = next(self._numbers)
         try:
+            self.rolling = depth + 1  # who logs in the midst of this finds room in what is kept, else he would go on before this is done
             return self._roll(number, need + HEADER_BYTES, fresh)
         finally:
+            self.rolling = depth
             # A signal handler may have raised, or have logged and rolled while this call was at it: each gets a number of its own, the
             # greater one is used, and readers pass over the other.
             if fresh and number not in self.segments:
@@ -188,40 +195,43 @@ class Journal:
         memory, path, size = got
         stamp(memory, self.id, number, size)
         if path is not None:
-            fresh.append(segment_path(self.folder, number))
+            fresh.append(segment_path(path.parent, number))
             try:
-                path = publish(path, self.folder, number)
+                path = publish(path, path.parent, number)
             except OSError as error:  # somebody removed the folder: the mapping lives on without a name
-                self.tell("gone", f"the journal folder {self.folder} is gone ({error}): values are held in memory until the store has them")
+                self.tell(
+                    "gone", f"the journal folder {fresh[-1].parent} is gone ({error}): values are held in memory until the store has them"
+                )
                 path = None
         segment = Segment(number, memory, size, path)
         for channel in list(self.channels):
             channel.forget_series()
-        last = size - SLOT
+        filled = size - kept(size)
+        last = filled - SLOT
         # Again a straight line: whoever interrupts sees the old segment or the new one.
         if self.number < number:
             self.segments[number] = segment
             self._memory = memory
             self._offset = HEADER_BYTES
-            self._size = size
+            self._size = filled
+            self._end = size
             self._last = last
             self.number = number
         self.wake.set()
         return True
 
     def _next_segment(self, need: int, fresh: list[Path]) -> tuple[mmap.mmap, Path | None, int] | None:
-        if self._spare is not None and self._spare[2] >= need:
+        least = -(-(need + kept(2 * need)) // SLOT) * SLOT
+        if self._spare is not None and self._spare[2] >= least:
             spare, self._spare = self._spare, None
             fresh.append(spare[1])
             return spare
         full = self._segment_bytes if self.number else self._first_bytes
-        least = -(-need // SLOT) * SLOT
-        for size in sorted({max(size, least) for size in (full, *SMALL_BYTES) if size <= full}, reverse=True):
-            try:
-                memory, path = allocate(self.folder, size, fresh)
-                return memory, path, size
-            except OSError as error:
-                trouble = error
+        wanted = {full, *SMALL_BYTES} if self.rolling == 1 else {min(full, *SMALL_BYTES)}  # a signal handler is to be quick
+        try:
+            return self._allocate(sorted({max(size, least) for size in wanted if size <= full}, reverse=True), fresh)
+        except OSError as error:
+            trouble = error
         held = sum(s.size for s in self.segments.values() if s.path is None)
         size = max(1 << 20, least)
         if held + size > MEMORY_BYTES:
@@ -231,17 +241,71 @@ class Journal:
         )
         return mmap.mmap(-1, size), None, size
 
+    def _allocate(self, sizes: Sequence[int], fresh: list[Path]) -> tuple[mmap.mmap, Path, int]:
+        """A segment's file, of the first of ``sizes`` that a folder takes.
+
+        Raises:
+            OSError: why this journal's own folder takes none; nor does the other one.
+        """
+        trouble: OSError | None = None
+        for folder in self._folders():
+            for size in sizes:
+                try:
+                    memory, path = allocate(folder, size, fresh)
+                except OSError as error:
+                    trouble = trouble or error
+                    continue
+                if folder != self.folder:
+                    self.tell("beside", f"the journal folder {self.folder} takes nothing more ({trouble}): {folder} is used beside it")
+                return memory, path, size
+        raise trouble or FileNotFoundError(f"{self.folder} could not be made")
+
+    def _folders(self) -> Iterator[Path]:
+        """Where segments may lie: in this journal's own folder, and in one beside it, which is made when it is asked for."""
+        if self._lease is None:
+            return
+        yield self.folder
+        place = spare_root(self.root)
+        if self._beside is None and self.folder.parent != place:
+            with contextlib.suppress(OSError):
+                self._beside = self._claim(place, self.id)
+        if self._beside is not None:
+            yield self._beside[0]
+
+    @property
+    def folders(self) -> str:
+        """Where this journal lies, as text for people."""
+        return " and ".join(str(folder) for folder in (self.folder, *(self._beside or ())[:1]))
+
     @property
     def prepared(self) -> bool:
         """Whether the next segment is ready."""
         return self._spare is not None
 
     def prepare(self) -> None:
-        """Have the next segment ready, so that no caller waits for one. For the recorder's thread; failing is left to the roll."""
+        """Have the next segment ready, so that no caller waits for one, and what is held in memory on a disk that has room again.
+
+        For the recorder's thread; failing is left to the roll.
+        """
         if self._spare is None and self.number and not self.closed and self.pid == os.getpid():
             with contextlib.suppress(OSError):
                 memory, path = allocate(self.folder, self._segment_bytes)
                 self._spare = (memory, path, self._segment_bytes)
+                with self._lock:  # who packs into an older segment does so with the lock held: from here on they do not change
+                    passed = [segment for segment in self.segments.values() if segment.path is None and segment.number < self.number]
+                for segment in passed:
+                    self._write(segment, segment.size)
+
+    def _write(self, segment: Segment, used: int) -> bool:
+        """Give a segment that lives in memory only a file; False when no folder takes it."""
+        for folder in self._folders():
+            with contextlib.suppress(OSError):
+                on_disk = written(segment, used, self.id, folder)
+                with self._lock:
+                    if self.segments.get(segment.number) is segment:
+                        self.segments[segment.number] = on_disk
+                return True
+        return False
 
     def release(self, number: int) -> None:
         """Give back a segment that the store has whole."""
@@ -264,8 +328,9 @@ class Journal:
         if opened:  # a straight line: who interrupts sees no journal or a whole one
             self.id, self.folder, self.pid, self.closed, self._lease = identity, folder, pid, False, lease
             self.segments, self.number, self._spare, self.dropped = {}, 0, None, 0
+            self._beside = None
             self._numbers = numbers  # numbers of series go on: handles remember them
-            self._memory, self._offset, self._last, self._size = None, 1, 0, 0
+            self._memory, self._offset, self._last, self._size, self._end = None, 1, 0, 0, 0
         elif lease is not None:
             lease.release()
             shutil.rmtree(folder, ignore_errors=True)
@@ -300,32 +365,59 @@ class Journal:
             lease.release()
             shutil.rmtree(hidden, ignore_errors=True)
             raise
-        (hidden / "owner.json").write_text(json.dumps(lockfile.identity() | {"store": self.store}), encoding="utf-8")
+        owner = lockfile.identity() | {"store": self.store, "beside": str(spare_root(self.root) / str(identity))}
+        (hidden / "owner.json").write_text(json.dumps(owner), encoding="utf-8")
         return hidden.rename(root / str(identity)), lease
 
-    def close(self, *, reached: tuple[int, int]) -> None:
+    def close(self, *, reached: tuple[int, int]) -> int:
         """End in order. ``reached``: up to where the store has everything; when that is all, the folder goes, else it waits for recovery.
 
-        Other threads may be logging: what they say from here on goes into a new journal.
+        Returns how many values are lost: no folder takes what is in memory only, or nothing ever had room for them. Other threads may be
+        logging: what they say from here on goes into a new journal.
         """
         with self._lock:
-            if self.pid == os.getpid() and not self.closed:
-                self._close(drained=reached >= self.position())
+            return self._close(reached) if self.pid == os.getpid() and not self.closed else 0
 
-    def _close(self, *, drained: bool) -> None:
+    def _close(self, reached: tuple[int, int]) -> int:
+        drained = reached >= self.position()
         if not drained:
-            self.say(JournalClosed(at=time.time_ns() // 1000))
+            self.put(Kind.EVENT, pack(JournalClosed(at=time.time_ns() // 1000)))
         self.closed = True
+        if self._spare is not None:
+            with contextlib.suppress(OSError):  # room for what is in memory
+                self._spare[1].unlink()
+        lost = self.dropped + (0 if drained else self._leave(reached))
         if drained:
             for number in list(self.segments):
                 self.release(number)
             shutil.rmtree(self.folder, ignore_errors=True)
-        elif self._spare is not None:
+            if self._beside is not None:
+                shutil.rmtree(self._beside[0], ignore_errors=True)
+        for lease in (self._lease, *(self._beside or ())[1:]):
+            if lease is not None:
+                lease.release()
+        self.pid, self._offset, self._last, self._size, self._end = 0, 1, 0, 0, 0  # whoever logs now starts a new journal
+        return lost
+
+    def _leave(self, reached: tuple[int, int]) -> int:
+        """Bring to a disk what lives in memory only, the newest first: it has the end. Returns how many values no folder takes."""
+        lost, (last, end) = 0, self.position()
+        held = [segment for segment in self.segments.values() if segment.path is None and segment.number >= reached[0]]
+        if held and self._lease is None:
+            self._claim_late()
+        for segment in sorted(held, key=lambda segment: segment.number, reverse=True):
+            slots = end if segment.number == last else (segment.size - HEADER_BYTES) // SLOT
+            if not self._write(segment, HEADER_BYTES + slots * SLOT):
+                lost += values_in(segment.memory, reached[1] if segment.number == reached[0] else 0, slots)
+                self.release(segment.number)
+        return lost
+
+    def _claim_late(self) -> None:
+        """A folder for a journal that could have none when it was opened."""
+        for root in (self.root, spare_root(self.root)):
             with contextlib.suppress(OSError):
-                self._spare[1].unlink()
-        if self._lease is not None:
-            self._lease.release()
-        self.pid, self._offset, self._last, self._size = 0, 1, 0, 0  # whoever logs now starts a new journal
+                self.folder, self._lease = self._claim(root, self.id)
+                return
 
     def tell(self, kind: str, sentence: str) -> None:
         """Pass on one sentence about a kind of trouble, once."""
@@ -337,32 +429,13 @@ class Journal:
     def _forked(self) -> None:
         """In the child: leave everything of the parent's untouched, and have the next call start anew."""
         _LEFT_BEHIND.append((self.segments, self._memory, self._spare))
-        if self._lease is not None:
-            self._lease.forget()  # closed, never unlocked: that would free the parent's lock
+        for lease in (self._lease, *(self._beside or ())[1:]):
+            if lease is not None:
+                lease.forget()  # closed, never unlocked: that would free the parent's lock
         self._lock, self.wake = threading.RLock(), Bell()
-        self.segments, self._spare, self._lease, self._memory = {}, None, None, None
-        self.pid, self._offset, self._last, self._size, self._told = 0, 1, 0, 0, set()
-
-
-def spare_root(root: Path) -> Path:
-    """Where journals go that cannot be below ``root``: a folder of this user's in the temporary folder, where recovery looks too."""
-    user = os.geteuid() if hasattr(os, "geteuid") else getpass.getuser()
-    return Path(tempfile.gettempdir()) / f"prefect-ledger-{user}" / hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-
-
-def private_folder(path: Path) -> Path:
-    """``path`` as a folder of this user that nobody else can write into; made when it is not there.
-
-    Raises:
-        PermissionError: it is a link, or belongs to somebody else.
-    """
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = os.lstat(path)
-    if os.path.islink(path) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
-        raise PermissionError(f"{path} is not a folder of this user")
-    if found.st_mode & 0o077 and os.name == "posix":
-        path.chmod(0o700)
-    return path
+        self.segments, self._spare, self._lease, self._beside, self._memory = {}, None, None, None, None
+        self.pid, self._offset, self._last, self._size, self._end, self._told = 0, 1, 0, 0, 0, set()
+        self.rolling = 0
 
 
 def _after_fork() -> None:

@@ -18,7 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prefect_ledger.events import Event, unpack
-from prefect_ledger.segments import ARRAY, HEADER_BYTES, POINT_MARK, RECORD, RECORD_MARK, SLOT, Kind, Segment, newest, open_segment
+from prefect_ledger.segments import (
+    ARRAY,
+    HEADER_BYTES,
+    POINT_MARK,
+    RECORD,
+    RECORD_MARK,
+    SLOT,
+    Kind,
+    Segment,
+    newest,
+    open_segment,
+    segment_path,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,10 +77,11 @@ class Batch:
 
 
 class JournalReader:
-    """Follows one journal. ``live``: this process's own, read up to what its writers have finished."""
+    """Follows one journal. ``live``: this process's own, read up to what writers have finished; ``beside``: where a dead one goes on."""
 
-    def __init__(self, folder: Path, *, live: Journal | None = None, position: Position = (1, 0)) -> None:
+    def __init__(self, folder: Path, *, live: Journal | None = None, position: Position = (1, 0), beside: Path | None = None) -> None:
         self.folder, self.live = folder, live
+        self._folders = (folder,) if beside is None else (folder, beside)
         self.position = position
         self.names: dict[int, SeriesName] = {}
         self._named: int = 0  # the segment whose names are known up to the position
@@ -84,7 +97,7 @@ class JournalReader:
         batch = Batch(self.position, self.position, self.names)
         while limit > 0:
             end_number, end_slot = self.live.position() if self.live is not None else (0, 0)
-            newer = end_number > number if self.live is not None else newest(self.folder) > number
+            newer = end_number > number if self.live is not None else newest(*self._folders) > number
             segment = self._segment(number)
             if segment is None:
                 if not newer:
@@ -127,7 +140,8 @@ class JournalReader:
             self._open.pop(number).memory.close()
 
     def _path(self, number: int) -> Path:
-        return self.folder / f"{number:08d}.seg"
+        paths = [segment_path(folder, number) for folder in self._folders]
+        return next((path for path in paths if path.exists()), paths[0])
 
     def _segment(self, number: int) -> Segment | None:
         if self.live is not None:

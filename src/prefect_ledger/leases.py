@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect_ledger import lockfile, open_runs
-from prefect_ledger.journal import spare_root
+from prefect_ledger.journal_folders import spare_root
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database

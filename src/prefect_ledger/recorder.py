@@ -8,11 +8,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefect_ledger import forks
 from prefect_ledger.errors import LedgerError, StoreReplaced, StoreUnavailable
-from prefect_ledger.segments import SLOT
+from prefect_ledger.segments import HEADER_BYTES, SLOT
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
@@ -23,8 +23,19 @@ if TYPE_CHECKING:
 INTERVAL = 0.5  # seconds between drains
 LEASE = 30.0  # seconds between signs of life of open runs that say nothing
 _PATIENCE = 5.0  # seconds between tries while the store is away
+_AWAY = {"sqlite": 1.0}  # seconds since the store first refused for which the end of a process tries again: a file seldom comes back
+_AWAY_SERVER = 10.0  # the same for a server, which may be started anew, or another takes its place
+_LAST_TRIES = 0.25  # seconds between those tries
 _LAST_ADOPTION = 5.0  # seconds at most, at the end, for journals of others
+_IMPORTS = 30.0  # seconds that a fork waits for what is being imported
 _LIVE: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+class Left(NamedTuple):
+    """What the store had not taken at the end: records that wait in the journal, and values that nothing could hold."""
+
+    waiting: int
+    lost: int
 
 
 class Recorder:
@@ -33,6 +44,7 @@ class Recorder:
     def __init__(self, journal: Journal, database: Callable[[], Database], *, interval: float = INTERVAL) -> None:
         self.journal, self.pid = journal, os.getpid()
         self.last_error: Exception | None = None
+        self._refused_at: float | None = None  # since when the store has taken nothing
         self._database, self._interval = database, interval
         self._drain: Drain | None = None
         self._mutex = threading.Lock()  # held while the store is used: a fork waits for it
@@ -42,6 +54,7 @@ class Recorder:
         self._lease = time.monotonic()
         self._adoptions_wanted, self._adoptions_done, self._adopted_at = 1, 0, 0.0
         self._recover: Callable[..., object] | None = None  # known once the first step has imported it
+        self._forked_in_vain = False  # a fork waited for the store that takes nothing now, and the next ones do not
         self._loading = True  # the first step imports numpy, SQLAlchemy and perhaps alembic
         _LIVE.add(self)
 
@@ -73,13 +86,14 @@ class Recorder:
                 self._moved.wait(min(0.1, max(0.0, deadline - time.monotonic())))
         return _distance(self._reached(), target, self.journal)
 
-    def finish(self, timeout: float) -> int:
-        """Stop the thread, drain to here and close the journal; returns the records that are still held in it.
+    def finish(self, timeout: float) -> Left:
+        """Stop the thread, drain to here and close the journal; returns what the store has not taken.
 
-        What is logged meanwhile by other threads is not waited for, so that this ends.
+        A store that refuses is tried again for a while, less when it has refused for long already, and ``timeout`` seconds at most. What is
+        logged meanwhile by other threads is not waited for, so that this ends.
         """
         if self.pid != os.getpid():
-            return 0
+            return Left(0, 0)
         began = time.monotonic()
         deadline = began + timeout
         self._stop.set()
@@ -89,16 +103,50 @@ class Recorder:
         target = self.journal.position()
         if not self._thread.is_alive():
             try:
-                while self._reached() < target and time.monotonic() < deadline and self._step():
-                    pass
+                self._drain_to(target, deadline)
                 self._adopt(lambda: time.monotonic() < min(deadline, began + _LAST_ADOPTION))
             except Exception as error:  # noqa: BLE001  # the process is ending: what is not in the store is counted below, and stays
                 self.last_error = error
         with self.journal._lock:  # what other threads say meanwhile is held too
-            reached = self._reached()
-            held = _distance(reached, self.journal.position(), self.journal)
-            self.journal.close(reached=reached)
-        return held
+            reached, end = self._reached(), self.journal.position()
+            lost = self.journal.close(reached=reached)
+            return Left(_between(reached, end, self.journal), lost)
+
+    def _drain_to(self, target: Position, deadline: float) -> None:
+        """Drain up to a position, also when the store refuses for a moment.
+
+        Raises:
+            Exception: why it refuses, when it has done so for too long.
+        """
+        while self._reached() < target and time.monotonic() < deadline:
+            try:
+                if not self._step():
+                    return
+            except Exception as error:  # whatever it is may be over in a moment; if not, it is raised
+                self._refused()
+                if not self._wait_once_more(error, deadline):
+                    raise
+
+    def _wait_once_more(self, error: Exception, deadline: float) -> bool:
+        """Sleep before another try at the end; False when it is not worth it, or the user does not want it."""
+        until = min(deadline, (self._refused_at or 0.0) + self._patience())
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        if left > 1.0:
+            self.journal.tell("end", f"{error}: the end of this process waits for it, {left:.0f} s at most (Ctrl-C ends the wait)")
+        try:
+            time.sleep(min(_LAST_TRIES, left))
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _patience(self) -> float:
+        """How long the store may have refused, in seconds, for the end of a process to try again."""
+        try:
+            return _AWAY.get(self._database().dialect, _AWAY_SERVER)
+        except Exception:  # noqa: BLE001  # it is not even known which store it is
+            return 0.0
 
     def _trouble_seen(self) -> Exception | None:
         return self.last_error
@@ -115,9 +163,14 @@ class Recorder:
                     self._adopt(self._breathe)
                 self._stay_alive()
             except StoreUnavailable as error:
-                self._trouble(error, f"{error}; what is logged waits in {self.journal.folder}")
+                self._trouble(error, "store", f"{error}; what is logged waits in {self.journal.folder}")
             except Exception as error:  # noqa: BLE001  # the only one who drains must outlive whatever one batch does to it
-                self._trouble(error, f"what is logged cannot be brought into the store: {type(error).__name__}: {error}")
+                what = type(error).__name__
+                if self._refused_at is not None:
+                    self._trouble(error, f"drain {what}", f"what is logged cannot be brought into the store: {what}: {error}")
+                else:  # it may be over in a moment, as what threads that import at once do to each other
+                    self._refused()
+                    more = True
             if not self.journal.prepared:
                 self.journal.prepare()
             if not more:
@@ -146,8 +199,8 @@ class Recorder:
             except StoreReplaced as error:
                 self.journal.tell("replaced", str(error))
                 more = True
-            self.last_error = None
-            self._loading = False
+            self.last_error = self._refused_at = None
+            self._loading = self._forked_in_vain = False
         self._notify()
         return more
 
@@ -180,20 +233,30 @@ class Recorder:
             with self._mutex:
                 self._drain.stay_alive()
 
-    def _trouble(self, error: Exception, sentence: str) -> None:
+    def _trouble(self, error: Exception, kind: str, sentence: str) -> None:
         self.last_error = error
-        self.journal.tell("store", sentence)
+        self._refused()
+        self.journal.tell(kind, sentence)
         self._notify()
+
+    def _refused(self) -> None:
+        if self._refused_at is None:
+            self._refused_at = time.monotonic()
 
 
 def _distance(reached: Position, target: Position, journal: Journal) -> int:
     """Slots between two positions, roughly: whole segments count as what they can hold."""
-    if reached >= target:
-        return 0
-    if reached[0] == target[0]:
-        return target[1] - reached[1]
-    between = sum(s.size // SLOT for n, s in list(journal.segments.items()) if reached[0] <= n < target[0])
-    return max(1, between - reached[1] + target[1])
+    return 0 if reached >= target else max(1, _between(reached, target, journal))
+
+
+def _between(reached: Position, target: Position, journal: Journal) -> int:
+    """Slots that segments have between two positions."""
+    found = 0
+    for number, segment in list(journal.segments.items()):
+        end = target[1] if number == target[0] else (segment.size - HEADER_BYTES) // SLOT
+        if reached[0] <= number <= target[0]:
+            found += max(0, end - (reached[1] if number == reached[0] else 0))
+    return found
 
 
 # --- forks --------------------------------------------------------------------------------------------------------
@@ -205,8 +268,13 @@ def _before_fork() -> None:
     """Never fork while a recorder is inside the database's driver: a lock copied in its locked state hangs the child."""
     for recorder in list(_LIVE):
         # Not without end: a store may be waited for longer than a fork can be. Imports do end, and a lock of theirs would hang the child.
-        if recorder.pid == os.getpid() and recorder._mutex.acquire(timeout=30.0 if recorder._loading else 2.0):
-            _held.append(recorder)  # noqa: PERF401  # each as soon as it is held: an interrupt may come in between
+        if recorder.pid != os.getpid():
+            continue
+        patience = _IMPORTS if recorder._loading else 0.0 if recorder._forked_in_vain else forks.patience_left()
+        if recorder._mutex.acquire(timeout=patience):
+            _held.append(recorder)  # each as soon as it is held: an interrupt may come in between
+        else:
+            recorder._forked_in_vain = True
 
 
 def _after_fork_in_parent() -> None:

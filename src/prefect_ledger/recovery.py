@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger import elsewhere, lockfile, run_store
 from prefect_ledger.drain import Drain
 from prefect_ledger.errors import JournalCorrupt, LedgerError
-from prefect_ledger.journal import spare_root
+from prefect_ledger.journal_folders import spare_root
 from prefect_ledger.journal_reader import JournalReader, left_behind
 
 if TYPE_CHECKING:
@@ -44,22 +45,38 @@ def recover(
         StoreUnavailable: the store does not take them now; they stay.
     """
     found = Recovered()
-    for place in (folder, spare_root(folder)):
+    spare = spare_root(folder)
+    for place in (folder, spare):
         for path in _not_elsewhere(place, database, found):
+            if place == spare and (folder / path.name).is_dir():
+                continue  # a part of a journal there, and brought in with it
             if between is not None and not between():
                 return found
-            lock = _try_lock(path)
-            if lock is None:
-                found.alive += path.exists()
-                continue
+            beside = _beside(path) if place == folder else None
+            locks = [_try_lock(part) for part in (path, beside) if part is not None]
             try:
+                if None in locks:
+                    found.alive += path.exists()
+                    continue
                 if progress is not None:
                     progress(path.name)
-                _adopt(path, database, found, between)
+                _adopt(path, beside, database, found, between)
             finally:
-                lock.release()
+                for lock in locks:
+                    if lock is not None:
+                        lock.release()
         _sweep(place)
     return found
+
+
+def _beside(path: Path) -> Path | None:
+    """Where a journal went on when its own folder took nothing more; None when it did not, or when others can write there."""
+    try:
+        found = Path(json.loads((path / "owner.json").read_text(encoding="utf-8"))["beside"])
+        users = {part.lstat().st_uid for part in (path, found, found.parent, found.parent.parent)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if found.name == path.name and found != path and len(users) == 1 and not found.parent.parent.is_symlink() else None
 
 
 def _not_elsewhere(folder: Path, database: Database, found: Recovered) -> Iterator[Path]:
@@ -77,8 +94,8 @@ def _try_lock(path: Path) -> lockfile.Lock | None:
         return None  # removed by another recovery between the look and the lock
 
 
-def _adopt(path: Path, database: Database, found: Recovered, between: Callable[[], bool] | None) -> None:
-    drain = Drain(database, JournalReader(path), path.name)
+def _adopt(path: Path, beside: Path | None, database: Database, found: Recovered, between: Callable[[], bool] | None) -> None:
+    drain = Drain(database, JournalReader(path, beside=beside), path.name)
     broken = ""
     try:
         while drain.step():
@@ -102,9 +119,13 @@ def _adopt(path: Path, database: Database, found: Recovered, between: Callable[[
     if drain.reader.damaged:
         broken = broken or f"{path}: {drain.damaged} places could not be read; all else is in the store"
     if broken:  # kept for a person to look at, and not looked at again
+        if beside is not None:
+            beside.rename(beside.with_name(f".broken-{path.name}"))
         kept = path.rename(path.with_name(f".broken-{path.name}"))
         found.broken.append(f"{broken} (kept as {kept.name})")
         return
+    if beside is not None:
+        shutil.rmtree(beside, ignore_errors=True)
     trash = path.with_name(f".gone-{path.name}")
     path.rename(trash)
     shutil.rmtree(trash, ignore_errors=True)

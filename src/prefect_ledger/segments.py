@@ -28,6 +28,7 @@ POINT_BODY = struct.Struct("<qqdI")  # the same without the mark, for who writes
 RECORD = struct.Struct("<IIqIIII")  # payload length, crc32, spare, series, kind, slots, mark
 HEADER = struct.Struct("<8s16sqqq")  # magic, journal, number, created (ns), bytes
 ARRAY = struct.Struct("<IIqq")  # flags (1: steps follow, 2: times follow), points, first step, time (ns)
+_MARK = struct.Struct("<I")  # the last word of a slot
 MAGIC = b"PFLJ0001"
 POINT_MARK = 0x504F494E
 RECORD_MARK = 0x47454E52
@@ -56,6 +57,46 @@ class Segment:
 def slots_for(payload: int) -> int:
     """Slots a record with so many bytes of payload takes, its header included."""
     return (payload + SLOT - 1) // SLOT + 1
+
+
+def kept(size: int) -> int:
+    """Bytes at the end of a segment of this size that are kept for signal handlers that log while their thread goes on to the next one."""
+    return min(1 << 17, size // 32) // SLOT * SLOT
+
+
+def values_in(memory: mmap.mmap, start: int, end: int) -> int:
+    """How many values stand between two slots: points, also those of arrays, and events."""
+    found, slot = 0, start
+    while slot < end:
+        offset = HEADER_BYTES + slot * SLOT
+        mark = _MARK.unpack_from(memory, offset + SLOT - _MARK.size)[0]
+        slots = 1
+        if mark == POINT_MARK:
+            found += 1
+        elif mark == RECORD_MARK:
+            _, _, _, _, kind, slots, _ = RECORD.unpack_from(memory, offset)
+            found += ARRAY.unpack_from(memory, offset + SLOT)[1] if kind == Kind.ARRAY else kind == Kind.EVENT
+        else:
+            break
+        slot += max(1, slots)
+    return found
+
+
+def written(segment: Segment, used: int, journal: uuid.UUID, folder: Path) -> Segment:
+    """The first ``used`` bytes of a segment that lives in memory only, as one that has a file in ``folder``.
+
+    Raises:
+        OSError: no space or no rights; no file is left behind.
+    """
+    memory, path = allocate(folder, used)
+    try:
+        memory[HEADER_BYTES:used] = segment.memory[HEADER_BYTES:used]
+        stamp(memory, journal, segment.number, used)
+        return Segment(segment.number, memory, used, publish(path, folder, segment.number))
+    except BaseException:
+        memory.close()
+        path.unlink(missing_ok=True)
+        raise
 
 
 def allocate(folder: Path, size: int, fresh: list[Path] | None = None) -> tuple[mmap.mmap, Path]:
@@ -117,9 +158,9 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:08d}.seg"
 
 
-def newest(folder: Path) -> int:
-    """The greatest number of a segment in ``folder``; 0 when there is none."""
-    return max((int(path.stem) for path in folder.glob("*.seg") if path.stem.isdigit()), default=0)
+def newest(*folders: Path) -> int:
+    """The greatest number of a segment in these folders; 0 when there is none."""
+    return max((int(path.stem) for folder in folders for path in folder.glob("*.seg") if path.stem.isdigit()), default=0)
 
 
 def stamp(memory: mmap.mmap, journal: uuid.UUID, number: int, size: int) -> None:

@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import stat
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -224,6 +225,36 @@ def test_a_signal_handler_that_logs_loses_nothing(tmp_path: Path) -> None:
         assert [step for step, _ in points[key]] == list(range(count))
 
 
+def test_signals_that_come_while_a_segment_changes_are_let_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that logs more often than a segment can be made does not stop its thread from going on to the next one: what comes
+    meanwhile has room, under names that are told with it, and nothing is lost."""
+    journal, channel, told = journal_in(tmp_path / "j", segment_bytes=1 << 16, first_bytes=1 << 16)
+    counts = {"outer": 0, "inner": 0}
+    allocate, within = journal._allocate, 0
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal within
+        within += 1
+        for _ in range(5):  # signals that come in the time that a segment takes: if these made segments too, there would be no end
+            log("inner")
+        return allocate(*arguments)
+
+    def log(key: str) -> None:
+        channel.log_metric(key, float(counts[key]), step=counts[key])
+        counts[key] += 1
+
+    log("outer")
+    monkeypatch.setattr(journal, "_allocate", interrupted)
+    for _ in range(50_000):
+        log("outer")
+    channel.say(Noted(run=RUN, at=1, text="end"))
+    points, events = read_all(journal)
+    assert {key: [step for step, _ in values] for key, values in points.items()} == {k: list(range(n)) for k, n in counts.items()}
+    assert within > 20
+    assert counts["inner"] == 5 * within
+    assert (len(events), journal.dropped, told) == (1, 0, [])
+
+
 def test_a_signal_handler_that_raises_leaves_the_journal_whole(tmp_path: Path) -> None:
     """Exceptions thrown into log_metric at random moments lose no value whose call had returned, leave no files that nobody uses, and
     logging goes on."""
@@ -335,6 +366,26 @@ def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:
     time.sleep(1.1)
     channel.log_metric("later", 1.0)
     assert "later" in read_all(journal, live=True)[0] if 1 in journal.segments else journal.segments[max(journal.segments)].path is not None
+
+
+def test_a_full_folder_is_left_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the journal's folder takes no more segments, another folder has the next ones, on disk, said once; closed in order with all in
+    the store, neither is left."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    journal, channel, told = journal_in(tmp_path / "j", segment_bytes=1 << 16, first_bytes=1 << 16)
+    channel.log_metric("a", 0.0, step=0)
+    shutil.rmtree(journal.folder)  # a folder that takes nothing
+    for i in range(1, 10_000):
+        channel.log_metric("a", float(i), step=i)
+    assert [step for step, _ in read_all(journal, live=True)[0]["a"]] == list(range(10_000))
+    assert all(
+        segment.path is not None and segment.path.is_relative_to(tmp_path / "tmp") for segment in list(journal.segments.values())[1:]
+    )
+    assert len(told) == 1
+    assert "is used beside it" in told[0]
+    assert journal.close(reached=journal.position()) == 0
+    assert [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()] == []
 
 
 def test_a_folder_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:
@@ -465,6 +516,7 @@ def test_a_folder_that_is_removed_does_not_end_the_run(tmp_path: Path) -> None:
         channel.log_metric("a", float(i))
     assert len(read_all(journal, live=True)[0]["a"]) == 10_001
     assert told
+    journal.close(reached=journal.position())
 
 
 def test_names_of_runs_that_are_over_are_forgotten(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ class Place:
     def start(self, code: str, *arguments: str, options: tuple[str, ...] = (), before: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Start a program, with Python's ``options`` and the words ``before`` its command; its output is kept apart."""
         command = [*before, sys.executable, *options, "-c", textwrap.dedent(code), *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment, cwd=ROOT)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=self.environment, cwd=ROOT)
 
     def run(self, code: str, *arguments: str, options: tuple[str, ...] = ()) -> Ended:
         """Run a program to its end."""

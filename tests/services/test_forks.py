@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -47,6 +49,50 @@ def test_what_other_processes_log_arrives(tmp_path: Path, way: str) -> None:
     assert (found["status"], found["end"], found["attempts"], found["notes"]) == ("RUNNING", "COMPLETED", 1, [])
     assert found["parent"] == [0, 1]
     assert place.waiting() == []
+
+
+LOCKED = """
+    import os, sys, time
+    from prefect_ledger import start_run
+    from prefect_ledger.tracking.ledger import ledger
+
+    run = start_run(experiment="forks")
+    assert ledger().flush(100) == 0
+    print("ready", flush=True)
+    sys.stdin.readline()
+    run.log_metric("loss", 0.5, step=0)
+    time.sleep(1)  # by now the recorder waits for the lock
+    before = time.monotonic()
+    for number in range(10):
+        if os.fork() == 0:
+            run.log_metric("loss", 0.5, step=1 + number)
+            os._exit(0)
+        assert os.wait()[1] == 0
+    print(time.monotonic() - before, flush=True)
+    sys.stdin.readline()
+    run.finish()
+"""
+
+
+def test_forks_wait_once_for_a_store_that_is_locked(tmp_path: Path) -> None:
+    """While somebody holds the database the first fork waits for it, in vain, and those that follow do not wait again; nothing is lost."""
+    place = Place(tmp_path / "ledger")
+    child = place.start(LOCKED)
+    assert child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout.readline() == "ready\n", ended(child).err
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger" / "ledger.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        child.stdin.write("go\n")
+        child.stdin.flush()
+        seconds = float(child.stdout.readline())
+        holder.execute("COMMIT")
+    done = ended(child)  # closes its input
+    assert done.code == 0, done.err
+    assert seconds < 15  # not a measurement: ten waits of two seconds are twenty
+    (run,) = place.runs()
+    place.recover()
+    assert place.steps(run.id, "loss") == list(range(11))
 
 
 def _many_forks(place: Place) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import queue
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,12 +14,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prefect_ledger.database import Database, rows
 from prefect_ledger.errors import StoreUnavailable
-from prefect_ledger.events import DatasetLogged, RunStatusSeen
+from prefect_ledger.events import DatasetLogged, RunStatusSeen, TagsSet
+from prefect_ledger.journal import Journal
+from prefect_ledger.recorder import Recorder
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 from tests.services.scripts import Place, ended
@@ -74,10 +80,11 @@ def test_a_store_that_is_away_for_the_whole_run_costs_nothing_but_a_word(
 ) -> None:
     """The program ends as if nothing were; the trouble is said once and what is held once; recovery brings everything in, once."""
     with store(tmp_path) as (place, bring_back):
-        for number in range(2):
-            done = ended(place.start(PROGRAM, str(number), "1"))
+        children = [place.start(PROGRAM, str(number), "1") for number in range(2)]
+        for done in map(ended, children):
             assert done.code == 0, done.err
             assert "Traceback" not in done.err
+            assert done.err.count("the end of this process waits for it") == (store is stopped), done.err
             assert done.err.count("what is logged waits in") == 1, done.err
             assert done.err.count("records are not in the store") == 1, done.err
         assert len(place.waiting()) == 2
@@ -87,7 +94,7 @@ def test_a_store_that_is_away_for_the_whole_run_costs_nothing_but_a_word(
         found = place.recover()
         assert (found.journals, found.points, found.crashed) == (2, 4_000, [])
         assert place.recover().journals == 0
-        runs = place.runs()
+        runs = sorted(place.runs(), key=lambda run: run.tags["n"])
         assert [(run.status, run.params, run.tags) for run in runs] == [("COMPLETED", {"depth": "6"}, {"n": str(n)}) for n in range(2)]
         assert [place.steps(run.id, "loss") for run in runs] == [list(range(2_000))] * 2
 
@@ -154,6 +161,85 @@ def test_a_server_that_is_stopped_and_started_during_the_run_gets_everything_onc
         database.close()
     assert len(said) == 1
     assert "cannot be used now" in said[0]
+
+
+AT_THE_END = """
+    import sys
+    from prefect_ledger import start_run
+    from prefect_ledger.tracking.ledger import ledger
+
+    with start_run(experiment="trouble") as run:
+        assert ledger().flush(100) == 0
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for i in range(1_000):
+            run.log_metric("loss", 0.5, step=i)
+"""
+
+
+def test_a_server_that_comes_back_while_a_program_ends_gets_everything(tmp_path: Path) -> None:
+    """The server goes away shortly before the program's end and comes back shortly after: the end waits for it, says so, and all is in."""
+    with postgres() as server:
+        place = Place(tmp_path / "ledger", server.url())
+        child = place.start(AT_THE_END)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.readline() == "ready\n"
+        server.stop()
+        child.stdin.write("go\n")
+        child.stdin.flush()
+        said = ""
+        while "the end of this process waits for it" not in said and (line := child.stderr.readline()):
+            said += line
+        server.start()
+        done = ended(child)
+        assert (done.code, "records are not in the store" in done.err) == (0, False), said + done.err
+        (run,) = place.runs()
+        assert run.status == "COMPLETED"
+        assert place.steps(run.id, "loss") == list(range(1_000))
+        assert place.waiting() == []
+
+
+def test_a_server_that_has_been_away_for_long_is_not_waited_for(tmp_path: Path) -> None:
+    """At the end a store that has refused for longer than the end would wait is tried once more, and what is held is said."""
+    with postgres() as server, told() as said:
+        server.stop()
+        ledger = ledger_at(tmp_path / "ledger", store_url=server.url())
+        run = ledger.start(experiment="trouble")
+        with pytest.raises(StoreUnavailable):
+            ledger.flush()
+        assert ledger.recorder is not None
+        assert ledger.recorder._refused_at is not None
+        ledger.recorder._refused_at -= 60
+        run.finish()
+        ledger.close()
+    assert [sentence for sentence in said if "the end of this process waits" in sentence] == []
+    assert "records are not in the store" in said[-1]
+
+
+def test_what_is_over_in_a_moment_is_not_said_and_does_not_use_up_the_word(tmp_path: Path) -> None:
+    """An error of one moment, of whatever kind, is tried again at once and in silence; the outage that follows is said."""
+    database = Database(f"sqlite:///{tmp_path}/place/ledger.db")
+    strange = [KeyError(140539777246912)]
+
+    def connect() -> Database:
+        if strange:
+            raise strange.pop()
+        return database
+
+    (tmp_path / "place").write_text("")
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    journal = Journal(tmp_path / "journals", on_trouble=said.put)
+    journal.say(TagsSet(run="8f2c51aa-3b1e-4c58-9b7e-0d6a5f3c2e11", at=1, values={"a": "1"}))
+    recorder = Recorder(journal, connect)
+    recorder.start()
+    assert "what is logged waits in" in said.get(timeout=60)
+    (tmp_path / "place").unlink()
+    assert recorder.finish(60) == (0, 0)
+    database.close()
+    assert strange == []
+    assert said.empty()
 
 
 def test_open_run_with_a_whole_id_needs_no_store(tmp_path: Path) -> None:
@@ -311,8 +397,8 @@ def test_a_journal_folder_that_cannot_be_written_is_replaced(tmp_path: Path) -> 
     assert [(run.status, len(place.steps(run.id, "loss"))) for run in place.runs()] == [("COMPLETED", 2_000), ("CRASHED", 2_000)]
 
 
-def small_disk(folder: Path) -> list[str]:
-    """The words before a command that give it a file system of 3 MB of its own at ``folder``."""
+def small_disk(folder: Path, size: str = "3m") -> list[str]:
+    """The words before a command that give it a file system of ``size`` of its own at ``folder``."""
     words = [
         "unshare",
         "--user",
@@ -320,7 +406,7 @@ def small_disk(folder: Path) -> list[str]:
         "--mount",
         "sh",
         "-c",
-        f'mount -t tmpfs -o size=3m tmpfs "{folder}" && exec "$@"',
+        f'mount -t tmpfs -o size={size} tmpfs "{folder}" && exec "$@"',
         "sh",
     ]
     probe = subprocess.run([*words, "true"], capture_output=True, text=True, check=False) if shutil.which("unshare") else None
@@ -388,6 +474,66 @@ def test_a_place_that_takes_no_segment_is_passed_over(tmp_path: Path) -> None:
     assert place.run("import sys; from prefect_ledger.cli import main; sys.exit(main(['recover']))").code == 0
     (run,) = place.runs()
     assert (run.status, place.steps(run.id, "loss")) == ("CRASHED", list(range(1_000)))
+
+
+FULL_THEN_LARGER = """
+    import json, os, subprocess, sys
+    from pathlib import Path
+
+    done = subprocess.run([sys.executable, "-c", sys.argv[1]], capture_output=True, text=True)
+    home = Path(os.environ["PREFECT_LEDGER_HOME"])
+    subprocess.run(["mount", "-o", "remount,size=200m", str(home)], check=True)
+    from prefect_ledger.cli import main
+    from tests.services.scripts import Place
+    assert main(["recover"]) == 0
+    place = Place(home)
+    (run,) = place.runs()
+    found = {"code": done.returncode, "err": done.stderr, "status": run.status, "params": dict(run.params)}
+    found["steps"] = len(place.steps(run.id, "m"))
+    left = [str(path) for root in (home / "journals", Path(os.environ["TMPDIR"])) for path in root.rglob("*.seg")]
+    print("\\n" + json.dumps(found | {"left": left}))
+"""
+
+UNTIL_FULL = """
+from prefect_ledger import start_run
+run = start_run()
+for i in range(400_000):
+    run.log_metric("m", 0.5, step=i)
+run.log_param("done", True)
+run.finish()
+"""
+
+
+def _until_full(home: Path, temporary: Path, disk: Path) -> dict[str, Any]:
+    """What is in the store after a program filled ``disk``, the disk was made larger, and ``recover`` ran."""
+    for folder in (disk, *([] if temporary.is_relative_to(disk) else [temporary])):
+        folder.mkdir()
+    place = Place(home, more={"TMPDIR": str(temporary)})
+    done = ended(place.start(FULL_THEN_LARGER, UNTIL_FULL, before=small_disk(disk, "4m")))
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out.splitlines()[-1])
+    assert found["code"] == 0
+    assert "Traceback" not in found["err"]
+    assert found["left"] == []
+    return found
+
+
+def test_a_full_disk_under_store_and_journal_loses_nothing_while_another_has_room(tmp_path: Path) -> None:
+    """Store and journal share a disk, as they do by default, and it fills up: the journal goes on in the temporary folder, the end says
+    that what is held waits, and with room on the disk all of it comes in."""
+    found = _until_full(tmp_path / "disk", tmp_path / "tmp", tmp_path / "disk")
+    assert (found["status"], found["params"], found["steps"]) == ("COMPLETED", {"done": "True"}, 400_000)
+    assert "is used beside it" in found["err"]
+    assert "values are lost" not in found["err"]
+
+
+def test_what_a_full_disk_takes_is_counted_to_the_last_value(tmp_path: Path) -> None:
+    """With no other folder either, what memory held and no disk took is said to be lost at the end: its number, and what is in the store
+    after a recovery, are all that was logged."""
+    found = _until_full(tmp_path / "disk", tmp_path / "disk", tmp_path / "disk")
+    (lost,) = re.findall(r"(\d+) values are lost", found["err"])
+    assert 0 < int(lost) < 400_000
+    assert 0 <= found["steps"] + int(lost) - 400_000 < 10  # the run's end and its parameter are values too
 
 
 def test_a_full_disk_under_everything_does_not_end_the_run(tmp_path: Path) -> None:

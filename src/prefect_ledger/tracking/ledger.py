@@ -21,6 +21,7 @@ from prefect_ledger import forks
 from prefect_ledger.errors import RunNotFound, StoreUnavailable
 from prefect_ledger.events import RunAttached, RunStarted, TagsSet
 from prefect_ledger.journal import Journal
+from prefect_ledger.journal_folders import spare_root
 from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
@@ -274,11 +275,16 @@ class Ledger:
             if run.owned and not run.finished and run.kind == "script":
                 run.end(error, refuse=refuse)
         if self.recorder is not None:
-            held = self.recorder.finish(timeout)
-            if held:
+            store, left = self.settings.shown_store_url, self.recorder.finish(timeout)
+            if left.waiting:
                 _warn(
-                    f"{held} records are not in the store {self.settings.shown_store_url} yet; they wait in {self.journal.folder}:"
+                    f"{left.waiting} records are not in the store {store} yet; they wait in {self.journal.folders}:"
                     " prefect-ledger recover brings them in"
+                )
+            if left.lost:
+                _warn(
+                    f"{left.lost} values are lost: the store {store} did not take them, and no folder had room for them, neither"
+                    f" {self.journal.root} nor {spare_root(self.journal.root)}"
                 )
             self.recorder = None
         if said := send_held(self):
