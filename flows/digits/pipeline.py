@@ -7,7 +7,19 @@ from typing import Annotated, Any, NamedTuple
 from numpy.typing import NDArray
 from prefect.runtime import task_run
 
-from prefect_ledger import Artifact, Dataset, Metrics, Model, log_dict, log_figure, log_metrics, set_tags, tracked_flow, tracked_task
+from prefect_ledger import (
+    Artifact,
+    Dataset,
+    Metrics,
+    Model,
+    log_dict,
+    log_figure,
+    log_metrics,
+    log_model,
+    set_tags,
+    tracked_flow,
+    tracked_task,
+)
 
 from .data import Split, split
 from .families import fitted, scores
@@ -94,6 +106,7 @@ def judge(
     probabilities = model.predict_proba(data.x_test)
     loss, accuracy = scores(probabilities, data.y_test)
     log_figure(roc(data.y_test, probabilities), "roc.png")
+    log_model(model, "best", input_example=data.x_test[:5], metadata={"candidate": winner})
     wrong = int((probabilities.argmax(1) != data.y_test).sum())
     report = f"# {winner}\n\n{accuracy:.2%} of {len(data.y_test)} test images read right, {wrong} wrong; log loss {loss:.4f}.\n"
     return {"loss": loss, "accuracy": accuracy}, report

@@ -205,6 +205,7 @@ def _next(console: Console, run_id: str, runs: Sequence[Run]) -> None:
         (f"prefect-ledger runs compare {first} {second}", "the first two, and only what differs"),
         (f"prefect-ledger runs show {run_id[:8]}", "the flow: its children, the task that was retried"),
         ('prefect-ledger runs list -f "max(metrics.val.accuracy) > 0.97"', "search all your runs"),
+        (f"prefect-ledger serve runs:/{run_id[:8]}/best", "the winner over HTTP: http://127.0.0.1:8000/docs says how to ask it"),
         ("prefect-ledger doctor", "where all this is kept"),
     ):
         console.print(f"  {command}", style="cyan", soft_wrap=True)

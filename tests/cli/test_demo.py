@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import command, document, process, python
+from tests.serving.running import server
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="the extra 'demo' is not installed")
@@ -28,7 +29,8 @@ def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
     assert len({run["params"]["family"] for run in children}) == 3
     whole = document(command("runs", "show", parent["id"], "--json", home=home))
     assert {task["tries"] for task in whole["task_runs"]} == {1, 2}
-    assert {one["path"] for one in whole["artifacts"]} == {"candidates.json", "report.md", "roc.png"}
+    files = {one["path"] for one in whole["artifacts"] if not one["path"].startswith("models/")}
+    assert files == {"candidates.json", "report.md", "roc.png"}
     assert {one["name"] for one in whole["datasets"]} == {"digits-train", "digits-test"}
     best = max(children, key=lambda run: (run["metrics"]["val.accuracy"], -run["metrics"]["val.loss"]))
     assert parent["tags"]["winner"] == best["name"]
@@ -36,6 +38,12 @@ def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
     assert winner["summaries"]["val.loss"]["count"] == 20
     assert {one["path"].rpartition("/")[2] for one in winner["artifacts"]} >= {"confusion.png", "MLmodel", "model.skops"}
     assert winner["facts"]["packages"]["scikit-learn"]
+    [model] = whole["models"]
+    assert f"prefect-ledger serve runs:/{parent['id'][:8]}/best" in done.stdout
+    with server(f"runs:/{parent['id']}/best", tmp_path, home=home) as served:
+        status, found, headers = served.ask({"inputs": [[0.0] * 64]})
+        assert (status, headers["x-model-id"]) == (200, model["id"])
+        assert found["predictions"][0] in range(10)
 
 
 def test_a_missing_extra_is_named_before_anything_starts(tmp_path: Path) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +16,7 @@ from hypothesis import strategies as st
 
 from prefect_ledger import start_run
 from prefect_ledger.tracking.ledger import Ledger
-from tests.services_real.processes import clean_environment, dies_with_us, free_port, start, stop, wait_until
-
-
-class Server:
-    """A server that runs."""
-
-    def __init__(self, port: int, child: Any) -> None:
-        self.port, self.child = port, child
-
-    def ask(self, body: Any, path: str = "/invocations") -> tuple[int, Any, dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            if body is None:
-                connection.request("GET", path)
-            else:
-                connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            data = answer.read()
-            found = json.loads(data) if answer.headers.get_content_type() == "application/json" and data.strip() else data
-            return answer.status, found, {key.lower(): value for key, value in answer.headers.items()}
-        finally:
-            connection.close()
-
-
-@contextmanager
-def server(reference: str, folder: Path, *words: str, home: Path | None = None) -> Iterator[Server]:
-    """``prefect-ledger serve`` on a free port."""
-    port, log = free_port(), folder / "serve.log"
-    command = [*dies_with_us(), sys.executable, "-m", "prefect_ledger.cli", "serve", reference, "--port", str(port), "--trust", *words]
-    home = home or folder / "ledger"
-    env = clean_environment(PREFECT_LEDGER_HOME=str(home), PREFECT_HOME=str(folder / "prefect"))
-    child = start(command, log, env=env, cwd=folder)
-    one = Server(port, child)
-
-    def ready() -> bool:
-        try:
-            return one.ask(None, "/ping")[0] == 200
-        except OSError:
-            return False
-
-    try:
-        wait_until(ready, child, log, seconds=60)
-        yield one
-    finally:
-        stop(child, signal.SIGTERM)
+from tests.serving.running import server
 
 
 def test_a_model_is_served_by_the_command(columns_model: Path, tmp_path: Path) -> None:
