@@ -6,11 +6,12 @@ import csv
 import json
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pytest
+import xgboost
 from sklearn import metrics
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import DBSCAN, KMeans
@@ -43,11 +44,6 @@ def fitted(cancer: Split) -> Any:
 
 def last(run: Run, key: str) -> float:
     return run.metrics[key]
-
-
-def artifact(ledger: Ledger, run: Run, path: str) -> str:
-    found = next(one for one in run.artifacts if one.path == path)
-    return Path(found.uri.removeprefix("file://")).read_text(encoding="utf-8")
 
 
 def test_a_classifier_is_logged_with_what_scikit_learn_says_of_it(fresh_ledger: Ledger, fitted: Any, cancer: Split) -> None:
@@ -102,6 +98,23 @@ def test_several_classes_and_decisions_without_probabilities(fresh_ledger: Ledge
     assert [one.name for one in shown.models] == ["model"]
 
 
+def test_frames_of_one_column_and_estimators_of_others(fresh_ledger: Ledger) -> None:
+    """Labels as pandas keeps them, nullable and in a frame; XGBoost's and LightGBM's estimators as models of their own flavors."""
+    data, y = load_iris(return_X_y=True, as_frame=True)
+    frame = y.astype("Int64").to_frame()
+    boosted = xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(data, y)
+    light = lightgbm.LGBMRegressor(n_estimators=2, n_jobs=1, verbosity=-1).fit(data, y)
+    with start_run(experiment="sk") as run:
+        first = log_sklearn(boosted, data, frame, plots=False)
+        second = log_sklearn(light, data, frame["target"], prefix="light.", plots=False)
+    shown = get_run(run.id)
+    assert last(shown, "train.accuracy") == boosted.score(data, y)
+    assert last(shown, "light.train.r2") == pytest.approx(light.score(data, y))
+    assert first is not None
+    assert second is not None
+    assert (first.flavor, second.flavor) == ("xgboost", "lightgbm")
+
+
 def test_regression_and_clustering_have_metrics_of_their_own(fresh_ledger: Ledger) -> None:
     """Errors and R2 of a regressor; the silhouette of clusters, noise left out, also behind a scaler."""
     data, y = load_diabetes(return_X_y=True)
@@ -140,7 +153,7 @@ def test_a_search_is_a_table_series_and_children(fresh_ledger: Ledger, cancer: S
     np.testing.assert_array_equal(shown.metric("search.best.test_score").values, folds)
     assert shown.params["search.best.max_depth"] == str(search.best_params_["max_depth"])
     assert shown.params["max_depth"] == str(search.best_params_["max_depth"])
-    rows = list(csv.DictReader(artifact(fresh_ledger, shown, "search/candidates.csv").splitlines()))
+    rows = list(csv.DictReader(shown.read_artifact("search/candidates.csv").decode().splitlines()))
     assert [float(row["mean_test_score"]) for row in rows] == list(found["mean_test_score"])
     assert [row["param_max_depth"] for row in rows] == [str(one["max_depth"]) for one in found["params"]]
     found_runs = search_runs("sk", order_by=["metrics.mean_test_score desc"], filter="params.max_depth = 3")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prefect_ledger.autolog.importance import log_importance
 from prefect_ledger.autolog.parameters import plain_value
-from prefect_ledger.autolog.writer import Writer, check_model
+from prefect_ledger.autolog.writer import Writer, check_model, warn
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class LightGBMCallback:
             raise InvalidValue(f"{_WHO}: importance is one of {', '.join(_KINDS)}, or None, not {importance!r:.80}")
         self._writer = Writer(run, prefix, _WHO)
         self._name, self._importance, self._plots, self._example, self._register = name, importance, plots, input_example, register
-        self._inside = False
+        self._inside = self._hinted = False
         self._booster: Any = None
 
     def __enter__(self) -> Self:
@@ -73,16 +73,21 @@ class LightGBMCallback:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._inside = False
-        booster, self._booster = self._booster, None
-        if error is None and booster is not None and not hasattr(booster, "boosters"):
-            self._end(booster)
+        if error is None:
+            self._finish()
+        self._booster = None
 
     def __call__(self, env: Any) -> None:
         if env.iteration == env.begin_iteration:
             with self._writer.attempt("parameters"):
                 self._begin(env)
+            if self._booster is not None and self._booster is not env.model:  # a second training in one block
+                self._finish()
         if self._inside:
             self._booster = env.model
+        elif self._name is not None and not self._hinted:
+            self._hinted = True
+            warn(f"{_WHO} logs the model at the end of its block: 'with {_WHO}() as callback:' around the training; name=None logs none")
         with self._writer.attempt("metrics"):
             for result in env.evaluation_result_list or ():
                 self._point(tuple(result), env.iteration)
@@ -97,6 +102,11 @@ class LightGBMCallback:
         self._writer.metric(f"{data}.{metric}", value, round_)
         if len(result) > 4 and result[4] is not None:
             self._writer.metric(f"{data}.{metric}.std", result[4], round_)
+
+    def _finish(self) -> None:
+        booster, self._booster = self._booster, None
+        if booster is not None and not hasattr(booster, "boosters"):  # those of cross-validation are no model
+            self._end(booster)
 
     def _end(self, booster: Any) -> None:
         with self._writer.attempt("the best iteration"):

@@ -26,8 +26,8 @@ class Answers:
     """What an estimator says of ``X``, asked once: labels or values, probabilities or decisions."""
 
     def __init__(self, estimator: Any, X: Any, y: Any) -> None:  # noqa: N803  # as scikit-learn calls it
-        self.kind, self.y = kind_of(estimator), None if y is None else np.asarray(y)
-        self.predicted = np.asarray(estimator.predict(X))
+        self.kind, self.y = kind_of(estimator), None if y is None else _flat(y)
+        self.predicted = _flat(estimator.predict(X))
         self.classes: Any = _classes(estimator) if self.kind == "classifier" else None
         self.probabilities: Any = None
         self.ranks: Any = None  # what orders by how likely: of two classes, for the second alone
@@ -112,6 +112,14 @@ def clustering_scores(estimator: Any, X: Any, y: Any) -> Scores:  # noqa: N803
         yield "silhouette", lambda: metrics.silhouette_score(points, labels[inside], sample_size=size, random_state=0)
     if y is not None:
         yield "adjusted_rand", lambda: metrics.adjusted_rand_score(np.asarray(y), labels)
+
+
+def _flat(values: Any) -> Any:
+    """An array; a single column as one dimension, and pandas' own whole numbers and texts as numpy's."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return np.asarray(array.tolist()) if array.dtype == object else array
 
 
 def _classes(estimator: Any) -> Any:

@@ -88,15 +88,8 @@ class Writer:
         """Warn, the first time; what follows from the same cause would only repeat it."""
         with self._mutex:
             told, self._told = self._told, True
-        if told:
-            return
-        from prefect_ledger.tracking.ledger import LedgerWarning
-
-        sentence = f"{self.who} {trouble}; nothing of it ends what you do, and further trouble of this kind is not told"
-        try:
-            warnings.warn(sentence, LedgerWarning, stacklevel=4)
-        except LedgerWarning:  # warnings are errors here, and training goes on all the same
-            sys.stderr.write(f"LedgerWarning: {sentence}\n")
+        if not told:
+            warn(f"{self.who} {trouble}; nothing of it ends what you do, and further trouble of this kind is not told")
 
     # --- what is logged; each inside an attempt -----------------------------------------------------------------------
 
@@ -145,6 +138,16 @@ class Writer:
         with self.attempt(f"the model {name!r}"):
             logged = self.run.log_model(model, name, **about)
         return logged  # noqa: RET504  # the block above may end before it is set
+
+
+def warn(sentence: str) -> None:
+    """Tell a person something; never an exception."""
+    from prefect_ledger.tracking.ledger import LedgerWarning
+
+    try:
+        warnings.warn(sentence, LedgerWarning, stacklevel=4)
+    except LedgerWarning:  # warnings are errors here, and training goes on all the same
+        sys.stderr.write(f"LedgerWarning: {sentence}\n")
 
 
 def check_model(who: str, name: object, register: object) -> None:

@@ -1,0 +1,162 @@
+"""XGBoost's and LightGBM's callbacks: the training is the same with them, and what is logged is what the framework reports."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pytest
+import xgboost
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV
+
+from prefect_ledger import get_run, load_model, start_run
+from prefect_ledger.autolog import LightGBMCallback, XGBoostCallback
+from prefect_ledger.errors import InvalidName, InvalidValue, NoActiveRun
+from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
+
+X, Y = load_breast_cancer(return_X_y=True, as_frame=True)
+X.columns = [f"c{number}" for number in range(X.shape[1])]
+TRAIN, TEST = slice(0, 400), slice(400, None)
+XGB: dict[str, Any] = {"objective": "binary:logistic", "eta": 0.3, "max_depth": 3, "subsample": 0.5, "seed": 3, "nthread": 1}
+LGB: dict[str, Any] = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1, "seed": 3, "bagging_fraction": 0.5}
+
+
+def boost(callbacks: list[Any], **more: Any) -> tuple[xgboost.Booster, dict[str, Any]]:
+    data, held = xgboost.DMatrix(X[TRAIN], Y[TRAIN]), xgboost.DMatrix(X[TEST], Y[TEST])
+    told: dict[str, Any] = {}
+    params = {**XGB, "eval_metric": ["error@0.7", "logloss"]}
+    booster = xgboost.train(
+        params, data, 40, evals=[(data, "train"), (held, "held")], evals_result=told, verbose_eval=False, callbacks=callbacks, **more
+    )
+    return booster, told
+
+
+def light(callbacks: list[Any], rounds: int = 40) -> tuple[lightgbm.Booster, dict[str, Any]]:
+    data = lightgbm.Dataset(X[TRAIN], Y[TRAIN])
+    told: dict[str, Any] = {}
+    callbacks = [*callbacks, lightgbm.record_evaluation(told), lightgbm.early_stopping(4, verbose=False)]
+    booster = lightgbm.train(LGB, data, rounds, valid_sets=[data.create_valid(X[TEST], Y[TEST])], valid_names=["held"], callbacks=callbacks)
+    return booster, told
+
+
+def test_xgboost_logs_what_it_reports_and_trains_the_same(fresh_ledger: Ledger) -> None:
+    """Each round of each metric, the best round, parameters as they were given, importance, and the very booster."""
+    alone, told = boost([], early_stopping_rounds=3)
+    with start_run(experiment="xgb") as run:
+        booster, again = boost([XGBoostCallback(name="xgb", input_example=X.head(2))], early_stopping_rounds=3)
+    held = xgboost.DMatrix(X[TEST])
+    np.testing.assert_array_equal(alone.predict(held), booster.predict(held))
+    assert (again, booster.best_iteration) == (told, alone.best_iteration)
+    shown = get_run(run.id)
+    for key, values in {
+        "train.error_at_0.7": told["train"]["error@0.7"],
+        "train.logloss": told["train"]["logloss"],
+        "held.logloss": told["held"]["logloss"],
+    }.items():
+        series = shown.metric(key)
+        np.testing.assert_array_equal(series.values, values)
+        np.testing.assert_array_equal(series.steps, range(len(values)))
+    assert shown.metrics["best_iteration"] == booster.best_iteration
+    assert shown.metrics["best_score"] == booster.best_score
+    some = {"eta": "0.3", "max_depth": "3", "subsample": "0.5", "objective": "binary:logistic", "booster": "gbtree", "lambda": "1"}
+    assert some.items() <= shown.params.items()
+    assert json.loads(shown.read_artifact("importance/gain.json")) == pytest.approx(booster.get_score(importance_type="gain"))
+    assert "plots/importance.gain.png" in {one.path for one in shown.artifacts}
+    np.testing.assert_array_equal(load_model(f"runs:/{run.id}/xgb").predict(held), booster.predict(held))
+    assert shown.models[0].details["signature"]
+
+
+def test_xgboost_in_cross_validation_and_in_its_estimators(fresh_ledger: Ledger) -> None:
+    """Means and deviations of cv; validation sets of fit, also of copies that a search makes, and of linear boosters."""
+    data = xgboost.DMatrix(X, Y)
+    with start_run(experiment="xgb") as run:
+        table = xgboost.cv(XGB, data, 4, nfold=3, seed=1, as_pandas=True, callbacks=[XGBoostCallback(prefix="cv.")])
+        linear = XGBoostCallback(prefix="linear.", name=None, plots=False)
+        xgboost.train({"booster": "gblinear", "nthread": 1}, data, 2, callbacks=[linear])
+        estimator = xgboost.XGBClassifier(n_estimators=3, n_jobs=1, callbacks=[XGBoostCallback(prefix="fit.", plots=False)])
+        estimator.fit(X[TRAIN], Y[TRAIN], eval_set=[(X[TEST], Y[TEST])], verbose=False)
+        searched = xgboost.XGBClassifier(n_estimators=2, n_jobs=1, callbacks=[XGBoostCallback(prefix="s.", name=None, importance=None)])
+        GridSearchCV(searched, {"n_estimators": [2]}, cv=2).fit(X, Y, eval_set=[(X, Y)], verbose=False)
+    shown = get_run(run.id)
+    np.testing.assert_array_equal(shown.metric("cv.test.logloss").values, table["test-logloss-mean"])
+    np.testing.assert_array_equal(shown.metric("cv.test.logloss.std").values, table["test-logloss-std"])
+    assert len(json.loads(shown.read_artifact("importance/linear.weight.json"))) == X.shape[1]
+    told = estimator.evals_result()["validation_0"]["logloss"]
+    np.testing.assert_array_equal(shown.metric("fit.validation_0.logloss").values, told)
+    assert len(shown.metric("s.validation_0.logloss")) == 3 * 2
+    assert [one.name for one in shown.models] == ["model"]
+
+
+def test_lightgbm_logs_what_it_reports_and_trains_the_same(fresh_ledger: Ledger) -> None:
+    """Each round up to the one that stops it, the best round, parameters, importance, and the very booster."""
+    alone, told = light([])
+    with start_run(experiment="lgb") as run, LightGBMCallback(name="lgb", input_example=X.head(2)) as callback:
+        booster, again = light([callback])
+    np.testing.assert_array_equal(alone.predict(X[TEST]), booster.predict(X[TEST]))
+    assert (again, booster.best_iteration) == (told, alone.best_iteration)
+    shown = get_run(run.id)
+    series = shown.metric("held.binary_logloss")
+    np.testing.assert_array_equal(series.values, told["held"]["binary_logloss"])
+    np.testing.assert_array_equal(series.steps, range(len(series)))
+    assert shown.metrics["best_iteration"] == booster.best_iteration
+    assert shown.metrics["best_score.held.binary_logloss"] == booster.best_score["held"]["binary_logloss"]
+    assert {"objective": "binary", "num_leaves": "7", "num_iterations": "40"}.items() <= shown.params.items()
+    gains = dict(zip(booster.feature_name(), booster.feature_importance("gain"), strict=True))
+    assert json.loads(shown.read_artifact("importance/gain.json")) == pytest.approx(gains)
+    np.testing.assert_array_equal(load_model(f"runs:/{run.id}/lgb").predict(X[TEST]), booster.predict(X[TEST]))
+
+
+def test_lightgbm_in_cross_validation_and_in_its_estimators(fresh_ledger: Ledger) -> None:
+    """Means and deviations of cv; validation sets of fit; without a block the rounds alone, and that is told."""
+    with start_run(experiment="lgb") as run:
+        with LightGBMCallback(prefix="cv.") as callback:
+            folds = lightgbm.cv(LGB, lightgbm.Dataset(X, Y), 3, nfold=3, seed=1, callbacks=[callback])
+        estimator = lightgbm.LGBMClassifier(n_estimators=3, verbosity=-1, n_jobs=1)
+        with pytest.warns(LedgerWarning, match="block"):
+            estimator.fit(X[TRAIN], Y[TRAIN], eval_X=X[TEST], eval_y=Y[TEST], callbacks=[LightGBMCallback(prefix="fit.")])
+    shown = get_run(run.id)
+    np.testing.assert_array_equal(shown.metric("cv.valid.binary_logloss").values, folds["valid binary_logloss-mean"])
+    np.testing.assert_array_equal(shown.metric("cv.valid.binary_logloss.std").values, folds["valid binary_logloss-stdv"])
+    told = estimator.evals_result_["valid_0"]["binary_logloss"]
+    np.testing.assert_array_equal(shown.metric("fit.valid_0.binary_logloss").values, told)
+    assert shown.models == []
+
+
+@pytest.mark.parametrize("kind", [XGBoostCallback, LightGBMCallback])
+def test_wrong_arguments_are_told_where_the_callback_is_made(fresh_ledger: Ledger, kind: Callable[..., Any]) -> None:
+    """And not after an hour of training."""
+    with pytest.raises(NoActiveRun):
+        kind()
+    with start_run(experiment="boost"):
+        with pytest.raises(InvalidName):
+            kind(name="a/b")
+        for wrong in ({"importance": "luck"}, {"prefix": 3}, {"run": "abc"}, {"register": 5}):
+            with pytest.raises(InvalidValue):
+                kind(**wrong)
+
+
+def test_trouble_in_logging_ends_no_training(fresh_ledger: Ledger) -> None:
+    """A run that takes no more values is told once, and the models are as they would have been."""
+    run = start_run(experiment="boost")
+    heavy, small = XGBoostCallback(run=run), LightGBMCallback(run=run)
+    run.finish()
+    with pytest.warns(LedgerWarning, match="is finished") as told:
+        booster, _ = boost([heavy])
+    assert len(told) == 1
+    with pytest.warns(LedgerWarning, match="is finished") as told, small:
+        light([small])
+    assert len(told) == 1
+    np.testing.assert_array_equal(boost([])[0].predict(xgboost.DMatrix(X)), booster.predict(xgboost.DMatrix(X)))
+
+
+def test_a_callback_in_another_process_finds_its_run(fresh_ledger: Ledger) -> None:
+    """What joblib sends to its workers: the callback goes as bytes, the run is found by its id."""
+    with start_run(experiment="boost") as run:
+        sent = pickle.loads(pickle.dumps(LightGBMCallback(name=None)))
+        light([sent], rounds=2)
+    assert len(get_run(run.id).metric("held.binary_logloss")) == 2

@@ -1,0 +1,24 @@
+"""What autologging costs whoever does not use it: nothing; and it is what its page says it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import prefect_ledger.autolog
+
+
+def test_no_framework_is_imported_before_it_is_used() -> None:
+    """The package, scikit-learn's verbs and the callbacks of LightGBM and Optuna bring no framework with them."""
+    code = (
+        "import sys; from prefect_ledger.autolog import LightGBMCallback, OptunaCallback, log_cross_validation, log_search, log_sklearn;"
+        "print(sorted({'sklearn', 'xgboost', 'lightgbm', 'optuna', 'matplotlib', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    """Names are loaded when they are first used, so that a wrong one would only then be seen."""
+    for name in prefect_ledger.autolog.__all__:
+        assert getattr(prefect_ledger.autolog, name).__doc__
