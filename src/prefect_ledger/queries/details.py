@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
@@ -37,21 +38,28 @@ class RunFields(NamedTuple):
     lifecycle: str
 
 
-_RUNS = """SELECT r.id, r.name, e.name, r.experiment_id, r.status, r.attempt, r.parent_id, r.kind, r.user_id, r.status_reason, r.started,
- r.ended, r.artifact_uri, r.lifecycle FROM runs r LEFT JOIN experiments e ON e.id = r.experiment_id WHERE r.id {among}"""
-_PARAMS = "SELECT run_id, attempt, key, value FROM params WHERE run_id {among}"
+_FIELDS = """r.id, r.name, e.name, r.experiment_id, r.status, r.attempt, r.parent_id, r.kind, r.user_id, r.status_reason, r.started,
+ r.ended, r.artifact_uri, r.lifecycle"""
+_EXPERIMENT = "LEFT JOIN experiments e ON e.id = r.experiment_id"
 # Metrics in the namespace of what is watched stand apart, so that they do not crowd the user's.
 WATCHED = "system."  # what keys of what was seen of the machine begin with
 OF_USERS = f"substr({{key}}, 1, {len(WATCHED)}) <> '{WATCHED}'"
 OF_WATCH = f"substr({{key}}, 1, {len(WATCHED)}) = '{WATCHED}'"
-_METRICS = "SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {among}" + f" AND {OF_USERS.format(key='key')}"
-_TAGS = "SELECT run_id, key, value FROM tags WHERE run_id {among} AND value IS NOT NULL"
-
-
-def run_fields(tx: sa.Connection, ids: Sequence[str]) -> list[RunFields]:
-    """The rows of these runs, in this order; one that is not there is left out."""
-    found = {row[0]: RunFields._make(row) for row in _of(tx, _RUNS, ids)}
-    return [found[run] for run in ids if run in found]
+_USERS = OF_USERS.format(key="key")
+_AMONG = "IN (SELECT value FROM json_each(?))"
+_RUNS = f"SELECT {_FIELDS} FROM runs r {_EXPERIMENT} WHERE r.id {_AMONG}"
+_PARAMS = f"SELECT run_id, attempt, key, value FROM params WHERE run_id {_AMONG}"
+_METRICS = f"SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {_AMONG} AND {_USERS}"
+_TAGS = f"SELECT run_id, key, value FROM tags WHERE run_id {_AMONG} AND value IS NOT NULL"
+# One row a run: thousands of small rows cost more to send and to read than the lookups of what is in them.
+_WHOLE = f"""SELECT {_FIELDS}, p.keys, p.found, m.keys, m.found, t.keys, t.found
+FROM unnest(%s::text[]) AS asked (id) JOIN runs r ON r.id = asked.id {_EXPERIMENT}
+CROSS JOIN LATERAL (SELECT array_agg(key::text) AS keys, array_agg(value) AS found
+ FROM params WHERE run_id = r.id AND attempt = r.attempt) p
+CROSS JOIN LATERAL (SELECT array_agg(key::text) AS keys, array_agg(COALESCE(lv, 'NaN'::float8)) AS found
+ FROM metrics WHERE run_id = r.id AND attempt = r.attempt AND {_USERS}) m
+CROSS JOIN LATERAL (SELECT array_agg(key::text) AS keys, array_agg(value) AS found
+ FROM tags WHERE run_id = r.id AND value IS NOT NULL) t"""
 
 
 class Last(NamedTuple):
@@ -88,28 +96,47 @@ class Sides(NamedTuple):
     tags: dict[str, dict[str, str]]
 
 
-def sides(tx: sa.Connection, attempts: dict[str, int]) -> Sides:
-    """What runs have by key; ``attempts`` says which runs, and which attempt of each counts."""
-    ids = list(attempts)
-    params: dict[str, dict[str, str]] = {run: {} for run in ids}
-    metrics: dict[str, dict[str, float]] = {run: {} for run in ids}
-    tags: dict[str, dict[str, str]] = {run: {} for run in ids}
-    for run, attempt, key, value in _of(tx, _PARAMS, ids):
-        if attempt == attempts[run]:
-            params[run][key] = value
-    for run, attempt, key, value in _of(tx, _METRICS, ids):
-        if attempt == attempts[run]:
-            metrics[run][key] = NAN if value is None else value
-    for run, key, value in _of(tx, _TAGS, ids):
-        tags[run][key] = value
-    return Sides(params, metrics, tags)
+def read(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], Sides]:
+    """The rows of these runs in this order, and what their last attempts have by key; a run that is not there is left out."""
+    return (_read_whole if tx.dialect.name == "postgresql" else _read_each)(tx, ids)
 
 
 def runs(tx: sa.Connection, ids: Sequence[str], reader: RunReader) -> list[Run]:
     """Whole runs, in the order of ``ids``."""
-    found = run_fields(tx, ids)
-    params, metrics, tags = sides(tx, {fields.id: fields.attempt for fields in found})
+    found, (params, metrics, tags) = read(tx, ids)
     return [_run(f, params[f.id], metrics[f.id], tags[f.id], reader) for f in found]
+
+
+def _read_whole(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], Sides]:
+    found: dict[str, RunFields] = {}
+    params, metrics, tags = sides = Sides({}, {}, {})
+    driver: Any = tx.connection.driver_connection
+    with _readable(tx), driver.cursor(binary=True) as cursor:  # numbers in binary are exact, and quicker to read
+        for *fields, p_keys, p_values, m_keys, m_values, t_keys, t_values in cursor.execute(_WHOLE, [list(ids)]):
+            run = fields[0]
+            found[run] = RunFields._make(fields)
+            params[run] = dict(zip(p_keys or (), p_values or (), strict=True))  # where there are none, it is not an empty array
+            metrics[run] = dict(zip(m_keys or (), m_values or (), strict=True))
+            tags[run] = dict(zip(t_keys or (), t_values or (), strict=True))
+    return [found[run] for run in ids if run in found], sides
+
+
+def _read_each(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], Sides]:
+    by_id = {row[0]: RunFields._make(row) for row in _of(tx, _RUNS, ids)}
+    found = [by_id[run] for run in ids if run in by_id]
+    attempts = {fields.id: fields.attempt for fields in found}
+    params: dict[str, dict[str, str]] = {run: {} for run in attempts}
+    metrics: dict[str, dict[str, float]] = {run: {} for run in attempts}
+    tags: dict[str, dict[str, str]] = {run: {} for run in attempts}
+    for run, attempt, key, value in _of(tx, _PARAMS, list(attempts)):
+        if attempt == attempts[run]:
+            params[run][key] = value
+    for run, attempt, key, value in _of(tx, _METRICS, list(attempts)):
+        if attempt == attempts[run]:
+            metrics[run][key] = NAN if value is None else value
+    for run, key, value in _of(tx, _TAGS, list(attempts)):
+        tags[run][key] = value
+    return found, Sides(params, metrics, tags)
 
 
 def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], tags: dict[str, str], reader: RunReader) -> Run:
@@ -140,11 +167,16 @@ def _of(tx: sa.Connection, text: str, ids: Sequence[str]) -> Iterator[Any]:
 
     Rows are handed on one by one and not kept: ten thousand that live together make the garbage collector go through the whole process.
     """
-    sqlite = tx.dialect.name == "sqlite"
-    asked = text.format(among="IN (SELECT value FROM json_each(?))" if sqlite else "= ANY(?)")
-    cursor: Any = execute(tx, asked, [json.dumps(ids) if sqlite else list(ids)]).cursor
+    cursor: Any = execute(tx, text, [json.dumps(ids)]).cursor
+    with _readable(tx):
+        yield from cursor
+
+
+@contextlib.contextmanager
+def _readable(tx: sa.Connection) -> Iterator[None]:
+    """What the driver says where rows are read without SQLAlchemy, in our words."""
     driver: Any = tx.dialect.loaded_dbapi
     try:
-        yield from cursor
-    except driver.OperationalError as error:  # the driver's own, because its rows are read without SQLAlchemy's
+        yield
+    except driver.OperationalError as error:
         raise StoreUnavailable(f"the store cannot be read now: {error}") from error

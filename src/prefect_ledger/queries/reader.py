@@ -5,9 +5,9 @@ Each question is answered from one moment of the database, whoever is writing or
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import names
@@ -90,8 +90,7 @@ class Reader:
             found = search.find(tx, search.within(tx, asked, experiment), page)
             if as_ == "list":
                 return Page(details.runs(tx, found.ids, self), found.next_page)
-            fields = details.run_fields(tx, found.ids)
-            sides = details.sides(tx, {one.id: one.attempt for one in fields})
+            fields, sides = details.read(tx, found.ids)
         return (frames.to_pandas if as_ == "pandas" else frames.to_arrow)(fields, sides, found.next_page)
 
     # --- what belongs to a run --------------------------------------------------------------------------------------
@@ -224,12 +223,8 @@ class Reader:
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with self._database.read() as tx:
-            if tx.dialect.name == "postgresql":  # its default lets each statement see another moment
-                tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield tx
+    def _read(self) -> AbstractContextManager[sa.Connection]:
+        return self._database.read()
 
     def _rows(self, text: str, *params: str) -> list[tuple[Any, ...]]:
         with self._read() as tx:
