@@ -21,7 +21,19 @@ from benchmarks.measure import Absent, Result, Row, Work
 from tests.services_real.processes import clean_environment, dies_with_us, scratch
 
 SUBJECTS = (
-    *("logging", "draining", "reading", "searching", "killing", "startup", "flows", "reconciling", "watching", "artifacts", "memory"),
+    "logging",
+    "draining",
+    "reading",
+    "searching",
+    "killing",
+    "startup",
+    "flows",
+    "reconciling",
+    "watching",
+    "artifacts",
+    "models",
+    "memory",
+    "scoring",
     "serving",
 )
 PATIENCE = 240.0  # seconds for one benchmark

@@ -43,5 +43,7 @@ def open_folder(folder: Path, *, trusted: bool = False, place: str = "") -> Open
     flavor, entry = flavors.of_file(file)
     trust.check(place or str(folder), trust.dangers(folder, file, flavor, entry), trust=trusted)
     digests.check(folder, file)
-    with own_code.importable(trust.code_folder(folder, file, entry)):
-        return Opened(flavor.load(folder, entry), file, flavor, entry, folder)
+    with own_code.importable(code := trust.code_folder(folder, file, entry)):
+        model = flavor.load(folder, entry)
+    own_code.belongs(code, model)
+    return Opened(model, file, flavor, entry, folder)

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -34,13 +35,22 @@ def importable(folder: Path | None) -> Iterator[None]:
         aside = _taken_out(new)
         importlib.invalidate_caches()
         sys.path.insert(0, str(folder))
+        _late.idle = threading.get_ident()
         try:
             yield
         finally:
+            _late.idle = 0
             with contextlib.suppress(ValueError):
                 sys.path.remove(str(folder))
             _put_back(aside, new)
             _late.add(folder, tops)
+
+
+def belongs(folder: Path | None, model: object) -> None:
+    """Forget the code in ``folder`` when ``model`` is gone; that of one that cannot be watched is kept for good."""
+    if folder is not None:
+        with contextlib.suppress(TypeError):
+            weakref.finalize(model, _late.drop, folder).atexit = False
 
 
 def _top(path: Path) -> str:
@@ -98,6 +108,7 @@ class _Late(MetaPathFinder):
 
     def __init__(self) -> None:
         self._folders: dict[str, list[Path]] = {}
+        self.idle = 0  # the thread that opens a model now: it has its own code, and no other's
 
     def has(self, folder: Path | None) -> bool:
         return any(folder in folders for folders in self._folders.values())
@@ -107,14 +118,18 @@ class _Late(MetaPathFinder):
             sys.meta_path.append(self)
         for top in tops:
             known = [one for one in self._folders.get(top, []) if one.is_dir() and one != folder]
-            if not any(_equal(folder, top, one) and _equal(one, top, folder) for one in known):
-                known.append(folder)
-            self._folders[top] = known
+            self._folders[top] = [*known, folder]
+
+    def drop(self, folder: Path) -> None:
+        for top, folders in list(self._folders.items()):
+            self._folders[top] = [one for one in folders if one != folder]
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         """The module in the folder of the one model that has it."""
-        folders = [one for one in self._folders.get(name, ()) if one.is_dir()] if path is None else []
-        if len(folders) > 1:
+        folders = (
+            [one for one in self._folders.get(name, ()) if one.is_dir()] if path is None and self.idle != threading.get_ident() else []
+        )
+        if not all(_equal(one, name, folders[0]) and _equal(folders[0], name, one) for one in folders[1:]):
             raise ImportError(
                 f"{len(folders)} opened models have different modules {name!r}: one that is imported while a model is asked cannot be told "
                 f"from the others; import it at the top of the model's code",

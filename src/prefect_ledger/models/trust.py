@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_ledger.errors import UntrustedModel
+from prefect_ledger.errors import InvalidValue, UntrustedModel
 from prefect_ledger.models.model_file import FUNCTION, inside
 
 if TYPE_CHECKING:
@@ -26,9 +26,15 @@ def dangers(folder: Path, file: ModelFile, flavor: Flavor, entry: Entry) -> list
 
 
 def code_folder(folder: Path, file: ModelFile, entry: Entry) -> Path | None:
-    """The folder of code that belongs to the model, if it has one."""
+    """The folder of code that belongs to the model, if it has one.
+
+    Raises:
+        InvalidValue: what the MLmodel file names as such is none, or lies outside of the model's folder.
+    """
     name = entry.get("code") or file.flavors.get(FUNCTION, {}).get("code")
-    return inside(folder, str(name)) if name else None
+    if name and not (found := inside(folder, str(name))).is_dir():
+        raise InvalidValue(f"the model in {folder} names as the folder of its code what is none: {str(name)!r:.80}")
+    return found if name else None
 
 
 def check(place: str, dangers_: list[str], *, trust: bool) -> None:

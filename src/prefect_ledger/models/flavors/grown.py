@@ -4,6 +4,7 @@ nodes, and read beyond their memory, or walk in circles, where it is damaged or 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -66,7 +67,10 @@ def check_lightgbm(data: bytes) -> None:
     sizes = [int(size) for size in said.get(b"tree_sizes", b"").split()]
     _whole(data.startswith(b"tree\n") and width > 0 and bool(sizes) == bool(mark), "its head")
     _whole(int(said.get(b"num_tree_per_iteration", b"0")) > 0 and len(sizes) % int(said[b"num_tree_per_iteration"]) == 0, "its head")
-    _whole(_count(said, b"feature_names") == _count(said, b"feature_infos") == width and b"\0" not in data, "its head")
+    _whole(
+        len(said.get(b"feature_names", b"").split()) == len(said.get(b"feature_infos", b"").split()) == width and b"\0" not in data,
+        "its head",
+    )
     start = len(head) + 2
     for number, (begin, size) in enumerate(zip(itertools.accumulate(sizes, initial=start), sizes, strict=False)):
         block = data[begin : begin + size]
@@ -83,6 +87,10 @@ def check_lightgbm(data: bytes) -> None:
 def _branches(said: Mapping[bytes, bytes], width: int, place: str) -> None:
     leaves, categories = int(said.get(b"num_leaves", b"0")), int(said.get(b"num_cat", b"0"))
     _whole(leaves > 0 and _count(said, b"leaf_value") == leaves, f"{place}: its leaves")
+    for keys, count in ((_OF_LEAVES, leaves), (_OF_NODES, leaves - 1)):
+        for key in keys:
+            _whole(_count(said, key) in (0, count) and _FIGURES.fullmatch(said.get(key, b"")) is not None, f"{place}: {key.decode()}")
+            [float(one) for one in said.get(key, b"").split()]
     if said.get(b"is_linear") == b"1":
         _whole(_count(said, b"leaf_const") == _count(said, b"num_features") == leaves, f"{place}: its leaves")
     if leaves == 1:
@@ -102,12 +110,17 @@ def _branches(said: Mapping[bytes, bytes], width: int, place: str) -> None:
         _whole(all(0 <= one < categories for one in used), f"{place}: its categories")
 
 
+_OF_LEAVES = (b"leaf_value", b"leaf_weight", b"leaf_count")
+_OF_NODES = (b"split_feature", b"split_gain", b"threshold", b"decision_type", b"internal_value", b"internal_weight", b"internal_count")
+_FIGURES = re.compile(rb"[-+.0-9a-zA-Z ]*")
+
+
 def _lines(block: bytes) -> dict[bytes, bytes]:
     return {name: value for name, _, value in (line.partition(b"=") for line in block.split(b"\n"))}
 
 
 def _count(said: Mapping[bytes, bytes], key: bytes) -> int:
-    return len(said.get(key, b"").split())
+    return len(said[key].split(b" ")) if said.get(key) else 0
 
 
 def _numbers(said: Mapping[bytes, bytes], key: bytes) -> Iterator[int]:

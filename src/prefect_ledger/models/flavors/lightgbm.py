@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickles
-from prefect_ledger.models.flavors import grown
+from prefect_ledger.models.flavors import grown, skops_format
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name, file_of, made_by, version_of
 
 _BOOSTER = "lightgbm.basic.Booster"
@@ -36,10 +38,9 @@ class LightGBM(Flavor):
             return self._saved("model.lgb", kind, "skops", ())
         note = ""
         if form != "cloudpickle":
-            why = _skops(model, folder / "model.skops")
-            if not why:
+            why = skops_format.dump(model, folder / "model.skops", TRUSTED, self.extra, "LightGBM's")
+            if isinstance(why, frozenset):
                 return self._saved("model.skops", kind, "skops", ("sklearn", "skops"))
-            (folder / "model.skops").unlink(missing_ok=True)
             if form:
                 raise InvalidValue(f"this {type(model).__name__} cannot be saved by skops: {why}; flavor='lightgbm:cloudpickle' pickles it")
             note = f"{why}, so it is pickled: opening it runs code"
@@ -64,7 +65,7 @@ class LightGBM(Flavor):
             return ""
         if entry.get("serialization_format") != "skops":
             return f"a pickle ({file.name})"
-        strange = sorted(frozenset(map(str, entry.get("skops_trusted_types") or ())) - TRUSTED)
+        strange = sorted(skops_format.asked_types(entry) - TRUSTED)
         return f"types that are not LightGBM's ({', '.join(strange)})" if strange else ""
 
     def load(self, folder: Path, entry: Entry) -> Any:
@@ -79,28 +80,26 @@ class LightGBM(Flavor):
         if entry.get("serialization_format") != "skops":
             return pickles.load(file)
         try:
-            from skops import io
-        except ImportError as error:
-            raise MissingExtra("skops", "lightgbm", need="opening a model in skops' format") from error
-        asked = set(map(str, entry.get("skops_trusted_types") or ()))
-        try:
-            return io.load(file, trusted=sorted(TRUSTED | asked))
+            skops_format.check_size(file)
+            for text in _boosters(skops_format.schema(file)):
+                grown.check_lightgbm(json.loads(text).encode())
         except Exception as error:  # the file may be anything
             raise InvalidValue(f"{file} does not open as a LightGBM model: {type(error).__name__}: {error}") from error
+        asked = skops_format.asked_types(entry)
+        return skops_format.load(file, asked, TRUSTED, self.extra, "LightGBM")
 
     def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         return lambda data, params: model.predict(data, **params) if params else model.predict(data)
 
 
-def _skops(model: Any, path: Path) -> str:
-    """Write it; why that cannot be opened by trusted types alone, "" when it can."""
-    try:
-        from skops import io
-    except ImportError:
-        return "the package 'skops' is not installed (pip install 'prefect-ledger[lightgbm]')"
-    try:
-        io.dump(model, path)
-        strange = sorted(frozenset(io.get_untrusted_types(file=path)) - TRUSTED)
-    except Exception as error:  # noqa: BLE001  # the methods of what is saved are called
-        return f"{type(error).__name__}: {error}"
-    return f"it holds {', '.join(strange[:3])}, which is not LightGBM's" if strange else ""
+def _boosters(node: Any) -> Iterator[str]:
+    """The texts of the boosters below a node of skops' schema, as JSON."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _boosters(one)
+    if isinstance(node, dict):
+        if node.get("__class__") == "Booster":
+            yield node["content"]["content"]["_handle"]["content"]
+        for one in node.values():
+            if isinstance(one, dict | list):
+                yield from _boosters(one)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickles
+from prefect_ledger.models.flavors import skops_format
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, made_by, version_of
 
 # What skops does not trust by itself and fitted estimators of scikit-learn are made of, found by fitting every one there is: classes that
@@ -70,28 +71,12 @@ class ScikitLearn(Flavor):
     def save(self, model: Any, folder: Path, form: str) -> Saved:
         if form == "cloudpickle":
             return self._pickled(model, folder, "")
-        why = self._skops(model, folder / "model.skops")
+        why = skops_format.dump(model, folder / "model.skops", TRUSTED, self.extra, "scikit-learn's")
         if isinstance(why, frozenset):
             return self._saved(model, "model.skops", "skops", sorted(why), ("skops",))
-        (folder / "model.skops").unlink(missing_ok=True)
         if form:
             raise InvalidValue(f"this {type(model).__name__} cannot be saved by skops: {why}; flavor='sklearn:cloudpickle' pickles it")
         return self._pickled(model, folder, f"{why}, so it is pickled: opening it runs code")
-
-    def _skops(self, model: Any, path: Path) -> frozenset[str] | str:
-        """Write it; the types that opening must trust, or why it cannot be opened by trusted types alone."""
-        try:
-            from skops import io
-        except ImportError:
-            return "the package 'skops' is not installed (pip install 'prefect-ledger[sklearn]')"
-        try:
-            io.dump(model, path)
-            needed = frozenset(io.get_untrusted_types(file=path))
-        except Exception as error:  # noqa: BLE001  # the methods of what is saved are called
-            return f"{type(error).__name__}: {error}"
-        if strange := sorted(needed - TRUSTED):
-            return f"it holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, which is not scikit-learn's"
-        return needed
 
     def _pickled(self, model: Any, folder: Path, note: str) -> Saved:
         pickles.dump(model, folder / "model.pkl")
@@ -112,7 +97,7 @@ class ScikitLearn(Flavor):
         file = file_of(folder, entry, "pickled_model")
         if entry.get("serialization_format") != "skops":
             return f"a pickle ({file.name})"
-        asked = frozenset(map(str, entry.get("skops_trusted_types") or ()))
+        asked = skops_format.asked_types(entry)
         strange = sorted(asked - TRUSTED)
         return f"types that are not scikit-learn's ({', '.join(strange)})" if strange else ""
 
@@ -121,15 +106,8 @@ class ScikitLearn(Flavor):
         self.framework()
         if entry.get("serialization_format") != "skops":
             return pickles.load(file)
-        try:
-            from skops import io
-        except ImportError as error:
-            raise MissingExtra("skops", "sklearn", need="opening a model in skops' format") from error
-        asked = set(map(str, entry.get("skops_trusted_types") or ()))
-        try:
-            return io.load(file, trusted=sorted((TRUSTED & set(io.get_untrusted_types(file=file))) | asked))
-        except Exception as error:  # the file may be anything
-            raise InvalidValue(f"{file} does not open as a scikit-learn model: {type(error).__name__}: {error}") from error
+        asked = skops_format.asked_types(entry)
+        return skops_format.load(file, asked, TRUSTED, self.extra, "scikit-learn")
 
     def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         ask = _asked(model, str(entry.get("predict_fn") or ""))

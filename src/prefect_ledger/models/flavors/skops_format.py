@@ -1,0 +1,114 @@
+"""Floor 4. Models in skops' format: written, looked through for the types that opening them has to trust, and read within bounds."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.models.flavors.base import Entry
+
+_FREE, _TIMES = 64 << 20, 64  # a file may unpack to so many bytes, and to so many times its size
+_NODE = re.compile(rb'"__class__": "([^"]*)",\s*"__module__": "([^"]*)",\s*"__loader__": "([^"]*)"')
+# Of these, class and module alone decide whether skops trusts them; functions and what holds them are looked at by skops itself.
+_PLAIN = frozenset(
+    b"ObjectNode DictNode ListNode TupleNode SetNode JsonNode NdArrayNode BytesNode BytearrayNode SliceNode MaskedArrayNode "
+    b"RandomStateNode RandomGeneratorNode SparseMatrixNode TreeNode SGDNode DatetimeTimedeltaNode".split()
+)
+_trusted: set[tuple[bytes, ...]] = set()  # nodes that skops was seen to trust by itself, in this process
+
+
+def dump(model: Any, path: Path, reviewed: AbstractSet[str], extra: str, maker: str) -> frozenset[str] | str:
+    """Write it; the types that opening must trust, or why it cannot be opened by ``reviewed`` types alone. No file is left then."""
+    try:
+        from skops import io
+    except ImportError:
+        return f"the package 'skops' is not installed (pip install 'prefect-ledger[{extra}]')"
+    try:
+        io.dump(model, path)
+        needed = _needed(path, reviewed)
+    except Exception as error:  # noqa: BLE001  # the methods of what is saved are called
+        path.unlink(missing_ok=True)
+        return f"{type(error).__name__}: {error}"
+    if strange := sorted(needed - reviewed):
+        path.unlink(missing_ok=True)
+        return f"it holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, which is not {maker}"
+    return needed
+
+
+def _needed(path: Path, reviewed: AbstractSet[str]) -> frozenset[str]:
+    """What ``skops.io.get_untrusted_types`` says, which takes half as long as writing the file: it is asked once for each kind of node."""
+    from skops import io
+
+    with zipfile.ZipFile(path) as packed:
+        schema = packed.read("schema.json")
+    found = _NODE.findall(schema)
+    nodes = set(found)
+    named = {node: f"{node[1].decode()}.{node[0].decode()}" for node in nodes}
+    plain = len(found) == schema.count(b'"__loader__": "') and all(node[2] in _PLAIN for node in nodes)
+    if plain and all(node in _trusted or name in reviewed for node, name in named.items()):
+        return frozenset(named[node] for node in nodes - _trusted)
+    needed = frozenset(io.get_untrusted_types(file=path))
+    _trusted.update(node for node, name in named.items() if node[2] in _PLAIN and name not in needed)
+    return needed
+
+
+def load(path: Path, asked: AbstractSet[str], reviewed: AbstractSet[str], extra: str, maker: str) -> Any:
+    """The model in ``path``. Types that are ``reviewed`` are trusted; ``asked`` are those that its MLmodel file names, for which somebody
+    answers where they are not reviewed.
+
+    Raises:
+        InvalidValue: it does not read as one, holds other types, or unpacks to far more than its size. MissingExtra: skops is missing.
+    """
+    try:
+        from skops import io
+        from skops.io.exceptions import UntrustedTypesFoundException
+    except ImportError as error:
+        raise MissingExtra("skops", extra, need="opening a model in skops' format") from error
+    try:
+        check_size(path)
+        try:
+            return io.load(path, trusted=sorted(asked))  # each name more costs time at each node
+        except UntrustedTypesFoundException:
+            return io.load(path, trusted=sorted(reviewed | asked))
+    except Exception as error:  # the file may be anything
+        raise InvalidValue(f"{path} does not open as a {maker} model: {type(error).__name__}: {error}") from error
+
+
+def asked_types(entry: Entry) -> frozenset[str]:
+    """The types that an MLmodel file names as those to be trusted.
+
+    Raises:
+        InvalidValue: it says something else there.
+    """
+    told = entry.get("skops_trusted_types") or []
+    if not isinstance(told, list) or not all(isinstance(name, str) for name in told):
+        raise InvalidValue(f"skops_trusted_types in the MLmodel file is no list of types but {told!r:.80}")
+    return frozenset(told)
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file that would fill the memory.
+
+    Raises:
+        ValueError: it unpacks to far more than its size. BadZipFile: it is no such file.
+    """
+    with zipfile.ZipFile(path) as packed:
+        size = sum(one.file_size for one in packed.infolist())
+    if size > max(_FREE, _TIMES * path.stat().st_size):
+        raise ValueError(f"it unpacks to {size:,} bytes, from {path.stat().st_size:,}")
+
+
+def schema(path: Path) -> Any:
+    """What a file says of its model, as JSON has it.
+
+    Raises:
+        ValueError, KeyError, BadZipFile: it is no such file.
+    """
+    import json
+
+    with zipfile.ZipFile(path) as packed:
+        return json.loads(packed.read("schema.json"))
