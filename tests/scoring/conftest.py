@@ -92,4 +92,4 @@ def written(kind: str, folder: Path, data: pd.DataFrame) -> tuple[str, str | Non
 
 def hidden(folder: Path) -> list[str]:
     """What is left of things that were not finished."""
-    return sorted(one.name for one in folder.iterdir() if one.name.endswith(".unfinished"))
+    return sorted(one.name for one in folder.iterdir() if ".unfinished" in one.name)

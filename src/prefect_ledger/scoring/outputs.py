@@ -6,6 +6,7 @@ Whoever dies while writing leaves a hidden file or folder, which the next one th
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import uuid
@@ -59,11 +60,11 @@ class Output:
         """A place to write to, file or folder; when the block ends well it becomes the output, else it goes."""
         self._clear()
         path = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.unfinished")
-        if self._folder:
-            path.mkdir()
-        lock = lockfile.acquire(path / ".lock" if self._folder else path)
+        lock = lockfile.acquire(_locked(path) if self._folder else path)
         assert lock is not None  # nobody else knows the name
         try:
+            if self._folder:
+                path.mkdir()
             yield path
             self.check()
             if self._folder:
@@ -72,11 +73,12 @@ class Output:
                 path.replace(self.path)
             _sync(self.path.parent)
         finally:
-            lock.release()
             _remove(path)
+            if self._folder:
+                _remove(lock.path)
+            lock.release()
 
     def _rename_folder(self, path: Path) -> None:
-        (path / ".lock").unlink()
         _sync(path)
         if not self.path.exists():
             path.rename(self.path)
@@ -88,10 +90,11 @@ class Output:
 
     def _clear(self) -> None:
         """Take away what dead writers left."""
-        for left in self.path.parent.glob(f".{_glob(self.path.name)}.????????.unfinished"):
-            lock = lockfile.acquire(left / ".lock" if left.is_dir() else left)
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.????????.unfinished"):
+            lock = lockfile.acquire(_locked(left) if left.is_dir() else left)
             if lock is not None:
                 _remove(left)
+                _remove(lock.path)
                 lock.release()
 
 
@@ -164,7 +167,6 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _glob(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
+def _locked(folder: Path) -> Path:
+    """The lock of a folder that is written, beside it: what is in the folder are parts alone."""
+    return folder.with_name(f"{folder.name}.lock")
