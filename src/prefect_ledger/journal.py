@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import lockfile
 from prefect_ledger.events import Event, JournalClosed, pack
-from prefect_ledger.journal_folders import private_folder, spare_root
+from prefect_ledger.journal_folders import BESIDE, private_folder, spare_root
 from prefect_ledger.segments import (
     HEADER_BYTES,
     RECORD,
@@ -269,6 +269,7 @@ class Journal:
         if self._beside is None and self.folder.parent != place:
             with contextlib.suppress(OSError):
                 self._beside = self._claim(place, self.id)
+                (self.folder / BESIDE).touch()  # a full disk often has room for a name
         if self._beside is not None:
             yield self._beside[0]
 

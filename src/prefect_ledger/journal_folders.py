@@ -8,6 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+BESIDE = "beside"  # a file that says: this journal has another folder
+
 
 def spare_root(root: Path) -> Path:
     """Where journals go that cannot be below ``root``: a folder of this user's in the temporary folder, where recovery looks too."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger import elsewhere, lockfile, run_store
 from prefect_ledger.drain import Drain
 from prefect_ledger.errors import JournalCorrupt, LedgerError
-from prefect_ledger.journal_folders import spare_root
+from prefect_ledger.journal_folders import BESIDE, spare_root
 from prefect_ledger.journal_reader import JournalReader, left_behind
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def recover(
             if between is not None and not between():
                 return found
             beside = _beside(path) if place == folder else None
+            if beside is None and (path / BESIDE).exists():
+                found.broken.append(
+                    f"{path} is left as it is: it goes on in a temporary folder that is not on this machine, or not this user's"
+                )
+                continue
             locks = [_try_lock(part) for part in (path, beside) if part is not None]
             try:
                 if None in locks:
@@ -125,6 +130,7 @@ def _adopt(path: Path, beside: Path | None, database: Database, found: Recovered
         found.broken.append(f"{broken} (kept as {kept.name})")
         return
     if beside is not None:
+        (path / BESIDE).unlink(missing_ok=True)
         shutil.rmtree(beside, ignore_errors=True)
     trash = path.with_name(f".gone-{path.name}")
     path.rename(trash)
