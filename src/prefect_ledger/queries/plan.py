@@ -7,7 +7,6 @@ first in the order are looked at: where they fill the page, no other run can be 
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -24,12 +23,16 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 class Bounds(NamedTuple):
-    """So many runs are looked at without further thought; in the order of an index; for each row of a page; at a second look."""
+    """So many runs are looked at without further thought; in the order of an index; for each row of a page; at a second look.
+
+    And so many times those in the order of an index are read first, as a table that each of them is looked up in.
+    """
 
     rare: int = 1_200
     window: int = 1_200
     each: int = 3
     many: int = 40_000  # beyond, the database's own plan is as good
+    table: int = 4  # PostgreSQL alone: SQLite's lookups are as quick as building a table
 
 
 BOUNDS = Bounds()
@@ -41,21 +44,23 @@ _LOOKUPS = {
     "enable_bitmapscan": "off",
     "enable_sort": "off",
     "max_parallel_workers_per_gather": "0",
+    "jit": "off",  # it takes longer than what it is meant for
 }
 _TABLES = {"metric": "metrics", "param": "params", "tag": "tags"}
 _INDEXED = {"run_id": "id", "parent_run_id": "parent_id", "status": "status"}
 _RANGE = ("=", "<", "<=", ">", ">=", "IN")
 
 
-@contextlib.contextmanager
-def few_rows(tx: sa.Connection) -> Iterator[None]:
-    """Tell PostgreSQL, which cannot know, that looking runs up one by one, in the order of an index, is cheapest here."""
-    if tx.dialect.name != "postgresql":
-        yield
-        return
-    execute(tx, "; ".join(f"SET LOCAL {name} = {value}" for name, value in _LOOKUPS.items()))
-    yield  # after an error the transaction is over, and these settings with it
-    execute(tx, "; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _LOOKUPS))
+def few_rows(tx: sa.Connection) -> None:
+    """Tell PostgreSQL, which cannot know, that looking runs up one by one, in the order of an index, is cheapest in this transaction."""
+    if tx.dialect.name == "postgresql":
+        execute(tx, "; ".join(f"SET LOCAL {name} = {value}" for name, value in _LOOKUPS.items()))
+
+
+def many_rows(tx: sa.Connection) -> None:
+    """Let PostgreSQL plan as it thinks best again."""
+    if tx.dialect.name == "postgresql":
+        execute(tx, "; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _LOOKUPS if name != "jit"))
 
 
 def first_rows(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, ask: Callable[[Start], Rows], wanted: int) -> Rows | None:
@@ -66,12 +71,17 @@ def first_rows(tx: sa.Connection, parts: Sequence[Sql], walk: Walk | None, ask: 
     bounds = BOUNDS
     few = bounds.each * wanted
     window = max(bounds.window, few) if walk is not None and walk.first.indexed else few  # an index's order is left when the page is full
-    rarest, edge = _look(tx, parts, walk, bounds.rare, window)
+    tables = walk is not None and walk.first.indexed and tx.dialect.name == "postgresql"
+    tabled = bounds.table * min(window, bounds.window) if tables else 0
+    rarest, edge = _look(tx, parts, walk, max(bounds.rare, tabled), window)
     if rarest.runs < bounds.rare and not (walk is not None and rarest.runs > few and walk.first.begins_with(rarest.start.ids)):
         return ask(rarest.start)
     needed = math.inf
     if walk is not None:
-        found, looked = _walked(tx, walk, ask, edge, (window, few), wanted)
+        among = None
+        if rarest.runs < tabled and rarest.start.ids is not None and not walk.first.begins_with(rarest.start.ids):
+            among = rarest.start.ids.plus(f" LIMIT {tabled}")  # which cuts nothing, but says that the table fits into memory
+        found, looked = _walked(tx, walk, lambda start: ask(start._replace(among=among)), edge, (window, few), wanted)
         if len(found) >= wanted:
             return found
         needed = _SAFETY * looked * wanted / len(found) if found else math.inf

@@ -108,9 +108,10 @@ def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
 
     walk = walks.walk((*search.order, *_LAST), search.experiments, place, tx.dialect.name)
     parts = plan.narrowing(search.filter, search.experiments)
-    with plan.few_rows(tx):
-        found = plan.first_rows(tx, parts, walk, ask, search.limit + 1)
+    plan.few_rows(tx)
+    found = plan.first_rows(tx, parts, walk, ask, search.limit + 1)
     if found is None:
+        plan.many_rows(tx)
         found = ask(None)
     ids = [row[0] for row in found[: search.limit]]
     if len(found) <= search.limit:
@@ -168,7 +169,7 @@ def _statement(search: Search, place: Place | None, start: walks.Start | None, d
     if start is not None and start.steps:
         where.append(_walked(keys, start.steps))
     if start is not None:
-        where = [_narrow(keys, start), *(Sql(f"({part.text}) IS TRUE", part.params) for part in where)]  # same truth, but no way in
+        where = [*_narrow(keys, start), *(Sql(f"({part.text}) IS TRUE", part.params) for part in where)]  # same truth, but no way in
     positions = itertools.accumulate((len(key.selected) for key in keys), initial=2)
     order = [key.order(at, all_there=walked and at == 2) for key, at in zip(keys, positions, strict=False)]
     select, joins, conditions = _listed([part for key in keys for part in key.selected], ", "), columns.joins, _listed(where, " AND ")
@@ -178,11 +179,16 @@ def _statement(search: Search, place: Place | None, start: walks.Start | None, d
     return found.plus(f" ORDER BY {', '.join(order)} LIMIT ?", search.limit + 1)
 
 
-def _narrow(keys: Sequence[SortKey], start: walks.Start) -> Sql:
+def _narrow(keys: Sequence[SortKey], start: walks.Start) -> list[Sql]:
+    run = "r.id"
     if start.bound is not None:
         value = keys[0].column.value
-        return value.plus(" IS NOT NULL") if start.bound.value is None else _before(keys[0], start.bound)
-    return Sql(f"r.id IN ({start.ids.text})", start.ids.params) if start.ids is not None else Sql("1 = 1")
+        narrow = value.plus(" IS NOT NULL") if start.bound.value is None else _before(keys[0], start.bound)
+        table = value.text.partition(".")[0]
+        run = run if table == "r" else f"{table}.run_id"  # in the walked index itself, so that others' rows of ``runs`` are not read
+    else:
+        narrow = Sql(f"r.id IN ({start.ids.text})", start.ids.params) if start.ids is not None else Sql("1 = 1")
+    return [narrow, *([] if start.among is None else [Sql(f"({run} IN ({start.among.text})) IS TRUE", start.among.params)])]
 
 
 def _before(key: SortKey, step: walks.Step) -> Sql:

@@ -22,11 +22,15 @@ class Step(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What narrows a search: a query for ids, and how far it goes in the order; ``bound``: an index has that very order, and no ids."""
+    """What narrows a search: a query for ids, and how far it goes in the order; ``bound``: without ids, that is asked of the order's table.
+
+    ``among`` is another query for ids, all of whose answer is cheaper than to look up each run that stands first in the order.
+    """
 
     ids: Sql | None = None
     bound: Step | None = None
     steps: tuple[Step, ...] = ()
+    among: Sql | None = None
 
 
 class Level(NamedTuple):
@@ -39,6 +43,7 @@ class Level(NamedTuple):
     having: Sql | None
     descending: bool
     indexed: bool
+    joined: bool = False  # no index has the order, but the table is best joined first all the same
 
     @property
     def sign(self) -> str:
@@ -67,7 +72,7 @@ class Level(NamedTuple):
     def start(self, edge: Any) -> Start:
         """A search among the runs before the edge."""
         step = Step(self.position, self.sign, edge)
-        if not self.indexed or self.position:
+        if self.position or not (self.indexed or self.joined):
             return Start(self.ids(edge), steps=(step,))
         return Start(bound=step)
 
@@ -125,7 +130,8 @@ def _level(position: int, key: Order, experiments: Sequence[int] | None, dialect
     operand = key.operand
     if operand.kind == "metric":
         column, having = METRIC_COLUMNS[operand.aggregate], Sql("metrics WHERE key = ?", (operand.key,))
-        return Level(position, "run_id", column, having.plus(f" AND {column} IS NOT NULL"), having, key.descending, column == "lv")
+        there, indexed = having.plus(f" AND {column} IS NOT NULL"), column == "lv"
+        return Level(position, "run_id", column, there, having, key.descending, indexed, joined=dialect == "postgresql")
     if operand.kind == "param" and dialect == "postgresql":  # SQLite reads the row wherever a generated column is read, index or not
         having = Sql("params WHERE key = ?", (operand.key,))
         return Level(position, "run_id", 'head COLLATE "C"', having, having, key.descending, indexed=False)
