@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import zipfile
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -12,13 +12,13 @@ from prefect_ledger.errors import InvalidValue, MissingExtra
 from prefect_ledger.models.flavors.base import Entry
 
 _FREE, _TIMES = 64 << 20, 64  # a file may unpack to so many bytes, and to so many times its size
-_NODE = re.compile(rb'"__class__": "([^"]*)",\s*"__module__": "([^"]*)",\s*"__loader__": "([^"]*)"')
 # Of these, class and module alone decide whether skops trusts them; functions and what holds them are looked at by skops itself.
 _PLAIN = frozenset(
-    b"ObjectNode DictNode ListNode TupleNode SetNode JsonNode NdArrayNode BytesNode BytearrayNode SliceNode MaskedArrayNode "
-    b"RandomStateNode RandomGeneratorNode SparseMatrixNode TreeNode SGDNode DatetimeTimedeltaNode".split()
+    "ObjectNode DictNode ListNode TupleNode SetNode JsonNode NdArrayNode BytesNode BytearrayNode SliceNode MaskedArrayNode TypeNode "
+    "DTypeNode RandomStateNode SparseMatrixNode TreeNode LossNode".split()
 )
-_trusted: set[tuple[bytes, ...]] = set()  # nodes that skops was seen to trust by itself, in this process
+_Kind = tuple[Any, Any, Any]  # a node's class, module and loader
+_trusted: set[_Kind] = set()  # those that skops was seen to trust by itself, in this process
 
 
 def dump(model: Any, path: Path, reviewed: AbstractSet[str], extra: str, maker: str) -> frozenset[str] | str:
@@ -43,16 +43,19 @@ def _needed(path: Path, reviewed: AbstractSet[str]) -> frozenset[str]:
     """What ``skops.io.get_untrusted_types`` says, which takes half as long as writing the file: it is asked once for each kind of node."""
     from skops import io
 
+    kinds: set[_Kind] = set()
+
+    def note(node: dict[str, Any]) -> None:
+        if "__loader__" in node:
+            kinds.add((node.get("__class__"), node.get("__module__"), node["__loader__"]))
+
     with zipfile.ZipFile(path) as packed:
-        schema = packed.read("schema.json")
-    found = _NODE.findall(schema)
-    nodes = set(found)
-    named = {node: f"{node[1].decode()}.{node[0].decode()}" for node in nodes}
-    plain = len(found) == schema.count(b'"__loader__": "') and all(node[2] in _PLAIN for node in nodes)
-    if plain and all(node in _trusted or name in reviewed for node, name in named.items()):
-        return frozenset(named[node] for node in nodes - _trusted)
+        json.loads(packed.read("schema.json"), object_hook=note)
+    named = {kind: f"{kind[1]}.{kind[0]}" for kind in kinds}
+    if all(kind[2] in _PLAIN and (kind in _trusted or name in reviewed) for kind, name in named.items()):
+        return frozenset(named[kind] for kind in kinds - _trusted)
     needed = frozenset(io.get_untrusted_types(file=path))
-    _trusted.update(node for node, name in named.items() if node[2] in _PLAIN and name not in needed)
+    _trusted.update(kind for kind, name in named.items() if kind[2] in _PLAIN and name not in needed)
     return needed
 
 
@@ -108,7 +111,5 @@ def schema(path: Path) -> Any:
     Raises:
         ValueError, KeyError, BadZipFile: it is no such file.
     """
-    import json
-
     with zipfile.ZipFile(path) as packed:
         return json.loads(packed.read("schema.json"))
