@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 import warnings
@@ -18,11 +19,13 @@ from typing import Any
 
 import pytest
 
+from prefect_ledger.channel import Channel
 from prefect_ledger.database import Database, rows
 from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import DatasetLogged, RunStatusSeen, TagsSet
 from prefect_ledger.journal import Journal
 from prefect_ledger.recorder import Recorder
+from prefect_ledger.recovery import recover
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 from tests.services.scripts import Place, ended
@@ -525,6 +528,29 @@ def test_a_full_disk_under_store_and_journal_loses_nothing_while_another_has_roo
     assert (found["status"], found["params"], found["steps"]) == ("COMPLETED", {"done": "True"}, 400_000)
     assert "is used beside it" in found["err"]
     assert "values are lost" not in found["err"]
+
+
+def test_half_a_journal_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that goes on in a temporary folder which cannot be read here is left as it is, and said; where it can, all comes in."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    journal = Journal(tmp_path / "journals", segment_bytes=1 << 16, first_bytes=1 << 16)
+    channel = Channel(journal, "8f2c51aa-3b1e-4c58-9b7e-0d6a5f3c2e11")
+    channel.log_metric("loss", 0.5, step=0)
+    with monkeypatch.context() as full:
+        full.setattr(journal, "_folders", lambda: list(Journal._folders(journal))[1:])
+        for step in range(1, 4_000):
+            channel.log_metric("loss", 0.5, step=step)
+    journal.close(reached=(1, 0))
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    (tmp_path / "tmp").rename(tmp_path / "away")
+    found = recover(tmp_path / "journals", database)
+    assert (found.journals, found.points, len(found.broken)) == (0, 0, 1)
+    (tmp_path / "away").rename(tmp_path / "tmp")
+    found = recover(tmp_path / "journals", database)
+    assert (found.journals, found.points, found.broken) == (1, 4_000, [])
+    assert [path for path in (*(tmp_path / "tmp").rglob("*"), *(tmp_path / "journals").rglob("*")) if path.is_file()] == []
+    database.close()
 
 
 def test_what_a_full_disk_takes_is_counted_to_the_last_value(tmp_path: Path) -> None:
