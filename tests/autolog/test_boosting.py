@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +19,7 @@ from sklearn.model_selection import GridSearchCV
 
 from prefect_ledger import get_run, load_model, start_run
 from prefect_ledger.autolog import LightGBMCallback, XGBoostCallback
+from prefect_ledger.autolog.writer import Writer
 from prefect_ledger.errors import InvalidName, InvalidValue, NoActiveRun
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 
@@ -36,11 +40,13 @@ def boost(callbacks: list[Any], **more: Any) -> tuple[xgboost.Booster, dict[str,
     return booster, told
 
 
-def light(callbacks: list[Any], rounds: int = 40) -> tuple[lightgbm.Booster, dict[str, Any]]:
+def light(callbacks: list[Any], rounds: int = 40, **more: Any) -> tuple[lightgbm.Booster, dict[str, Any]]:
     data = lightgbm.Dataset(X[TRAIN], Y[TRAIN])
     told: dict[str, Any] = {}
     callbacks = [*callbacks, lightgbm.record_evaluation(told), lightgbm.early_stopping(4, verbose=False)]
-    booster = lightgbm.train(LGB, data, rounds, valid_sets=[data.create_valid(X[TEST], Y[TEST])], valid_names=["held"], callbacks=callbacks)
+    booster = lightgbm.train(
+        {**LGB, **more}, data, rounds, valid_sets=[data.create_valid(X[TEST], Y[TEST])], valid_names=["held"], callbacks=callbacks
+    )
     return booster, told
 
 
@@ -127,6 +133,21 @@ def test_lightgbm_in_cross_validation_and_in_its_estimators(fresh_ledger: Ledger
     assert shown.models == []
 
 
+def test_each_training_of_one_lightgbm_block_has_its_model(fresh_ledger: Ledger) -> None:
+    """The first is not lost when a second begins; one that raises leaves none."""
+    with start_run(experiment="lgb") as run:
+        with LightGBMCallback(plots=False) as callback:
+            first, _ = light([callback], rounds=2)
+            second, _ = light([callback], rounds=2, seed=4)
+        with contextlib.suppress(ZeroDivisionError), LightGBMCallback(prefix="no.", name="none") as callback:
+            light([callback], rounds=2)
+            raise ZeroDivisionError
+    logged = get_run(run.id).models
+    assert [one.name for one in logged] == ["model", "model"]
+    for one, booster in zip(logged, (first, second), strict=True):
+        np.testing.assert_array_equal(load_model(one.uri).predict(X), booster.predict(X))
+
+
 @pytest.mark.parametrize("kind", [XGBoostCallback, LightGBMCallback])
 def test_wrong_arguments_are_told_where_the_callback_is_made(fresh_ledger: Ledger, kind: Callable[..., Any]) -> None:
     """And not after an hour of training."""
@@ -154,9 +175,19 @@ def test_trouble_in_logging_ends_no_training(fresh_ledger: Ledger) -> None:
     np.testing.assert_array_equal(boost([])[0].predict(xgboost.DMatrix(X)), booster.predict(xgboost.DMatrix(X)))
 
 
-def test_a_callback_in_another_process_finds_its_run(fresh_ledger: Ledger) -> None:
-    """What joblib sends to its workers: the callback goes as bytes, the run is found by its id."""
+def test_a_callback_that_was_sent_finds_its_run(fresh_ledger: Ledger) -> None:
+    """Copies that scikit-learn makes, and what joblib sends to its workers: a callback as bytes knows its run by the id."""
     with start_run(experiment="boost") as run:
-        sent = pickle.loads(pickle.dumps(LightGBMCallback(name=None)))
-        light([sent], rounds=2)
-    assert len(get_run(run.id).metric("held.binary_logloss")) == 2
+        light([pickle.loads(pickle.dumps(LightGBMCallback(name=None)))], rounds=2)
+        boost([pickle.loads(pickle.dumps(XGBoostCallback(name=None, plots=False, prefix="xgb.")))])
+    shown = get_run(run.id)
+    assert (len(shown.metric("held.binary_logloss")), len(shown.metric("xgb.held.logloss"))) == (2, 40)
+
+
+def test_what_another_process_trained_is_there_when_it_is_done(fresh_ledger: Ledger) -> None:
+    """Also when the process ends without a word, as a worker that is killed does."""
+    code = "import os, pickle, sys; it = pickle.load(sys.stdin.buffer); it.metric('loss', 0.5, 3); it.settle(); os._exit(0)"
+    with start_run(experiment="boost") as run:
+        sent = pickle.dumps(Writer(run, "far.", "test"))
+        subprocess.run([sys.executable, "-c", code], input=sent, timeout=120, check=True)
+    np.testing.assert_array_equal(get_run(run.id).metric("far.loss").steps, [3])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import pkgutil
 import subprocess
 import sys
 
+import optuna
+
 import prefect_ledger.autolog
+from prefect_ledger.tracking.ledger import Ledger
 
 
 def test_no_framework_is_imported_before_it_is_used() -> None:
@@ -22,3 +28,14 @@ def test_every_public_name_is_there() -> None:
     """Names are loaded when they are first used, so that a wrong one would only then be seen."""
     for name in prefect_ledger.autolog.__all__:
         assert getattr(prefect_ledger.autolog, name).__doc__
+
+
+def test_docstring_examples_run(fresh_ledger: Ledger) -> None:
+    """The examples in the docstrings are true."""
+    before, ran = optuna.logging.get_verbosity(), 0
+    for module in pkgutil.iter_modules(prefect_ledger.autolog.__path__):
+        result = doctest.testmod(importlib.import_module(f"prefect_ledger.autolog.{module.name}"))
+        assert result.failed == 0
+        ran += result.attempted
+    optuna.logging.set_verbosity(before)
+    assert ran > 40

@@ -91,6 +91,8 @@ class LightGBMCallback:
         with self._writer.attempt("metrics"):
             for result in env.evaluation_result_list or ():
                 self._point(tuple(result), env.iteration)
+        if env.iteration == env.end_iteration - 1:
+            self._writer.settle()
 
     def _begin(self, env: Any) -> None:
         plain = {name: plain_value(value) for name, value in env.params.items()}

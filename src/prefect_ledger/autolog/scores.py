@@ -81,7 +81,7 @@ class Answers:
         end = "" if two else "_macro"
         for name, score in (("f1", metrics.f1_score), ("precision", metrics.precision_score), ("recall", metrics.recall_score)):
             yield name + end, partial(score, y, predicted, zero_division=0, **how)
-        if self.probabilities is not None:
+        if self.probabilities is not None and set(present) <= set(classes):
             yield "log_loss", lambda: metrics.log_loss(y, self.probabilities, labels=classes)
         if self.ranks is None or set(present) != set(classes) or len(classes) < 2:
             return  # areas under curves need points of every class

@@ -52,7 +52,7 @@ class Writer:
         self.prefix, self.who = prefix, who
         self._handle: ActiveRun | None = run or active()
         self._place = (self._handle.id, self._handle.task_run_id, self._handle.try_number)
-        self._told = False
+        self._told = self._away = False
         self._mutex = threading.Lock()
 
     def __getstate__(self) -> tuple[str, str, tuple[str, str, int]]:
@@ -60,7 +60,7 @@ class Writer:
 
     def __setstate__(self, state: tuple[str, str, tuple[str, str, int]]) -> None:
         self.prefix, self.who, self._place = state
-        self._handle, self._told, self._mutex = None, False, threading.Lock()
+        self._handle, self._told, self._away, self._mutex = None, False, True, threading.Lock()
 
     def __deepcopy__(self, _memo: object) -> Self:
         return self
@@ -90,6 +90,12 @@ class Writer:
             told, self._told = self._told, True
         if not told:
             warn(f"{self.who} {trouble}; nothing of it ends what you do, and further trouble of this kind is not told")
+
+    def settle(self) -> None:
+        """In another process than the run's, bring what was logged into the store: whoever waits for this process can then read it."""
+        if self._away:
+            with self.attempt("what another process trained"):
+                self.run._ledger.flush()
 
     # --- what is logged; each inside an attempt -----------------------------------------------------------------------
 

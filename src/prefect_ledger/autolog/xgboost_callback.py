@@ -44,7 +44,8 @@ class XGBoostCallback(xgboost.callback.TrainingCallback):
         >>> from prefect_ledger.autolog import XGBoostCallback
         >>> data = xgboost.DMatrix(numpy.arange(20.0).reshape(-1, 1), label=numpy.arange(20) > 9)
         >>> with start_run(experiment="docs") as run:
-        ...     booster = xgboost.train({"eta": 0.5}, data, 3, evals=[(data, "train")], callbacks=[XGBoostCallback(plots=False)])
+        ...     told = {"evals": [(data, "train")], "verbose_eval": False, "callbacks": [XGBoostCallback(plots=False)]}
+        ...     booster = xgboost.train({"eta": 0.5}, data, 3, **told)
         >>> len(run.metric("train.rmse"))
         3
     """
@@ -88,6 +89,7 @@ class XGBoostCallback(xgboost.callback.TrainingCallback):
     def after_training(self, model: Any) -> Any:
         if _first_worker() and not hasattr(model, "cvfolds"):
             self._end(model)
+            self._writer.settle()
         return model
 
     def _point(self, name: str, value: Any, epoch: int) -> None:
