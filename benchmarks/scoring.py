@@ -14,7 +14,7 @@ from benchmarks.measure import Row, Sample, Work
 from benchmarks.memory import anonymous
 
 COLUMNS = [f"f{number}" for number in range(20)]
-CHUNK = 100_000
+CHUNK = 50_000
 RATIO_LIMIT = 1.3  # of reading the chunks and calling the model on them
 MEMORY_LIMIT = 500.0  # MB that are the process's own
 _EVERY = 0.05  # seconds between looks

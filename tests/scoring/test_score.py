@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import LinearRegression
 
-from prefect_ledger import get_run, save_model, score, search_runs
+from prefect_ledger import get_run, save_model, score, search_runs, start_run
 from prefect_ledger.entities import LoggedModel, RunStatus
 from prefect_ledger.errors import InvalidValue, OutputExists, ScoringFailed, SignatureMismatch, UntrustedModel
 from prefect_ledger.scoring.ahead import ahead
@@ -171,6 +172,20 @@ def test_the_model_is_given_its_columns(logged: Logged, place: str, out: Path) -
         assert set(pd.read_parquet(out)["prediction"]) == {wanted}
 
 
+def test_a_model_of_arrays_is_given_all_that_is_not_kept(fitted: Any, fresh_ledger: object, out: Path, tmp_path: Path) -> None:
+    """A signature of tensors names no columns: the frame's columns in their order are the array's."""
+    data = customers(20)
+    with start_run(experiment="models") as run:
+        ref = run.log_model(
+            LinearRegression().fit(data[FEATURES].to_numpy(), data["age"]), "arrays", input_example=data[FEATURES].to_numpy()
+        ).uri
+    data[["customer_id", *FEATURES]].to_parquet(tmp_path / "in.parquet")
+    score(ref, str(tmp_path / "in.parquet"), str(out))
+    found = pd.read_parquet(out)
+    assert found.columns.tolist() == ["customer_id", "prediction"]
+    np.testing.assert_allclose(found["prediction"], data["age"])
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -314,7 +329,6 @@ def test_progress_tells_rows_done_and_rows_there(model: LoggedModel, place: str,
 
 def test_parameters_reach_the_model(fresh_ledger: object, place: str, out: Path) -> None:
     """What is said as params the model is asked with."""
-    from prefect_ledger import start_run
 
     class Times:
         def predict(self, data: Any, params: Any = None) -> Any:

@@ -224,7 +224,7 @@ def score(
     param: Annotated[list[str] | None, Parameter(negative="", help="A parameter for the model, as NAME=VALUE; again for more.")] = None,
     prediction: Annotated[str, Parameter(help="Name of the answers' column: prediction if not said.")] = "prediction",
     chunk_rows: Annotated[
-        int | None, Parameter(help="Rows the model is asked about at once: 100000 if not said, fewer of more than 40 columns.")
+        int | None, Parameter(help="Rows the model is asked about at once: 50000 if not said, fewer of more than 40 columns.")
     ] = None,
     experiment: Annotated[str, Parameter(alias="-e", help="Experiment of the run: scoring if not said.")] = "scoring",
     name: Annotated[str | None, Parameter(help="Name of the run.")] = None,

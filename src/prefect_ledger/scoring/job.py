@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], object]  # rows that are written, and rows there are where that is known
 EXPERIMENT = "scoring"
-CHUNK = 100_000  # rows
-_CELLS = 4_000_000  # values of a chunk, where nobody says how many rows: 32 MB of numbers
+CHUNK = 50_000  # rows
+_CELLS = 2_000_000  # values of a chunk, where nobody says how many rows: 16 MB of numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def score(
         columns: What the model is given; left out, the columns of its signature, else all that are not kept.
         params: Parameters for the model.
         prediction: What the column of its answers is called.
-        chunk_rows: Rows that the model is asked about at once: 100,000 when left out, fewer where there are more than 40 columns.
+        chunk_rows: Rows that the model is asked about at once: 50,000 when left out, fewer where there are more than 40 columns.
         overwrite: Replace an output that is there.
         trust: Open a model from elsewhere although that runs its code.
         experiment, name: Of the run.
