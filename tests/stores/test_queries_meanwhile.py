@@ -137,6 +137,17 @@ def test_an_answer_is_one_moment(database: Database) -> None:
         assert rows(tx, "SELECT COUNT(*) FROM runs") == [(120,)]
 
 
+def test_a_reading_transaction_is_one_moment(database: Database) -> None:
+    """What is written after a reading transaction began to read is not seen in it, but in the next one."""
+    runs = [Filled(f"{i:08d}-0000-4000-8000-000000000000") for i in range(3)]
+    fill(database, runs[:1])
+    for there in (1, 2):
+        with database.read() as tx:
+            assert rows(tx, "SELECT COUNT(*) FROM runs") == [(there,)]
+            fill(database, runs[there : there + 1])
+            assert rows(tx, "SELECT COUNT(*) FROM runs") == [(there,)]
+
+
 def test_a_store_that_fails_between_rows_is_named(tmp_path: Path) -> None:
     """When the database fails in the middle of an answer, the error is ours and says so; the next question is answered."""
     database = Database(f"sqlite:///{tmp_path}/ledger.db")

@@ -355,6 +355,8 @@ def test_all_ways_of_a_larger_store_agree(database: Database, reader: Reader, mo
         plan.Bounds(10**9, 10**9, 0, 10**9),
         plan.Bounds(0, 30, 1, 500),
         plan.Bounds(0, 0, 3, 10**9),
+        plan.Bounds(0, 50, 1, 1_500, 100),
+        plan.Bounds(0, 50, 1, 1_500, 0),
     ]
     for question in questions:
         answers = []
