@@ -32,6 +32,7 @@ BOUNDS = [
     plan.Bounds(0, 1, 0, 99),
     plan.Bounds(0, 2, 1, 9),
     plan.Bounds(0, 0, 2, 99),
+    plan.Bounds(0, 2, 0, 9, 99),
 ]
 bounds = st.sampled_from(BOUNDS)
 
