@@ -5,6 +5,9 @@ BIN := .venv/bin
 READY := .venv/.ok
 MLFLOW := .venv-mlflow/.ok
 
+# Where it is set, each of the many processes that tests start compiles anew all that it imports: 9 s for Prefect's instead of 4.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format soak bench lock clean
 
