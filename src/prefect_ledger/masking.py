@@ -151,6 +151,8 @@ def _mask_inputs(text: str) -> str:
             out += [text[kept:start], MASK]
             kept = end
         at = text.find(_INPUT, end)
+        if at >= 0 and "\n" not in text[end:at] and "\\n" not in text[end:at]:  # below a field's name there is one, the first of its line
+            at = text.find(_INPUT, _LINE_END.search(text, at).start())  # type: ignore[union-attr]
     return "".join([*out, text[kept:]]) if out else text
 
 

@@ -125,6 +125,7 @@ def test_a_pickle_that_was_cut_is_named(name: str, tmp_path: Path) -> None:
             open_folder(tmp_path / "m", trusted=True)
 
 
+@pytest.mark.usefixtures("fresh_ledger")
 def test_a_file_altered_in_the_ledger_is_refused(home: Path) -> None:
     """By the digest that the store has, for a file that the model's own folder says nothing of too."""
     with start_run(experiment="damage") as run:

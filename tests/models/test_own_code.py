@@ -91,6 +91,7 @@ def test_the_programs_own_module_stays_its_own(tmp_path: Path, monkeypatch: pyte
     assert isinstance(open_folder(tmp_path / "same", trusted=True).model, same.Model)
 
 
+@pytest.mark.usefixtures("fresh_ledger")
 def test_what_is_imported_as_the_model_is_asked_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of the ledger too, whose copy stays; while another model has different code of that name it is refused, and it is found again
     when that one is gone."""

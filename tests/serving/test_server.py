@@ -94,7 +94,7 @@ def test_what_the_description_allows_is_answered_or_refused_in_form(model: str, 
         strategies = [operation.as_strategy(mode, media_type="application/json") for mode in schemathesis.GenerationMode]
         seen = set()
 
-        @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.one_of(strategies))
         def attack(case: Any) -> None:
             answer = case.call()
