@@ -385,8 +385,11 @@ class Journal:
             self.put(Kind.EVENT, pack(JournalClosed(at=time.time_ns() // 1000)))
         self.closed = True
         if self._spare is not None:
+            (memory, path, _), self._spare = self._spare, None
             with contextlib.suppress(OSError):  # room for what is in memory
-                self._spare[1].unlink()
+                path.unlink()
+            with contextlib.suppress(BufferError):  # a mapping keeps its file open, and a removed one its room
+                memory.close()
         lost = self.dropped + (0 if drained else self._leave(reached))
         if drained:
             for number in list(self.segments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select
+import selectors
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,9 @@ class MLflow:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"folder": str(folder), "code": code, "words": words}) + "\n")
         self._process.stdin.flush()
-        ready, _, _ = select.select([self._process.stdout], [], [], _SECONDS)
+        with selectors.DefaultSelector() as waiting:  # select() takes no descriptor beyond 1,023
+            waiting.register(self._process.stdout, selectors.EVENT_READ)
+            ready = waiting.select(_SECONDS)
         line = self._process.stdout.readline() if ready else ""
         told = json.loads(line) if line else {"failed": "MLflow's process said nothing"}
         assert "answer" in told, f"{told['failed']}\n{self._printed()}"

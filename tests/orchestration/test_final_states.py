@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import time
@@ -141,8 +142,8 @@ def test_a_run_that_others_end(fates: Stage, name: str, status: str, reason: str
     assert reason in run.status_reason
     if by != "any":  # what died on this machine is found by whichever process of the ledger looks next
         assert before.status.final is (by == "itself")
-    if before.status.final:
-        assert run == before
+    if before.status.final:  # Prefect's own word of the same end may come later, and say it otherwise
+        assert dataclasses.replace(run, status_reason=before.status_reason, ended_at=before.ended_at) == before
 
 
 def test_prefect_and_the_ledger_agree(fates: Stage) -> None:
