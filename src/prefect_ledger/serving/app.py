@@ -71,10 +71,6 @@ class App:
 
     def _loaded(self, predictor: Any) -> None:
         self._reader = Reader(predictor.signature)
-        self._about = [
-            (b"x-model-id", str(predictor.about.get("model_id") or "").encode()),
-            (b"x-model-version", str(predictor.about.get("version") or "").encode()),
-        ]
         self._meters.models.labels(str(predictor.about.get("model_id") or predictor.about.get("uri") or "")).inc()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

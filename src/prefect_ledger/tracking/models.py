@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,17 +231,3 @@ def _copy(url: str, folder: Path) -> None:
     if NAME not in paths:
         raise ModelNotFound(f"no model at {url}: there is no {NAME} file")
     store.download_many([Wanted(uri := f"{url}/{path}", folder / path, store.digest(uri)[1]) for path in paths])
-
-
-def request(
-    flavor: str,
-    signature: Any,
-    input_example: Any,
-    requirements: Any,
-    metadata: Mapping[str, Any] | None,
-    code_paths: Sequence[str | os.PathLike[str]] | None,
-) -> Request:
-    """What is to be saved with a model."""
-    from prefect_ledger.models.saving import Request
-
-    return Request(flavor, signature, input_example, requirements, metadata, code_paths)

@@ -293,13 +293,14 @@ class ActiveRun(Channel):
             >>> logged.uri.startswith("models:/m-")
             True
         """
+        from prefect_ledger.models.saving import Request
         from prefect_ledger.tracking import models
 
         models.check_model_name(name)
         if register is not None and register is not True and register is not False:
             models.check_model_name(register)
         self._check_open()
-        asked = models.request(flavor, signature, input_example, requirements, metadata, code_paths)
+        asked = Request(flavor, signature, input_example, requirements, metadata, code_paths)
         return self.log_prepared_model(models.Prepared(model, asked), name, register)
 
     def log_prepared_model(self, prepared: Prepared, name: str, register: object = None) -> LoggedModel:
