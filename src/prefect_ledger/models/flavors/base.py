@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -97,7 +97,12 @@ def made_by(model: object, *names: str) -> bool:
         >>> made_by(OrderedDict(), "collections.OrderedDict")
         True
     """
-    return any(class_name(kind) in names for kind in type(model).__mro__)
+    return bool(kind_of(model, names))
+
+
+def kind_of(model: object, names: Collection[str]) -> str:
+    """The first of the classes of ``model`` that has one of these full names; "" where none has."""
+    return next((name for kind in type(model).__mro__ if (name := class_name(kind)) in names), "")
 
 
 def class_name(kind: type) -> str:

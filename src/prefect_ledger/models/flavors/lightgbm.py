@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickles
 from prefect_ledger.models.flavors import grown, skops_format
-from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name, file_of, made_by, version_of
+from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, kind_of, made_by, version_of
 
 _BOOSTER = "lightgbm.basic.Booster"
 _ESTIMATORS = frozenset(f"lightgbm.sklearn.{name}" for name in ("LGBMClassifier", "LGBMModel", "LGBMRanker", "LGBMRegressor"))
@@ -30,7 +30,7 @@ class LightGBM(Flavor):
         return made_by(model, _BOOSTER, "lightgbm.sklearn.LGBMModel")
 
     def save(self, model: Any, folder: Path, form: str) -> Saved:
-        kind = next((name for one in type(model).__mro__ if (name := class_name(one)) in {_BOOSTER, *_ESTIMATORS}), "")
+        kind = kind_of(model, {_BOOSTER, *_ESTIMATORS})
         if not kind:
             raise InvalidValue(f"a {type(model).__name__} is no model of LightGBM: give a Booster or one of its estimators")
         if kind == _BOOSTER:

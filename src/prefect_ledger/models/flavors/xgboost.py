@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.flavors import grown, ubjson
-from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name, file_of, made_by, version_of
+from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, kind_of, made_by, version_of
 
 _BOOSTER = "xgboost.core.Booster"
 _ESTIMATORS = frozenset(
@@ -29,7 +29,7 @@ class XGBoost(Flavor):
 
     def save(self, model: Any, folder: Path, form: str) -> Saved:
         form = form or "ubj"
-        kind = next((name for one in type(model).__mro__ if (name := class_name(one)) in {_BOOSTER, *_ESTIMATORS}), "")
+        kind = kind_of(model, {_BOOSTER, *_ESTIMATORS})
         if not kind:
             raise InvalidValue(f"a {type(model).__name__} is no model of XGBoost: give a Booster or one of its estimators")
         try:
