@@ -118,6 +118,21 @@ class OutputExists(LedgerError, FileExistsError):
     """Something stands where predictions were to be written; it is replaced only when that is said, and only when it is predictions."""
 
 
+# --- deploying ---------------------------------------------------------------------------------------------------
+
+
+class DeploymentNotFound(NotFound):
+    """The target has no deployment of this name."""
+
+
+class DeploymentExists(LedgerError, ValueError):
+    """The target has a deployment of this name already."""
+
+
+class DeploymentFailed(LedgerError, RuntimeError):
+    """A deployment does not come up, does not answer, or refuses what it is asked; the message has the target's own words."""
+
+
 # --- the store ---------------------------------------------------------------------------------------------------
 
 

@@ -165,19 +165,16 @@ def find_model(ref: str) -> LoggedModel:
 
 def _open(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, Any]]:
     from prefect_ledger.models.opening import open_folder
-    from prefect_ledger.tracking.ledger import ledger
 
     meant = parse(os.fspath(ref))
     if meant.kind == "place" and "://" not in meant.text:
         return open_folder(Path(meant.text), trusted=trust), {"uri": meant.text}
     folder = tempfile.TemporaryDirectory(prefix="prefect-ledger-model-", ignore_cleanup_errors=True)
     try:
-        if meant.kind == "place":
-            _copy(meant.text, Path(folder.name))
+        about: dict[str, Any]
+        if (model := _fetched(meant, Path(folder.name))) is None:
             opened, about = open_folder(Path(folder.name), trusted=trust, place=meant.text), {"uri": meant.text}
         else:
-            model = _find(ledger(), meant)
-            fetch(ledger(), model, Path(folder.name))
             opened = open_folder(Path(folder.name), trusted=True, place=model.uri)
             about = {"uri": model.uri, "model_id": model.id, "run_id": model.run_id, "name": model.name, "digest": model.digest}
     except BaseException:
@@ -188,6 +185,35 @@ def _open(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, A
     else:
         folder.cleanup()
     return opened, about
+
+
+def copy_to(ref: str | os.PathLike[str], folder: Path) -> LoggedModel | None:
+    """Copy the files of the model that ``ref`` means into the empty ``folder``; which model of the ledger it is, None for one from a place.
+
+    Raises:
+        As :func:`load_model`, but nothing is opened.
+    """
+    meant = parse(os.fspath(ref))
+    if meant.kind != "place" or "://" in meant.text:
+        return _fetched(meant, folder)
+    source = Path(meant.text)
+    if not (source / NAME).is_file():
+        raise ModelNotFound(f"no model in {source}: there is no {NAME} file")
+    if links := [path for path in source.rglob("*") if path.is_symlink()]:
+        raise InvalidName(f"{links[0]} is a link: what it leads to is no part of the model; put a copy in its place")
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    return None
+
+
+def _fetched(meant: Reference, folder: Path) -> LoggedModel | None:
+    from prefect_ledger.tracking.ledger import ledger
+
+    if meant.kind == "place":
+        _copy(meant.text, folder)
+        return None
+    model = _find(ledger(), meant)
+    fetch(ledger(), model, folder)
+    return model
 
 
 def _find(one: Ledger, meant: Reference) -> LoggedModel:

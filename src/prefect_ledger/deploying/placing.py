@@ -1,0 +1,63 @@
+"""Floor 5. Puts the files of a model where a deployment serves them from, every one checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect_ledger.errors import ModelNotFound
+from prefect_ledger.models.manifest import Listed, digest
+from prefect_ledger.models.model_file import NAME, ModelFile, read
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A model whose files lie in ``folder``: the reference it was asked for with, its id ("" where it has none), the digest of its files.
+
+    ``trusted``: its files are those that this ledger recorded, so that whoever opens the folder may run what they bring.
+    """
+
+    folder: Path
+    reference: str
+    model_id: str
+    digest: str
+    trusted: bool
+    file: ModelFile
+
+
+def place(reference: str, folder: Path, *, trust: bool = False) -> Placed:
+    """Copy the model that ``reference`` means into the new or empty folder ``folder``.
+
+    ``trust`` is the caller's word for a model that is not of the ledger, such as a folder.
+
+    Raises:
+        As :func:`prefect_ledger.load_predictor`, but nothing is opened here.
+    """
+    from prefect_ledger.tracking import models
+
+    folder.mkdir(parents=True, exist_ok=True)
+    known = models.copy_to(reference, folder)
+    file = read(folder)
+    found = known.digest if known else folder_digest(folder)
+    return Placed(folder, reference, known.id if known else file.model_id, found, bool(known) or trust, file)
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of the list of all files below ``folder``.
+
+    Raises:
+        ModelNotFound: it holds no model.
+    """
+    if not (folder / NAME).is_file():
+        raise ModelNotFound(f"no model in {folder}: there is no {NAME} file")
+    return digest(_listed(folder))
+
+
+def _listed(folder: Path) -> Iterator[Listed]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                sum256 = hashlib.file_digest(file, "sha256").hexdigest()
+            yield Listed(path.relative_to(folder).as_posix(), path.stat().st_size, sum256)
