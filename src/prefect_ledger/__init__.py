@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         search_experiments,
     )
     from prefect_ledger.tracking.ledger import configure, open_run, start_run
-    from prefect_ledger.tracking.models import load_model, load_predictor
+    from prefect_ledger.tracking.models import load_model, load_predictor, search_models
     from prefect_ledger.tracking.reading import get_run, search_runs
     from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model
     from prefect_ledger.tracking.runs import ActiveRun
@@ -106,6 +106,7 @@ _HOME = {
     "restore_runs": "tracking.deletion",
     "score": "scoring.job",
     "search_experiments": "tracking.experiments",
+    "search_models": "tracking.models",
     "search_runs": "tracking.reading",
     "set_tag": "tracking.verbs",
     "set_tags": "tracking.verbs",
@@ -162,6 +163,7 @@ __all__ = [
     "save_model",
     "score",
     "search_experiments",
+    "search_models",
     "search_runs",
     "set_tag",
     "set_tags",

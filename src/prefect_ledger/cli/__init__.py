@@ -33,6 +33,7 @@ def _version() -> str:
 app = App(name="prefect-ledger", help=_HELP, version=_version, help_format="plaintext", default_parameter=Parameter(show_default=False))
 for _noun, _about in (
     ("runs", "List, show and compare runs."),
+    ("models", "List and show models."),
     ("experiments", "List, show, make, rename, delete and restore experiments."),
 ):
     app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)

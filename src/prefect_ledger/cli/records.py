@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from prefect_ledger.entities import Experiment, Run
+from prefect_ledger.entities import Experiment, LoggedModel, Run
 from prefect_ledger.usage import Usage
 
 
@@ -26,13 +26,18 @@ def run_record(run: Run) -> dict[str, Any]:
     return record | {"status": str(run.status), "duration": run.duration}
 
 
+def model_record(model: LoggedModel) -> dict[str, Any]:
+    """All that the ledger's row says of a model, and the reference that means it."""
+    return _fields(model) | {"uri": model.uri}
+
+
 def whole_record(run: Run) -> dict[str, Any]:
     """All of a run but the points of its metrics."""
     return run_record(run) | {
         "summaries": {key: _fields(summary) for key, summary in run.summaries.items()},
         "usage": _usage(run.usage),
         "watched": {key: _fields(summary) for key, summary in run.watched.items()},
-        "models": [_fields(model) for model in run.models],
+        "models": [model_record(model) for model in run.models],
         "artifacts": [_fields(artifact) for artifact in run.artifacts],
         "datasets": [_fields(dataset) for dataset in run.datasets],
         "task_runs": [_fields(task) | {"cost": task.cost} for task in run.task_runs],

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
+from prefect_ledger.cli.models import models_table
 from prefect_ledger.cli.render import Kind, cell, console, heading, pairs, show, status, table
 from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
@@ -28,7 +29,7 @@ def show_run(run: Run, *, packages: bool = False) -> None:
     _section("machine", _watched(run.watched))
     _section("tags", [pairs(sorted(run.tags.items()))] if run.tags else [])
     _section("datasets", _datasets(run.datasets))
-    _section("models", _models(run))
+    _section("models", [models_table(models, run_id=run.id)] if (models := run.models) else [])
     _section("artifacts", _artifacts(run))
     _section("child runs", _children(run.children))
     _section("task runs", _tasks(run.task_runs, run.usage.tasks))
@@ -113,18 +114,6 @@ def _datasets(datasets: Sequence[Dataset]) -> list[Any]:
     for one in datasets:
         rows = MISSING if one.rows is None else f"{one.rows:,}"
         made.add_row(cell(one.name), cell(one.digest[:12], "dim"), cell(rows), cell(one.context), cell(one.source))
-    return [made]
-
-
-def _models(run: Run) -> list[Any]:
-    models = run.models
-    if not models:
-        return []
-    linked = any(one.run_id != run.id for one in models)
-    made = table([("model", "text"), ("reference", "text"), ("flavor", "text"), ("size", "number"), ("logged", "text"), *_FROM[linked]])
-    for one in models:
-        source = [cell(one.run_id[:8] if one.run_id != run.id else "", "dim")] if linked else []
-        made.add_row(cell(one.name), cell(one.uri), cell(one.flavor), cell(size(one.size)), cell(moment(one.logged_at)), *source)
     return [made]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.database import rows
@@ -36,6 +37,17 @@ def of_run(tx: sa.Connection, run_id: str) -> list[LoggedModel]:
         found.pop(row[0], None)
         found[row[0]] = _model(row)
     return list(found.values())
+
+
+def latest(tx: sa.Connection, name: str | None, experiments: Sequence[int] | None, limit: int) -> list[LoggedModel]:
+    """The models of active runs, those logged last first; of one name and of some experiments, where these are given."""
+    where, params = ["r.lifecycle = 'active'"], []
+    if name is not None:
+        where, params = [*where, "m.name = ?"], [name]
+    if experiments is not None:
+        where.append(f"r.experiment_id IN ({', '.join('?' * len(experiments))})" if experiments else "1 = 0")
+    text = f"SELECT {_COLUMNS} FROM models m JOIN runs r ON r.id = m.run_id WHERE {' AND '.join(where)} ORDER BY m.at DESC, m.id LIMIT ?"
+    return [_model(row) for row in rows(tx, text, [*params, *(experiments or ()), limit])]
 
 
 def files(tx: sa.Connection, model: LoggedModel) -> list[Artifact]:

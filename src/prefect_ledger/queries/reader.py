@@ -161,6 +161,18 @@ class Reader:
         with self._read() as tx:
             return models.of_run(tx, run_id)
 
+    def search_models(
+        self, experiment: str | int | Sequence[str | int] | None = None, name: str | None = None, limit: int = 1000
+    ) -> list[LoggedModel]:
+        """The models of active runs, those logged last first.
+
+        Raises:
+            ExperimentNotFound: one is not there. InvalidValue: of the limit.
+        """
+        asked = search.read_search("", (), "active", limit)
+        with self._read() as tx:
+            return models.latest(tx, None if name is None else clean(name), search.within(tx, asked, experiment).experiments, asked.limit)
+
     def model_files(self, model: LoggedModel) -> list[Artifact]:
         """The files of a logged model, by path."""
         with self._read() as tx:

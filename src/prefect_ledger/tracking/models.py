@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import uuid
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,30 @@ def find_model(ref: str) -> LoggedModel:
     if meant.kind == "place":
         raise ModelNotFound(f"{ref} is a place, not a model of the ledger; references look like models:/m-… and runs:/<run id>/<name>")
     return _find(ledger(), meant)
+
+
+def search_models(
+    experiment: str | int | Sequence[str | int] | None = None, *, name: str | None = None, limit: int = 1000
+) -> list[LoggedModel]:
+    """The models that active runs logged, those logged last first; of one name, or of the runs of some experiments.
+
+    ``experiment`` is a name or an id, or several; None asks all. ``limit`` is at most 50,000.
+
+    Raises:
+        ExperimentNotFound: with near names. InvalidValue: of the limit. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import search_models, start_run
+        >>> with start_run(experiment="docs") as run:
+        ...     logged = run.log_model(lambda data: [3 * x for x in data], "triple")
+        >>> [one.id == logged.id for one in search_models("docs", name="triple", limit=1)]
+        [True]
+    """
+    from prefect_ledger.tracking.ledger import ledger
+
+    one = ledger()
+    one.flush()
+    return one.reader.search_models(experiment, name, limit)
 
 
 def _open(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, Any]]:
