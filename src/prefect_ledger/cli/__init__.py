@@ -171,11 +171,20 @@ def gc(
 
 @app.command
 def serve(
-    reference: str,
+    reference: Annotated[str | None, Parameter(env_var="PREFECT_LEDGER_MODEL", help="The model.")] = None,
     *,
-    host: Annotated[str, Parameter(help="Address to listen on: 127.0.0.1 if not said, 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="Port to listen on: 8000 if not said.")] = 8000,
-    workers: Annotated[int, Parameter(help="Processes that serve: 1 if not said.")] = 1,
+    digest: Annotated[
+        str,
+        Parameter(
+            env_var="PREFECT_LEDGER_MODEL_DIGEST", help="Serve only the model whose files have this sha256; it may then run its code."
+        ),
+    ] = "",
+    host: Annotated[
+        str, Parameter(env_var="PREFECT_LEDGER_SERVE_HOST", help="Address to listen on: 127.0.0.1 if not said, 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Parameter(env_var="PREFECT_LEDGER_SERVE_PORT", help="Port to listen on: 8000 if not said.")] = 8000,
+    share_port: Annotated[bool, Parameter(negative="", help="Listen beside another server of yours that shares the port too.")] = False,
+    workers: Annotated[int, Parameter(env_var="PREFECT_LEDGER_SERVE_WORKERS", help="Processes that serve: 1 if not said.")] = 1,
     follow: Annotated[float, Parameter(help="Seconds between two looks at where an alias points: 5 if not said, 0 for never.")] = 5.0,
     max_body: Annotated[int, Parameter(help="Bytes a request may have: 16777216 if not said.")] = 16 << 20,
     timeout: Annotated[float, Parameter(help="Seconds a request may take: 60 if not said.")] = 60.0,
@@ -189,8 +198,9 @@ def serve(
     REFERENCE is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. POST
     /invocations asks the model; /docs says what else there is. When the
     reference comes to mean another model, that one is loaded and takes over
-    without a request being lost. Stops at Ctrl-C or SIGTERM, when what was
-    asked is answered.
+    without a request being lost. With --digest one model alone is served, and
+    nothing else is opened. Stops at Ctrl-C or SIGTERM, when what was asked is
+    answered.
 
     For example:
 
@@ -200,7 +210,8 @@ def serve(
     from prefect_ledger.cli.serving import serve_model
 
     limits = {"body": max_body, "seconds": timeout, "waiting": queue, "rows": batch_rows, "threads": threads}
-    return serve_model(reference, host=host, port=port, workers=workers, follow=follow, trust=trust, limits=limits)
+    how = {"follow": follow, "trust": trust, "digest": digest, "share_port": share_port}
+    return serve_model(reference, host=host, port=port, workers=workers, limits=limits, **how)
 
 
 @app.command

@@ -10,10 +10,12 @@ from prefect_ledger.cli.render import say
 from prefect_ledger.errors import InvalidValue
 
 
-def serve_model(reference: str, *, host: str, port: int, workers: int, follow: float, trust: bool, limits: dict[str, Any]) -> int:
+def serve_model(reference: str | None, *, host: str, port: int, workers: int, limits: dict[str, Any], **how: Any) -> int:
     """Serve until told to stop; returns 0."""
     from prefect_ledger.serving.server import serve
 
+    if not reference:
+        raise InvalidValue("no model: say which one to serve, as in models:/m-... or a folder, or set PREFECT_LEDGER_MODEL")
     if not 0 <= port < 1 << 16:
         raise InvalidValue(f"--port {port}: a port is a number from 0 to 65535")
     low = {"--workers": workers, "--queue": limits["waiting"], "--batch-rows": limits["rows"], "--threads": limits["threads"]}
@@ -22,5 +24,5 @@ def serve_model(reference: str, *, host: str, port: int, workers: int, follow: f
             raise InvalidValue(f"{name} {value}: give 1 or more")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     say(f"serving {reference} at http://{host}:{port}: POST /invocations, GET /docs")
-    serve(reference, host=host, port=port, workers=workers, follow=follow, trust=trust, limits=limits)
+    serve(reference, host=host, port=port, workers=workers, limits=limits, **how)
     return 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect_ledger.errors import ModelNotFound
-from prefect_ledger.models.manifest import Listed, digest
-from prefect_ledger.models.model_file import NAME, ModelFile, read
+from prefect_ledger.models.manifest import folder_digest
+from prefect_ledger.models.model_file import ModelFile, read
+
+__all__ = ["Placed", "folder_digest", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +41,3 @@ def place(reference: str, folder: Path, *, trust: bool = False) -> Placed:
     file = read(folder)
     found = known.digest if known else folder_digest(folder)
     return Placed(folder, reference, known.id if known else file.model_id, found, bool(known) or trust, file)
-
-
-def folder_digest(folder: Path) -> str:
-    """The digest of the list of all files below ``folder``.
-
-    Raises:
-        ModelNotFound: it holds no model.
-    """
-    if not (folder / NAME).is_file():
-        raise ModelNotFound(f"no model in {folder}: there is no {NAME} file")
-    return digest(_listed(folder))
-
-
-def _listed(folder: Path) -> Iterator[Listed]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                sum256 = hashlib.file_digest(file, "sha256").hexdigest()
-            yield Listed(path.relative_to(folder).as_posix(), path.stat().st_size, sum256)

@@ -2,16 +2,23 @@
 
 The new one is loaded beside the old, which answers until it stands; a request is answered by one of them. While the store cannot be asked,
 or the new one does not load, the old one stays.
+
+With a digest, one model alone is served: the one whose list of files has it. That is the word of whoever deployed it, so that it may run
+what it brings, though no store is asked.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_ledger.errors import LedgerError
+from prefect_ledger.errors import ArtifactCorrupt, InvalidValue, LedgerError
+from prefect_ledger.models.manifest import folder_digest
 from prefect_ledger.tracking.models import find_model, load_predictor
 from prefect_ledger.tracking.references import parse
 
@@ -22,19 +29,19 @@ log = logging.getLogger("prefect_ledger.serving")
 
 
 class Followed:
-    """The predictor that ``reference`` means now, looked at again every ``seconds``.
+    """The predictor that ``reference`` means now, looked at again every ``seconds``; with ``digest`` the one model that has it.
 
     Raises:
-        As :func:`prefect_ledger.load_predictor`.
+        ArtifactCorrupt: it has another digest. InvalidValue: the digest is none. Else as :func:`prefect_ledger.load_predictor`.
     """
 
-    def __init__(self, reference: str, *, seconds: float = 5.0, trust: bool = False) -> None:
-        self.reference, self._seconds, self._trust = reference, seconds, trust
-        self.current: Predictor = load_predictor(reference, trust=trust)
+    def __init__(self, reference: str, *, seconds: float = 5.0, trust: bool = False, digest: str = "") -> None:
+        self.reference, self._seconds, self._trust = reference, 0.0 if digest else seconds, trust
+        self.current: Predictor = _proven(reference, digest.lower()) if digest else load_predictor(reference, trust=trust)
         self.changed: Callable[[Predictor], None] = lambda _: None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        if seconds > 0 and parse(reference).kind in ("registry", "run"):  # what an id or a place means does not change
+        if self._seconds > 0 and parse(reference).kind in ("registry", "run"):  # what an id or a place means does not change
             self._thread = threading.Thread(target=self._follow, name="prefect-ledger-follow", daemon=True)
             self._thread.start()
 
@@ -67,3 +74,41 @@ class Followed:
             except (LedgerError, OSError) as error:
                 if said != (said := str(error)):
                     log.warning("%s: still serving %s: %s", self.reference, self.current.about.get("model_id"), error)
+
+
+def _proven(reference: str, digest: str) -> Predictor:
+    """The model that has this digest, and may therefore run what it brings."""
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise InvalidValue(
+            f"not a model's digest: {digest!r:.80}; it is a sha256, 64 hexadecimal digits, as `deploy get` and /metadata tell it"
+        )
+    meant = parse(reference)
+    if meant.kind != "place":
+        predictor = load_predictor(reference)
+        _check(reference, str(predictor.about.get("digest", "")), digest)
+        return predictor
+    if "://" in meant.text:
+        raise InvalidValue(
+            f"a digest can be asked of a folder of this machine or of a model of the ledger, not of {reference}: copy it here"
+        )
+    folder = Path(meant.text)
+    _check(reference, folder_digest(folder), digest)
+    sys.dont_write_bytecode = True  # else the model's own code would leave files beside it, and the next start would find another digest
+    predictor = load_predictor(reference, trust=True)
+    predictor.about |= _said(predictor, digest)
+    return predictor
+
+
+def _check(reference: str, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise ArtifactCorrupt(
+            f"{reference} is not the model that was to be served: its files make the digest {found or 'none'}, wanted is {wanted}; "
+            f"deploy it again, or look who changed it"
+        )
+
+
+def _said(predictor: Predictor, digest: str) -> dict[str, str]:
+    """What the MLmodel file says of itself: the digest is of it too. An id goes into headers, so it is letters only."""
+    file = predictor.file
+    model_id = file.model_id if re.fullmatch(r"[A-Za-z0-9._-]{1,100}", file.model_id) else ""
+    return {"model_id": model_id, "run_id": file.run_id, "name": file.name, "digest": digest}

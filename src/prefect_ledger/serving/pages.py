@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import importlib.metadata
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,6 +13,7 @@ import orjson
 if TYPE_CHECKING:
     from prefect_ledger.models.predictor import Predictor
 
+INSTANCE = "PREFECT_LEDGER_SERVE_INSTANCE"  # whoever starts a server can give it a name to know it by
 _STYLE = "body{font:16px/1.5 system-ui;margin:2rem auto;max-width:50rem;padding:0 1rem}pre{background:#f4f4f5;padding:1rem;overflow:auto}"
 _OF_COLUMNS = {
     "boolean": {"type": "boolean"},
@@ -40,6 +42,7 @@ def metadata(predictor: Predictor, reference: str) -> bytes:
         "created": predictor.file.created,
         "signature": _loaded(signature.to_mlmodel()) if signature is not None else None,
         "metadata": dict(predictor.metadata),
+        "instance": os.environ.get(INSTANCE, ""),
     }
     return orjson.dumps(said, default=str, option=orjson.OPT_NON_STR_KEYS)
 

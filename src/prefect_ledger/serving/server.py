@@ -8,11 +8,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from prefect_ledger.errors import MissingExtra
+from prefect_ledger.errors import InvalidValue, MissingExtra
 
 _VARIABLE = "PREFECT_LEDGER_SERVING"  # from the server's process to its workers
 
@@ -25,34 +26,71 @@ def serve(
     workers: int = 1,
     follow: float = 5.0,
     trust: bool = False,
+    digest: str = "",
+    share_port: bool = False,
     limits: dict[str, Any] | None = None,
 ) -> None:
     """Serve the model that ``reference`` means, until the process is told to stop.
 
-    ``follow``: seconds after which it is looked whether an alias means another model by now; 0 for never. ``limits``: see ``app.Limits``.
+    ``follow``: seconds after which it is looked whether an alias means another model by now; 0 for never. ``digest``: of the one model that
+    may be served. ``share_port``: listen beside other servers of this user that share the port. ``limits``: see ``app.Limits``.
 
     Raises:
-        MissingExtra: uvicorn is not installed. Else as :func:`prefect_ledger.load_predictor`.
+        MissingExtra: uvicorn is not installed. InvalidValue: the address cannot be listened on. Else as
+        :class:`prefect_ledger.serving.following.Followed`.
     """
     try:
         import uvicorn
     except ImportError as error:
         raise MissingExtra("uvicorn", "serve", need="serving a model") from error
 
-    told = {"reference": reference, "follow": follow, "trust": trust, "limits": limits or {}}
-    common: dict[str, Any] = {"host": host, "port": port, "log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 30}
+    told = {"reference": reference, "follow": follow, "trust": trust, "digest": digest, "limits": limits or {}}
+    common: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 30}
     if workers == 1:
-        _one(uvicorn, _made(told), common)
+        app = _made(told)
+        with _listening(host, port, share_port) as listener:
+            _one(uvicorn, app, listener, common)
         return
+    with _listening(host, port, share_port) as listener:
+        _several(uvicorn, told, workers, listener, common)
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int, share: bool) -> Iterator[socket.socket]:
+    """A socket that is bound, closed at the end."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        listener = socket.socket(family)
+    except OSError as error:
+        raise InvalidValue(f"cannot listen on {host}: {error.strerror}") from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise InvalidValue(f"cannot listen on {host}:{port}: {error.strerror}; give another --port, or 0 for a free one") from error
+        yield listener
+
+
+def _several(uvicorn: Any, told: dict[str, Any], workers: int, listener: socket.socket, common: dict[str, Any]) -> None:
+    """Serve in several processes."""
+    import inspect
+
+    from uvicorn.supervisors import Multiprocess
+
     shared = tempfile.mkdtemp(prefix="prefect-ledger-metrics-")
     os.environ |= {_VARIABLE: json.dumps(told), "PROMETHEUS_MULTIPROC_DIR": shared}
+    config = uvicorn.Config("prefect_ledger.serving.server:of_environment", factory=True, workers=workers, **common)
+    older = {"target": uvicorn.Server(config).run} if "target" in inspect.signature(Multiprocess).parameters else {}
     try:
-        uvicorn.run("prefect_ledger.serving.server:of_environment", factory=True, workers=workers, **common)
+        Multiprocess(config, sockets=[listener], **older).run()
     finally:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _one(uvicorn: Any, app: Any, common: dict[str, Any]) -> None:
+def _one(uvicorn: Any, app: Any, listener: socket.socket, common: dict[str, Any]) -> None:
     """Serve in this process; a stop that was asked for is an end in order, not a death by signal."""
 
     class Server(uvicorn.Server):  # type: ignore[misc]
@@ -65,7 +103,7 @@ def _one(uvicorn: Any, app: Any, common: dict[str, Any]) -> None:
                 for one, handler in before.items():
                     signal.signal(one, handler)
 
-    Server(uvicorn.Config(app, **common)).run()
+    Server(uvicorn.Config(app, **common)).run(sockets=[listener])
 
 
 def of_environment() -> Any:
@@ -79,4 +117,4 @@ def _made(told: dict[str, Any]) -> Any:
 
     known = {one.name for one in dataclasses.fields(Limits)}
     limits = Limits(**{key: value for key, value in told["limits"].items() if key in known})
-    return App(Followed(told["reference"], seconds=told["follow"], trust=told["trust"]), limits)
+    return App(Followed(told["reference"], seconds=told["follow"], trust=told["trust"], digest=told["digest"]), limits)
