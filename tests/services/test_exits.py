@@ -92,10 +92,10 @@ def test_a_program_that_is_cut_off_is_recovered_as_crashed(place: Place, end: st
 
 
 def test_the_next_program_brings_in_what_a_dead_one_left(place: Place) -> None:
-    """No recovery needs to be asked for: the next process that logs adopts the journal."""
+    """No recovery needs to be asked for: the next process that logs, and looks, adopts the journal first."""
     place.run(BLOCK.format(end="os._exit(5)"))
     assert len(place.waiting()) == 1
-    place.run(BLOCK.format(end="pass"))
+    place.run(BLOCK.format(end="assert len(run.metric('loss')) == 1_000"))
     assert [run.status for run in place.runs()] == ["CRASHED", "COMPLETED"]
     assert place.waiting() == []
 
