@@ -162,7 +162,7 @@ def check_model(who: str, name: object, register: object) -> None:
     Raises:
         InvalidName: such a name. InvalidValue: a model that is not logged is to be registered.
     """
-    from prefect_ledger.tracking.models import check_model_name
+    from prefect_ledger.tracking.paths import check_model_name
 
     if name is not None:
         check_model_name(name)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_ledger.errors import InvalidName, InvalidValue
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.names import check_key
 from prefect_ledger.tracking.datasets import check_context
-from prefect_ledger.tracking.paths import check_path
+from prefect_ledger.tracking.paths import check_model_name, check_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Model:
     register: bool = False
 
     def __post_init__(self) -> None:
-        _check_model_name(self.name)
+        check_model_name(self.name)
         _check_switch("register", self.register)
 
 
@@ -98,12 +98,6 @@ class Dataset:
     def __post_init__(self) -> None:
         check_key(self.name, "dataset")
         check_context(self.context)
-
-
-def _check_model_name(name: object) -> None:
-    if not isinstance(name, str) or not name.strip() or any(char in name for char in "/:@"):
-        raise InvalidName(f"a model's name is text without '/', ':' and '@', such as 'churn', not {name!r}")
-    check_path(f"{name}/model.pkl")
 
 
 def _check_switch(name: str, value: object) -> None:

@@ -8,7 +8,6 @@ the one that was logged.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import uuid
@@ -26,7 +25,7 @@ from prefect_ledger.masking import mask_value
 from prefect_ledger.model_store import ABOUT, FILE_KIND, KIND
 from prefect_ledger.models.manifest import Listed, digest
 from prefect_ledger.models.model_file import FUNCTION, NAME
-from prefect_ledger.tracking.paths import check_path
+from prefect_ledger.tracking.paths import MODELS
 from prefect_ledger.tracking.references import Reference, parse
 from prefect_ledger.tracking.runs import now
 
@@ -38,20 +37,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.ledger import Ledger
     from prefect_ledger.tracking.runs import ActiveRun
 
-FOLDER = "models"  # of a run's artifacts
 _kept: list[Any] = []  # folders of opened models that read from them as they are asked; removed when the process ends
-
-
-def check_model_name(name: object) -> str:
-    """Return ``name`` if it may name a model in references such as ``models:/churn/7``.
-
-    Raises:
-        InvalidName: it may not.
-    """
-    if not isinstance(name, str) or not name.strip() or len(name) > 250 or re.search(r"[/:@%]", name):
-        raise InvalidName(f"a model's name is text of at most 250 characters without '/', ':', '@' and '%', such as 'churn', not {name!r}")
-    check_path(f"{FOLDER}/{name}/{NAME}")
-    return name
 
 
 # --- logging -------------------------------------------------------------------------------------------------------------
@@ -73,7 +59,7 @@ def log_prepared(run: ActiveRun, prepared: Prepared, name: str, register: object
     from prefect_ledger.tracking.keeping import keep
 
     model_id, at = f"m-{uuid.uuid4().hex}", now()
-    base = f"{FOLDER}/{name}/{model_id}"
+    base = f"{MODELS}/{name}/{model_id}"
     told: list[LoggedModel] = []
 
     try:

@@ -32,7 +32,7 @@ from prefect_ledger.masking import mask_value
 from prefect_ledger.names import check_key
 from prefect_ledger.tracking.documents import document
 from prefect_ledger.tracking.params import flatten
-from prefect_ledger.tracking.paths import check_path
+from prefect_ledger.tracking.paths import check_model_name, check_path
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
@@ -296,9 +296,9 @@ class ActiveRun(Channel):
         from prefect_ledger.models.saving import Request
         from prefect_ledger.tracking import models
 
-        models.check_model_name(name)
+        check_model_name(name)
         if register is not None and register is not True and register is not False:
-            models.check_model_name(register)
+            check_model_name(register)
         self._check_open()
         asked = Request(flavor, signature, input_example, requirements, metadata, code_paths)
         return self.log_prepared_model(models.Prepared(model, asked), name, register)
