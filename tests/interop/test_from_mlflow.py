@@ -21,8 +21,8 @@ from tests.interop.mlflow_side import MLflow
 CODE = '''
 import sys, json, pathlib, warnings
 warnings.simplefilter("ignore")
-import mlflow, mlflow.sklearn, mlflow.xgboost, mlflow.lightgbm
-import numpy as np, xgboost, lightgbm
+import mlflow, mlflow.sklearn, mlflow.xgboost, mlflow.lightgbm, mlflow.onnx, mlflow.statsmodels
+import numpy as np, xgboost, lightgbm, onnx, statsmodels.api
 from mlflow.models import infer_signature
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -93,6 +93,24 @@ mlflow.lightgbm.save_model(trees, "lightgbm-booster", signature=infer_signature(
 mlflow.lightgbm.save_model(lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(frame, y), "lightgbm-classifier",
   signature=sign, input_example=frame.head(3), **none)
 mlflow.lightgbm.save_model(lightgbm.LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1).fit(x, y), "lightgbm-regressor", **none)
+def graph(node, inputs, output, *weights):
+    infos = [onnx.helper.make_tensor_value_info(name, 1, shape) for name, shape in (*inputs.items(), *output.items())]
+    made = onnx.helper.make_graph([node], "g", infos[:-1], infos[-1:], list(weights))
+    return onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+
+weights = onnx.numpy_helper.from_array(np.linspace(-1, 1, 13 * 100, dtype="float32").reshape(13, 100), "w")
+product = graph(onnx.helper.make_node("MatMul", ["x", "w"], ["y"]), {"x": ["n", 13]}, {"y": ["n", 100]}, weights)
+added = graph(onnx.helper.make_node("Add", ["alcohol", "hue"], ["sum"]), {"alcohol": ["n"], "hue": ["n"]}, {"sum": ["n"]})
+options = {"intra_op_num_threads": 1, "execution_mode": "sequential", "graph_optimization_level": 99}
+mlflow.onnx.save_model(product, "onnx-external", signature=infer_signature(x), onnx_session_options=options, **none)
+mlflow.onnx.save_model(onnx.load("onnx-external/model.onnx"), "onnx-array", save_as_external_data=False,
+  onnx_execution_providers=["CPUExecutionProvider"], **none)
+mlflow.onnx.save_model(added, "onnx-columns", signature=infer_signature(frame), input_example=frame.head(3), **none)
+fitted = statsmodels.api.OLS(y.to_numpy(), x).fit()
+mlflow.statsmodels.save_model(fitted, "statsmodels-array", **none)
+mlflow.statsmodels.save_model(statsmodels.api.GLM(y.to_numpy(), x).fit(), "statsmodels-regressor", signature=infer_signature(x), **none)
+series = statsmodels.tsa.api.AutoReg(x[:, 0], 2).fit()
+mlflow.statsmodels.save_model(series, "statsmodels-series", remove_data=False, **none)
 artifacts = {"factor": "factor.txt", "shift": "shift.txt"}
 P("python-class", python_model=Scaled(), artifacts=artifacts, model_config={"more": 0.5},
   signature=infer_signature(frame, [1.0], {"by": 1.0}), **none)
@@ -104,10 +122,14 @@ P("python-loader", loader_module="of_mlflow_loader", data_path="weights.json",
 for module in ("of_mlflow_helper", "of_mlflow_loader"):
     sys.modules.pop(module, None)
 sys.path.remove(".")
-asked = {"python-hints": [{"a": 1.0, "b": 2.0}], "python-function": ["a", "b"]}
+import pandas as pd
+asked = {"python-hints": [{"a": 1.0, "b": 2.0}], "python-function": ["a", "b"],
+  "statsmodels-series": pd.DataFrame({"start": [170], "end": [180]})}
 given = {"python-class": {"by": 3.0}}
-arrays = ("skops", "cloudpickle", "pickle", "booster", "json", "regressor")
+arrays = ("skops", "cloudpickle", "pickle", "booster", "json", "regressor", "external", "array")
 answer = {}
+def plain(found):
+    return [np.asarray(one).tolist() for one in found.values()] if isinstance(found, dict) else np.asarray(found).tolist()
 for path in sorted(pathlib.Path().iterdir()):
     if (path / "MLmodel").is_file():
         model = mlflow.pyfunc.load_model(str(path))
@@ -115,12 +137,16 @@ for path in sorted(pathlib.Path().iterdir()):
         params = given.get(path.name)
         found = model.predict(data, params=params) if params else model.predict(data)
         signature = model.metadata.signature
-        answer[path.name] = {"said": np.asarray(found).tolist(), "signature": signature and signature.to_dict()}
+        answer[path.name] = {"said": plain(found), "signature": signature and signature.to_dict()}
 '''
 FRAME, _ = load_wine(return_X_y=True, as_frame=True)
-DATA: dict[str, Any] = {"python-hints": [{"a": 1.0, "b": 2.0}], "python-function": ["a", "b"]}
+DATA: dict[str, Any] = {
+    "python-hints": [{"a": 1.0, "b": 2.0}],
+    "python-function": ["a", "b"],
+    "statsmodels-series": pd.DataFrame({"start": [170], "end": [180]}),
+}
 PARAMS = {"python-class": {"by": 3.0}}
-ARRAYS = ("skops", "cloudpickle", "pickle", "booster", "json", "regressor")
+ARRAYS = ("skops", "cloudpickle", "pickle", "booster", "json", "regressor", "external", "array")
 SAFE = {
     "sklearn-frame": "sklearn.pipeline.Pipeline",
     "sklearn-bare": "sklearn.pipeline.Pipeline",
@@ -132,8 +158,14 @@ SAFE = {
     "lightgbm-booster": "lightgbm.basic.Booster",
     "lightgbm-classifier": "lightgbm.sklearn.LGBMClassifier",
     "lightgbm-regressor": "lightgbm.sklearn.LGBMRegressor",
+    "onnx-external": "onnx.onnx_ml_pb2.ModelProto",
+    "onnx-array": "onnx.onnx_ml_pb2.ModelProto",
+    "onnx-columns": "onnx.onnx_ml_pb2.ModelProto",
 }
 RUNS_CODE = {
+    "statsmodels-array": r"a pickle \(model.statsmodels\)",
+    "statsmodels-regressor": r"a pickle \(model.statsmodels\)",
+    "statsmodels-series": r"a pickle \(model.statsmodels\)",
     "sklearn-cloudpickle": r"a pickle \(model.pkl\)",
     "sklearn-pickle": r"a pickle \(model.pkl\)",
     "python-class": r"a pickle \(python_model.pkl\)",
@@ -167,6 +199,8 @@ def test_a_model_of_mlflows_answers_the_same_here(name: str, saved: tuple[Path, 
     folder, told = saved
     predictor = load_predictor(folder / name, trust=name in RUNS_CODE)
     answer = predictor.predict(_data(name), PARAMS.get(name))
+    if isinstance(answer, dict):
+        answer = list(answer.values())
     np.testing.assert_array_equal(np.asarray(answer), np.asarray(told[name]["said"]))
     ours = predictor.signature.to_mlmodel() if predictor.signature is not None else None
     assert ours == told[name]["signature"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 import lightgbm
 import numpy as np
+import onnx
+import pandas as pd
 import pytest
+import statsmodels.formula.api  # type: ignore[import-untyped]
 import xgboost
+from skl2onnx import to_onnx  # type: ignore[import-untyped]
 from sklearn.datasets import load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from prefect_ledger import load_model, load_predictor
 from prefect_ledger.models import examples
-from prefect_ledger.models.saving import save_model
+from prefect_ledger.models.saving import ModelWarning, save_model
 from tests.interop.mlflow_side import MLflow
 
 FRAME, Y = load_wine(return_X_y=True, as_frame=True)
@@ -37,6 +42,26 @@ class Shifted:
         import of_ours_helper  # type: ignore[import-not-found]
 
         return [of_ours_helper.moved(row["alcohol"], params["by"]) for row in data.to_dict("records")]
+
+
+def _onnx(frame: bool) -> Any:
+    """A classifier of rows, with its label and probabilities; or the columns of two names added, and their difference."""
+    if not frame:
+        return to_onnx(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), X[:1].astype("float32"), options={"zipmap": False})
+    infos = {name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in ("alcohol", "hue", "sum", "rest")}
+    nodes = [onnx.helper.make_node(kind, ["alcohol", "hue"], [name]) for kind, name in (("Add", "sum"), ("Sub", "rest"))]
+    graph = onnx.helper.make_graph(nodes, "g", [infos["alcohol"], infos["hue"]], [infos["sum"], infos["rest"]])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+
+
+def _ols() -> Any:
+    with pd.option_context("mode.string_storage", "python"):  # MLflow's environment has no pyarrow to hold names in
+        return statsmodels.formula.api.ols("hue ~ alcohol + ash", FRAME.set_axis([*map(str, FRAME)], axis=1)).fit()
+
+
+def _plain(answer: Any) -> Any:
+    """As JSON has it; of a mapping, what it holds."""
+    return [np.asarray(one).tolist() for one in answer.values()] if isinstance(answer, dict) else np.asarray(answer).tolist()
 
 
 def _booster() -> Any:
@@ -59,6 +84,11 @@ MODELS: dict[str, tuple[Callable[[], Any], str, Any]] = {  # how it is made, the
     ),
     "lightgbm-classifier": (lambda: lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(FRAME, Y), "auto", FRAME),
     "lightgbm-pickle": (lambda: lightgbm.LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1).fit(X, Y), "lightgbm:cloudpickle", X),
+    "onnx-array": (lambda: _onnx(frame=False), "auto", X),
+    "onnx-frame": (lambda: _onnx(frame=True), "auto", FRAME),
+    "onnx-external": (lambda: _onnx(frame=False), "onnx:external", X),
+    "statsmodels-formula": (_ols, "auto", FRAME),
+    "statsmodels-small": (_ols, "statsmodels:small", FRAME),
     "python-function": (lambda: lambda data: (data["alcohol"] * 2).tolist(), "auto", FRAME),
     "python-array": (lambda: lambda data: data.sum(axis=1), "auto", X),
     "python-class": (Shifted, "python", (FRAME, {"by": 0.5})),
@@ -72,6 +102,8 @@ frame, _ = load_wine(return_X_y=True, as_frame=True)
 frame.columns = [name.replace("/", " ") for name in frame.columns]
 x = frame.to_numpy()
 answer = {}
+def plain(found):
+    return [np.asarray(one).tolist() for one in found.values()] if isinstance(found, dict) else np.asarray(found).tolist()
 for path in sorted(pathlib.Path().iterdir()):
     flavor = path.name.partition("-")[0]
     if path.name == "sklearn-scaler":
@@ -83,10 +115,10 @@ for path in sorted(pathlib.Path().iterdir()):
     example = model.metadata.load_input_example(str(path))
     data = frame if (signature.inputs.has_input_names()) else x[:, : signature.inputs.inputs[0].shape[1]]
     params = {"by": 2.0} if path.name == "python-class" else None
-    told = {"said": np.asarray(model.predict(data, params=params)).tolist(), "signature": signature.to_dict()}
+    told = {"said": plain(model.predict(data, params=params)), "signature": signature.to_dict()}
     if isinstance(example, tuple):
         example, _ = example
-    told["example"] = np.asarray(model.predict(example, params=params)).tolist()
+    told["example"] = plain(model.predict(example, params=params))
     if flavor != "python":
         native = getattr(mlflow, flavor).load_model(str(path))
         told["native"] = f"{type(native).__module__}.{type(native).__qualname__}"
@@ -123,7 +155,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     helper = found.parent / "of_ours_helper.py"
     helper.write_text("def moved(value, by):\n    return value + by\n", encoding="utf-8")
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelWarning)  # statsmodels' are pickled
         patch.syspath_prepend(str(helper.parent))
         for name, (make, flavor, example) in MODELS.items():
             code = [helper] if name == "python-class" else None
@@ -147,9 +180,10 @@ def _predicted(folder: Path, name: str) -> Any:
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "sklearn-scaler"])
 def test_mlflow_opens_what_is_saved_here_and_it_answers_the_same(name: str, folder: Path, told: Any) -> None:
     """By its ``pyfunc``, with the same predictions for the same data and for the example it finds, and with the same signature."""
-    ours = np.asarray(_predicted(folder, name))
-    np.testing.assert_array_equal(np.asarray(told[name]["said"]), ours)
-    np.testing.assert_array_equal(np.asarray(told[name]["example"]), ours[: len(told[name]["example"])])
+    ours = _predicted(folder, name)
+    assert told[name]["said"] == _plain(ours)
+    rows = {key: one[: examples.ROWS] for key, one in ours.items()} if isinstance(ours, dict) else ours[: examples.ROWS]
+    assert told[name]["example"] == _plain(rows)
     signature = load_predictor(folder / name, trust=True).signature
     assert signature is not None
     assert told[name]["signature"] == signature.to_mlmodel()
@@ -169,10 +203,19 @@ def test_a_transformer_is_opened_by_mlflow_as_its_own(folder: Path, told: Any) -
 
 def test_mlflow_serves_what_is_saved_here(folder: Path, mlflow: MLflow) -> None:
     """Its server answers a request with the example that we keep for one, with the predictions of ours."""
-    names = ["sklearn-frame", "sklearn-array", "xgboost-classifier", "lightgbm-booster", "python-class"]
+    names = [
+        "sklearn-frame",
+        "sklearn-array",
+        "xgboost-classifier",
+        "lightgbm-booster",
+        "onnx-frame",
+        "statsmodels-formula",
+        "python-class",
+    ]
     for name, (status, body, ping) in mlflow.ask(folder, SERVING, *names).items():
         assert (status, ping) == (200, 200), body
         sent = json.loads((folder / name / examples.SERVING).read_text())
         data, _ = examples.split(MODELS[name][2])
         ours = load_predictor(folder / name, trust=True).predict(data[: examples.ROWS], sent.get("params"))
-        np.testing.assert_allclose(np.asarray(body["predictions"], dtype=float), np.asarray(ours, dtype=float), rtol=1e-6)
+        said = [list(one.values()) if isinstance(one, dict) else one for one in body["predictions"]]
+        np.testing.assert_allclose(np.asarray(said, dtype=float).reshape(np.shape(ours)), np.asarray(ours, dtype=float), rtol=1e-6)

@@ -19,6 +19,8 @@ __all__ = ["GROUP", "Entry", "Flavor", "Predict", "Saved", "choose", "named", "o
 GROUP = "prefect_ledger.flavors"
 # In the order in which they are asked: an XGBClassifier is scikit-learn's too, and every object is Python's.
 _BUILT_IN: Mapping[str, str] = {
+    "onnx": "onnx.ONNX",
+    "statsmodels": "statsmodels.Statsmodels",
     "xgboost": "xgboost.XGBoost",
     "lightgbm": "lightgbm.LightGBM",
     "sklearn": "sklearn.ScikitLearn",
