@@ -34,6 +34,7 @@ format: $(READY) ## format the code and mend what lint can mend
 
 soak: $(READY) ## run the long kill and race tests
 	@$(BIN)/python -m pytest -m soak
+	@LEDGER_EXAMPLES=20 $(BIN)/python -m pytest tests/stores/test_queries_laws.py
 
 bench: $(READY) ## measure, beside raw SQLite in the same run
 	@$(BIN)/python -m benchmarks

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.services_real.nursery import Nursery, nursery
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -33,14 +33,27 @@ def program(page: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.fixture(scope="module")
+def readers(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Somebody who has imported what the pages import."""
+    home = str(tmp_path_factory.mktemp("reader") / "prefect")
+    env = {**os.environ, "PREFECT_HOME": home, "PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"}
+    with nursery(["prefect.main", "pandas", "prefect_ledger"], options=["-W", "error::UserWarning"], env=env) as one:
+        yield one
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if program(p).strip()], ids=lambda p: p.stem)
-def test_python_blocks_of_a_page_run_in_order(page: Path, home: Path, prefect_server: str, tmp_path: Path) -> None:
+def test_python_blocks_of_a_page_run_in_order(page: Path, readers: Nursery, prefect_server: str, tmp_path: Path) -> None:
     """What a reader copies from a page, from its top to its end, runs without an error."""
     script = tmp_path / f"{page.stem.lower().replace('-', '_')}_md.py"
     script.write_text(program(page), encoding="utf-8")
-    env = {**os.environ, "PREFECT_LEDGER_HOME": str(home), "PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"}
-    command = [sys.executable, "-W", "error::UserWarning", str(script)]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    env = {
+        **os.environ,
+        "PREFECT_LEDGER_HOME": str(tmp_path / "ledger"),
+        "PREFECT_API_URL": prefect_server,
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+    }
+    done = readers.run(script, cwd=tmp_path, env=env, timeout=120)
     assert done.returncode == 0, f"{page.name}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 

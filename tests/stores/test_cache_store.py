@@ -47,7 +47,7 @@ def point(run: str, task: str, value: float, at: int = 0, *, key: str = "loss", 
     return Point((run, key, attempt, task, turn), at, at, value)
 
 
-@settings(max_examples=40, **BOUNDS)  # type: ignore[arg-type]
+@settings(max_examples=15, **BOUNDS)  # type: ignore[arg-type]
 @given(data=st.data())
 def test_order_does_not_matter_to_links(database: Database, data: st.DataObject) -> None:
     """Hits, sources, steps inside them and points, in any order, give the same links and the same summaries."""

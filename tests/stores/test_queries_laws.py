@@ -16,12 +16,13 @@ from prefect_ledger.database import Database
 from prefect_ledger.entities import Run
 from prefect_ledger.expressions import And, Comparison, NaN, Node, Not, Null, Operand, Or, Order, evaluate, unparse
 from prefect_ledger.queries import Reader, plan
+from tests.examples import examples
 from tests.services_real.postgres import PostgresServer
 from tests.stores.filling import Filled, Points, clear, fill
 from tests.stores.questions import EXPERIMENTS, IDS, Answers, micros, nodes, orders, stores
 
-LAW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-FEWER = settings(LAW, max_examples=40)
+LAW = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEWER = settings(LAW, max_examples=examples(20))
 # Few runs are there, so that the ways of a large store are only taken when its bounds are small.
 BOUNDS = [
     plan.Bounds(),

@@ -216,7 +216,7 @@ def law(database: Database, data: st.DataObject, events: st.SearchStrategy[Event
 BOUNDS = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
-@settings(max_examples=60, **BOUNDS)  # type: ignore[arg-type]
+@settings(max_examples=25, **BOUNDS)  # type: ignore[arg-type]
 @given(data=st.data())
 def test_order_batches_and_journals_do_not_matter(database: Database, data: st.DataObject) -> None:
     """The same events and points, in any order, cut into batches anyhow and spread over journals, give the same rows."""
