@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prefect_ledger import load_model, load_predictor
-from prefect_ledger.models import examples
+from prefect_ledger.models import examples, model_file
 from prefect_ledger.models.saving import ModelWarning, save_model
 from tests.interop.mlflow_side import MLflow
 
@@ -59,6 +59,15 @@ def _ols() -> Any:
         return statsmodels.formula.api.ols("hue ~ alcohol + ash", FRAME.set_axis([*map(str, FRAME)], axis=1)).fit()
 
 
+def _catboost() -> Any:
+    import catboost
+
+    return catboost
+
+
+SMALL = {"iterations": 3, "depth": 3, "thread_count": 1, "verbose": False, "allow_writing_files": False}
+
+
 def _plain(answer: Any) -> Any:
     """As JSON has it; of a mapping, what it holds."""
     return [np.asarray(one).tolist() for one in answer.values()] if isinstance(answer, dict) else np.asarray(answer).tolist()
@@ -87,6 +96,8 @@ MODELS: dict[str, tuple[Callable[[], Any], str, Any]] = {  # how it is made, the
     "onnx-array": (lambda: _onnx(frame=False), "auto", X),
     "onnx-frame": (lambda: _onnx(frame=True), "auto", FRAME),
     "onnx-external": (lambda: _onnx(frame=False), "onnx:external", X),
+    "catboost-classifier": (lambda: _catboost().CatBoostClassifier(**SMALL).fit(FRAME, Y), "auto", FRAME),
+    "catboost-regressor": (lambda: _catboost().CatBoostRegressor(**SMALL).fit(X, Y), "auto", X),
     "statsmodels-formula": (_ols, "auto", FRAME),
     "statsmodels-small": (_ols, "statsmodels:small", FRAME),
     "python-function": (lambda: lambda data: (data["alcohol"] * 2).tolist(), "auto", FRAME),
@@ -98,6 +109,7 @@ import sys, json, pathlib, warnings
 warnings.simplefilter("ignore")
 import mlflow, numpy as np
 from sklearn.datasets import load_wine
+sys.path.append(sys.argv[1])
 frame, _ = load_wine(return_X_y=True, as_frame=True)
 frame.columns = [name.replace("/", " ") for name in frame.columns]
 x = frame.to_numpy()
@@ -122,6 +134,8 @@ for path in sorted(pathlib.Path().iterdir()):
     if flavor != "python":
         native = getattr(mlflow, flavor).load_model(str(path))
         told["native"] = f"{type(native).__module__}.{type(native).__qualname__}"
+    if flavor == "catboost":
+        mlflow.catboost.save_model(native, f"../of-mlflow-{path.name}", signature=signature, pip_requirements=[])
     answer[path.name] = told
 """
 SERVING = """
@@ -166,9 +180,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(mlflow: MLflow, folder: Path) -> Any:
-    """What MLflow says of each."""
-    return mlflow.ask(folder, CODE)
+def told(mlflow: MLflow, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What MLflow says of each. Its environment has no CatBoost: it is lent ours, and saves what it opened of it beside our folder."""
+    lent = tmp_path_factory.mktemp("lent")
+    (lent / "catboost").symlink_to(Path(_catboost().__file__).parent)
+    return mlflow.ask(folder, CODE, str(lent))
 
 
 def _predicted(folder: Path, name: str) -> Any:
@@ -194,6 +210,15 @@ def test_mlflow_opens_a_frameworks_model_as_its_own_object(name: str, folder: Pa
     """Of the class that it has here."""
     kind = type(load_model(folder / name, trust=True))
     assert told[name]["native"] == f"{kind.__module__}.{kind.__qualname__}"
+
+
+@pytest.mark.parametrize("name", ["catboost-classifier", "catboost-regressor"])
+def test_what_mlflow_saves_of_catboost_opens_here(name: str, folder: Path, told: Any) -> None:
+    """As its own object, with the same predictions, without anybody's word; and their entries say the same."""
+    other = folder.parent / f"of-mlflow-{name}"
+    assert model_file.read(other).flavors["catboost"] == model_file.read(folder / name).flavors["catboost"]
+    assert type(load_model(other)) is type(load_model(folder / name))
+    np.testing.assert_array_equal(load_predictor(other).predict(MODELS[name][2]), _predicted(folder, name))
 
 
 def test_a_transformer_is_opened_by_mlflow_as_its_own(folder: Path, told: Any) -> None:

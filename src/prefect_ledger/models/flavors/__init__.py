@@ -23,6 +23,7 @@ _BUILT_IN: Mapping[str, str] = {
     "statsmodels": "statsmodels.Statsmodels",
     "xgboost": "xgboost.XGBoost",
     "lightgbm": "lightgbm.LightGBM",
+    "catboost": "catboost.CatBoost",
     "sklearn": "sklearn.ScikitLearn",
     FUNCTION: "python.Python",
 }
