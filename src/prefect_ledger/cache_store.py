@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger import run_store, series_store
@@ -33,6 +33,16 @@ class Place(NamedTuple):
     attempt: int
 
 
+class NotHeld(Exception):
+    """Runs are concerned that this transaction does not hold. Waiting for them now could be waiting in a circle: it is to be begun anew
+    with them held from the start."""
+
+    def __init__(self, runs: set[str]) -> None:
+        super().__init__(f"{len(runs)} more runs are concerned")
+        self.runs = runs
+
+
+Hold = Callable[[Iterable[str]], None]  # have these runs held to the end of the transaction
 Stale = dict[str, set[str]]  # by run, the keys whose summaries are to be made anew
 Series = Iterable[tuple[int, SeriesName, Any]]
 
@@ -55,9 +65,20 @@ def near(tx: sa.Connection, heard: Iterable[str], events: Sequence[Event]) -> se
     return {run for text, values in asked.items() for (run,) in _among(tx, text, values)}
 
 
-def settle(tx: sa.Connection, events: Sequence[Event], series: Series) -> None:
+def settle(tx: sa.Connection, events: Sequence[Event], series: Series, held: set[str] | None = None) -> None:
     """Bring links, and the summaries of the runs that have them, to what the store now knows: ``events`` and the points of ``series``
-    have just been written."""
+    have just been written, while the runs ``held`` are held (None: take hold of what is needed, in whatever order).
+
+    Raises:
+        NotHeld: further ones are needed; nothing of the transaction may stay.
+    """
+
+    def hold(runs: Iterable[str]) -> None:
+        if held is None or tx.dialect.name == "sqlite":
+            run_store.placeholders(tx, runs)
+        elif more := set(runs) - held:
+            raise NotHeld(more)
+
     keys: dict[tuple[str, str], set[str]] = defaultdict(set)
     for _, (run, key, _attempt, task, _turn), _row in series:
         keys[run, task].add(key)
@@ -72,9 +93,9 @@ def settle(tx: sa.Connection, events: Sequence[Event], series: Series) -> None:
         stale[run] |= keys.get(source, set())
         if source in changed or (source[1] == "" and any(place[0] == source[0] for place in changed)):
             todo.add(hit)
-    _link(tx, todo, stale)
+    _link(tx, todo, stale, hold)
     if concerned := sorted(run for run in stale if stale[run]):
-        run_store.placeholders(tx, concerned)
+        hold(concerned)
         for run in concerned:
             series_store.resettle(tx, run, sorted(stale[run]))
 
@@ -85,7 +106,7 @@ def _links_to(tx: sa.Connection, runs: Iterable[str]) -> Iterable[tuple[str, str
     return [(hit, run, (there, task)) for hit, run, there, task in _among(tx, text, runs)]
 
 
-def _link(tx: sa.Connection, hits: set[str], stale: Stale) -> None:
+def _link(tx: sa.Connection, hits: set[str], stale: Stale, hold: Hold) -> None:
     """Find the sources of these hits, what they bring into their runs, and then those hits that bring in one of these.
 
     All sources first: what a hit brings in may lie behind another one's.
@@ -96,7 +117,7 @@ def _link(tx: sa.Connection, hits: set[str], stale: Stale) -> None:
     while todo:
         hit = todo.pop()
         done.add(hit)
-        if (run := _link_one(tx, hit, stale)) is not None:
+        if (run := _link_one(tx, hit, stale, hold)) is not None:
             todo |= {other for other, _, (_, task) in _links_to(tx, [run]) if task in (hit, "")} - done
 
 
@@ -112,10 +133,10 @@ def _find_source(tx: sa.Connection, hit: str) -> None:
         execute(tx, "UPDATE cache_hits SET source_run_id = '', source_task_run_id = '', source_attempt = 0 WHERE task_run_id = ?", [hit])
 
 
-def _link_one(tx: sa.Connection, hit: str, stale: Stale) -> str | None:
+def _link_one(tx: sa.Connection, hit: str, stale: Stale, hold: Hold) -> str | None:
     """The run of the hit if its links are others than before, and then ``stale`` has what changes by that."""
     for run, attempt, *source in rows(tx, f"SELECT run_id, attempt, {_SOURCE} FROM cache_hits WHERE task_run_id = ?", [hit]):
-        wanted = {(run, attempt, place) for place in _held(tx, _place(*source))}
+        wanted = {(run, attempt, place) for place in _held(tx, _place(*source), hold)}
         text = "SELECT run_id, attempt, source_run_id, source_task, source_attempt FROM cache_links WHERE task_run_id = ?"
         known = {(there, then, Place(*place)) for there, then, *place in rows(tx, text, [hit])}
         if known == wanted:
@@ -133,11 +154,11 @@ def _link_one(tx: sa.Connection, hit: str, stale: Stale) -> str | None:
     return None
 
 
-def _held(tx: sa.Connection, source: Place) -> set[Place]:
+def _held(tx: sa.Connection, source: Place, hold: Hold) -> set[Place]:
     """What is behind a source, its runs held: what arrives for them from now on finds the link that is made of it."""
     places, held = _behind(tx, source), set[str]()
     while tx.dialect.name != "sqlite" and (new := {place.run for place in places} - held):
-        run_store.placeholders(tx, new)
+        hold(new)
         held |= new
         places = _behind(tx, source)
     return places

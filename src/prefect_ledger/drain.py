@@ -98,41 +98,52 @@ class Drain:
         self._sought = True
 
     def _commit(self, batch: Batch) -> Flush | None:
-        for turn in range(_TRIES):
+        turn, also = 0, set[str]()
+        while True:
             try:
-                return self._try_commit(batch)
+                return self._try_commit(batch, also)
+            except cache_store.NotHeld as more:
+                also |= more.runs
             except StoreUnavailable as error:
-                if not conflicts(error) or turn == _TRIES - 1:
+                turn += 1
+                if not conflicts(error) or turn == _TRIES:
                     raise
-                self._known.clear()
-        return None
+            self._known.clear()
 
-    def _try_commit(self, batch: Batch) -> Flush | None:
+    def _try_commit(self, batch: Batch, also: set[str]) -> Flush | None:
+        """Write it all; ``also`` are runs to hold beside those that it is known to concern."""
         flush = self._flush(batch)
         try:
-            self._write(batch, flush, careful=False)
+            self._write(batch, flush, also)
         except Exception as error:  # what no database takes, or no code of ours folds, must not hold up all that follow
-            if isinstance(error, Moved) or not refuses(error):
+            if isinstance(error, Moved | cache_store.NotHeld) or not refuses(error):
                 raise
-            self._write(batch, flush, careful=True)
+            self._write(batch, flush)
         return flush
 
-    def _write(self, batch: Batch, flush: Flush | None, *, careful: bool) -> None:
+    def _write(self, batch: Batch, flush: Flush | None, also: set[str] | None = None) -> None:
+        """In one transaction; without ``also``, what is refused is left out, one thing after the other.
+
+        Raises:
+            Moved. NotHeld: ``also`` lacks runs that turned out to be concerned.
+        """
         heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
         events = sorted(batch.events, key=lambda event: event.run)  # of one run in the order they were said; between runs none matters
         refused: list[str] = []
         with self.database.write() as tx:
             if not run_store.move_journal(tx, self.journal, batch.old, batch.new):
                 raise Moved
-            if careful:
+            held = None
+            if also is None:
                 refused = run_store.fold_carefully(tx, events, self.journal)
             else:
-                run_store.placeholders(tx, heard | cache_store.near(tx, heard, events))
+                held = heard | also | cache_store.near(tx, heard, events)
+                run_store.placeholders(tx, held)
                 run_store.fold(tx, events, self.journal)
             if flush is not None:
                 series_store.write_flush(tx, flush)
-            links = partial(cache_store.settle, tx, events, flush.series if flush is not None else ())
-            if not careful:
+            links = partial(cache_store.settle, tx, events, flush.series if flush is not None else (), held)
+            if held is not None:
                 links()
             elif (error := run_store.refusal(tx, links)) is not None:
                 refused.append(f"links to cached results could not be stored: {error}"[:500])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefect_ledger import drain as drain_module
 from prefect_ledger.database import Database
 from prefect_ledger.drain import Drain
 from prefect_ledger.events import ArtifactLogged, Event, ResultSeen, RunStarted, TaskRunSeen
@@ -132,8 +133,10 @@ def test_a_task_that_is_a_run_of_its_own(database: Database) -> None:
         assert list(Reader(database).run(run).metric("loss").values) == [0.5, 0.25]
 
 
-def test_all_at_once(postgres_url: str) -> None:
-    """Where hits, sources, steps and points are written by several processes at the same time, no link and no point is missed."""
+def test_all_at_once(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where hits, sources, steps and points are written by several processes at the same time, no link and no point is missed, and none
+    of them waits in a circle."""
+    monkeypatch.setattr(drain_module, "_TRIES", 1)  # a deadlock, which takes its victim a second, would be raised
     database = Database(postgres_url)
     inner, outer = [hit(B, f"b{n}", 5, "inner") for n in range(4)], [hit(C, f"c{n}", 9, "outer") for n in range(4)]
     steps = [step(B, f"b{n}", "source", cached=True) for n in range(4)]
