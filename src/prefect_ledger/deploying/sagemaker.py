@@ -38,6 +38,7 @@ from prefect_ledger.deploying.sagemaker_parts import (
     when_known,
 )
 from prefect_ledger.errors import DeploymentExists, DeploymentFailed, DeploymentNotFound
+from prefect_ledger.masking import mask_text
 
 _STATES: Mapping[str, State] = {
     "Creating": "starting",
@@ -144,10 +145,11 @@ class SageMaker(Target):
         parts = parts_of(aws, name)
         if found is None and not parts:
             raise DeploymentNotFound(_none(aws, name))
-        marks = marks_of(aws.tags(found["EndpointArn"])) if found is not None else {}
         if found is not None:
+            marks = marks_of(aws.tags(found["EndpointArn"]))
             self._take_down(aws, name)
-        _remove(aws, name, {**parts, "": marks})
+            parts = parts or {"": marks}  # then only the archive can be left
+        _remove(aws, name, parts)
 
     def list(self) -> list[Deployment]:
         """The endpoints with our tag, by name."""
@@ -272,7 +274,7 @@ class SageMaker(Target):
         until, looks, moved = time.monotonic() + seconds, 0, False
         while True:
             found = aws.call("describe_endpoint", EndpointName=name)
-            status, reason = found["EndpointStatus"], found.get("FailureReason") or "SageMaker does not say why"
+            status, reason = found["EndpointStatus"], mask_text(found.get("FailureReason") or "SageMaker does not say why")
             if status == "InService" and found["EndpointConfigName"] == part:
                 return
             moved, looks = moved or status in _MOVING, looks + 1
@@ -305,7 +307,7 @@ class SageMaker(Target):
             "status": found["EndpointStatus"],
             "endpoint_config": found["EndpointConfigName"],
             "archive": marks.get("archive", ""),
-            "reason": found.get("FailureReason") or "",
+            "reason": mask_text(found.get("FailureReason") or ""),
         }
         return Deployment(
             name,
@@ -344,12 +346,13 @@ def _standing(aws: Aws, endpoint: Any) -> tuple[dict[str, Any], Packed]:
         part = endpoint["EndpointConfigName"]
         config = aws.call("describe_endpoint_config", EndpointConfigName=part)
         model = aws.call("describe_model", ModelName=config["ProductionVariants"][0]["ModelName"])
-    except NotThere as error:
+        container = model["PrimaryContainer"]
+    except (NotThere, KeyError, IndexError) as error:
         raise DeploymentFailed(
-            f"parts of the endpoint {endpoint['EndpointName']!r} are gone ({error}): delete and create it again"
+            f"the endpoint {endpoint['EndpointName']!r} is not as prefect-ledger made it, or parts of it are gone ({error}): "
+            "delete it and create it again"
         ) from error
     tags = _tags(aws, endpoint)
-    container = model["PrimaryContainer"]
     digest = container.get("Environment", {}).get(DIGEST, "")
     return standing_options(endpoint, config, model, tags), Packed(
         endpoint["EndpointName"], part, container["ModelDataUrl"], digest, marks_of(tags)
@@ -358,7 +361,8 @@ def _standing(aws: Aws, endpoint: Any) -> tuple[dict[str, Any], Packed]:
 
 def _again(before: Packed, options: Mapping[str, Any]) -> Packed:
     """The same archive as a part of a new name."""
-    marks = {**before.marks, "keep-archive": "true" if options["keep_archive"] else "", "kms-key": options["kms_key"] or ""}
+    kept = {"deployment": before.name, "archive": before.archive}
+    marks = {**before.marks, **kept, "keep-archive": str(options["keep_archive"]).lower(), "kms-key": options["kms_key"] or ""}
     return Packed(before.name, part_name(before.name), before.archive, before.answers_for, marks)
 
 

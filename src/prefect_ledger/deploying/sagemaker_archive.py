@@ -68,7 +68,7 @@ def put(aws: Aws, folder: Path, bucket: str, key: str, *, about: Mapping[str, st
     with tempfile.TemporaryFile(prefix="prefect-ledger-archive-") as file:
         pack(folder, file)
         file.seek(0)
-        with refusals("upload_fileobj"):
+        with refusals(f"the archive s3://{bucket}/{key}"):
             aws.client(S3).upload_fileobj(file, bucket, key, ExtraArgs=more)
     return f"s3://{bucket}/{key}"
 

@@ -15,8 +15,10 @@ from prefect_ledger.deploying.sagemaker_api import AlreadyThere, Aws, Made, NotT
 from prefect_ledger.deploying.sagemaker_options import MARK, marks_of, tag_list, transform_request
 from prefect_ledger.deploying.sagemaker_parts import Packed, make_model
 from prefect_ledger.errors import DeploymentExists, DeploymentFailed, DeploymentNotFound, InvalidValue
+from prefect_ledger.masking import mask_text
 
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\x00-\x1f]*)?")
+_STOPPED = 900.0  # seconds in which SageMaker stops a job
 _STATES: Mapping[str, Literal["running", "done", "stopped", "failed"]] = {
     "InProgress": "running",
     "Stopping": "running",
@@ -60,6 +62,10 @@ def start(aws: Aws, made: Made, name: str, packed: Packed, places: tuple[str, st
     try:
         aws.call("create_transform_job", **request, Tags=tag_list(packed.marks, options["tags"]))
     except AlreadyThere as error:
+        with contextlib.suppress(NotThere):
+            if aws.call("describe_transform_job", TransformJobName=name)["ModelName"] == part:  # boto3 sent our own request twice
+                made.append((f"transform job {name}", lambda: _stop(aws, name)))
+                return
         raise DeploymentExists(
             f"SageMaker has had a transform job {name!r} already, and keeps their names for ever: take another"
         ) from error
@@ -89,7 +95,7 @@ def status(aws: Aws, name: str) -> Transform:
         marks.get("reference", ""),
         marks.get("model-id", ""),
         marks.get("digest", ""),
-        job.get("FailureReason") or "",
+        mask_text(job.get("FailureReason") or ""),
         job.get("CreationTime"),
         job.get("TransformEndTime"),
     )
@@ -101,7 +107,10 @@ def clear(aws: Aws, name: str, *, poll: float) -> Transform:
     found = status(aws, name)
     if found.state == "running":
         _stop(aws, name)
+        until = time.monotonic() + _STOPPED
         while (found := status(aws, name)).state == "running":
+            if time.monotonic() > until:
+                raise DeploymentFailed(f"the transform job {name!r} has not stopped after {_STOPPED:g} s: stop it again later")
             time.sleep(poll)
     with contextlib.suppress(NotThere):
         aws.call("delete_model", ModelName=job["ModelName"])

@@ -69,15 +69,15 @@ def checked(config: Mapping[str, Any] | None, options: Mapping[str, Any] = OPTIO
     for key, (form, wanted) in _FORMS.items():
         if found[key] is not None and not form.fullmatch(found[key]):
             raise InvalidValue(f"option {key!r} of the target 'sagemaker' is {wanted}, not {mask_text(found[key])!r:.120}")
-    if len(found["prefix"]) > 100 or any(part in (".", "..") for part in found["prefix"].split("/")):
-        raise InvalidValue(f"option 'prefix' has at most 100 characters and no part '.' or '..', not {found['prefix']!r:.120}")
+    if len(found["prefix"]) > 90 or any(part in (".", "..") for part in found["prefix"].split("/")):
+        raise InvalidValue(f"option 'prefix' has at most 90 characters and no part '.' or '..', not {found['prefix']!r:.120}")
     _check_numbers(found)
     _check_lists(found)
     return found
 
 
 def _check_numbers(found: Mapping[str, Any]) -> None:
-    ranges = {"instance_count": (1, 10_000), "serverless_concurrency": (1, 1000), "max_payload": (1, 16), "timeout": (1, 86_400)}
+    ranges = {"instance_count": (1, 10_000), "serverless_concurrency": (1, 1000), "max_payload": (1, 16), "timeout": (0.001, 86_400)}
     for key, (least, most) in ranges.items():
         if key in found and not least <= found[key] <= most:
             raise InvalidValue(f"option {key!r} of the target 'sagemaker' is from {least} to {most}, not {found[key]!r}")

@@ -38,7 +38,7 @@ def pack_model(aws: Aws, made: Made, name: str, reference: str, options: Mapping
         DeploymentFailed: S3 refuses. Else as :func:`prefect_ledger.load_predictor`.
     """
     part = part_name(name)
-    key = "/".join(filter(None, (options["prefix"], name, part, sagemaker_archive.NAME)))
+    key = "/".join(filter(None, (options["prefix"], name, part[-12:], sagemaker_archive.NAME)))
     with tempfile.TemporaryDirectory(prefix="prefect-ledger-model-", ignore_cleanup_errors=True) as folder:
         placed = place(reference, Path(folder), trust=options["trust"])
         marks = {
@@ -47,7 +47,7 @@ def pack_model(aws: Aws, made: Made, name: str, reference: str, options: Mapping
             "model-id": placed.model_id,
             "digest": placed.digest,
             "archive": f"s3://{options['bucket']}/{key}",
-            "keep-archive": "true" if options["keep_archive"] else "",
+            "keep-archive": str(options["keep_archive"]).lower(),
             "kms-key": options["kms_key"] or "",
         }
         about = {**marks, "deployment": name}
