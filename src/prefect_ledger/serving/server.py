@@ -45,11 +45,16 @@ def serve(
         raise MissingExtra("uvicorn", "serve", need="serving a model") from error
 
     told = {"reference": reference, "follow": follow, "trust": trust, "digest": digest, "limits": limits or {}}
-    common: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 30}
+    common: dict[str, Any] = {
+        "http": "prefect_ledger.serving.connections:Gentle",
+        "log_level": "warning",
+        "access_log": False,
+        "timeout_graceful_shutdown": 30,
+    }
     if workers == 1:
         app = _made(told)
         with _listening(host, port, share_port) as listener:
-            _one(uvicorn, app, listener, common)
+            _one(uvicorn, app, listener, share_port, common)
         return
     with _listening(host, port, share_port) as listener:
         _several(uvicorn, told, workers, listener, common)
@@ -90,8 +95,9 @@ def _several(uvicorn: Any, told: dict[str, Any], workers: int, listener: socket.
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _one(uvicorn: Any, app: Any, listener: socket.socket, common: dict[str, Any]) -> None:
+def _one(uvicorn: Any, app: Any, listener: socket.socket, share: bool, common: dict[str, Any]) -> None:
     """Serve in this process; a stop that was asked for is an end in order, not a death by signal."""
+    from prefect_ledger.serving.connections import take_waiting
 
     class Server(uvicorn.Server):  # type: ignore[misc]
         @contextlib.contextmanager
@@ -102,6 +108,15 @@ def _one(uvicorn: Any, app: Any, listener: socket.socket, common: dict[str, Any]
             finally:
                 for one, handler in before.items():
                     signal.signal(one, handler)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if share:
+                await take_waiting(listener, self._protocol)
+            await super().shutdown(sockets)
+
+        def _protocol(self) -> Any:
+            config = self.config
+            return config.http_protocol_class(config=config, server_state=self.server_state, app_state=self.lifespan.state)
 
     Server(uvicorn.Config(app, **common)).run(sockets=[listener])
 
