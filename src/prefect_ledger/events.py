@@ -251,12 +251,11 @@ def _clean(value: Any) -> Any:
 def pack(event: Event) -> bytes:
     """The event as UTF-8 JSON, with its defaults left out."""
     out: dict[str, Any] = {"t": event.TAG}
-    for f in fields(event):
-        value = getattr(event, f.name)
-        default = f.default if f.default is not MISSING else ({} if f.default_factory is not MISSING else MISSING)
+    for name, default in _DEFAULTS[type(event)]:
+        value = getattr(event, name)
         if default is MISSING or value != default:
-            out[f.name] = _clean(value)
-    return json.dumps(out, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            out[name] = value if type(value) is int and -_BEYOND <= value < _BEYOND else _clean(value)
+    return _ENCODE(out).encode()
 
 
 def unpack(data: bytes) -> Event | None:
@@ -276,6 +275,11 @@ def unpack(data: bytes) -> Event | None:
     return event
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_DEFAULTS = {
+    kind: [(f.name, {} if f.default is MISSING and f.default_factory is not MISSING else f.default) for f in fields(kind)]
+    for kind in _KINDS.values()
+}
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
