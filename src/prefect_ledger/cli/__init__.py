@@ -37,6 +37,7 @@ for _noun, _about in (
     ("experiments", "List, show, make, rename, delete and restore experiments."),
 ):
     app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)
+app.command("prefect_ledger.cli.deploying:app", name="deploy", help="Deploy models: here, as images, to Kubernetes, to SageMaker.")
 app.command("prefect_ledger.cli.store:app", name="db", help="The database: its schema and its state.")
 app.register_install_completion_command(help="Have your shell complete commands and options.")
 
