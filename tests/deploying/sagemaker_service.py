@@ -45,7 +45,7 @@ class Service:
         self.reason = ""
         self.rolls_back = False
         self.refused: dict[str, tuple[str, str, int]] = {}
-        self.repeated: set[str] = set()  # verbs whose request arrives, and whose answer is lost: boto3 sends it again
+        self.repeated: dict[str, int] = {}  # by verb: how many requests arrive whose answers are lost: boto3 sends them again
         self.before: dict[str, Callable[[], object]] = {}  # by verb: what is done before it is answered
         self.verbs: list[str] = []
 
@@ -78,8 +78,8 @@ def extend(monkeypatch: pytest.MonkeyPatch, one: Service) -> None:
         if times:
             one.refused[verb] = code, words, times - 1
             return 400, _JSON, json.dumps({"__type": code, "message": words})
-        if verb in one.repeated:
-            one.repeated.discard(verb)
+        if one.repeated.get(verb):
+            one.repeated[verb] -= 1
             dispatch(self)
             return 500, _JSON, '{"__type": "InternalFailure", "message": "lost"}'
         return dispatch(self)
@@ -112,7 +112,10 @@ def _updates(monkeypatch: pytest.MonkeyPatch, one: Service) -> None:
         if before == "Updating" and endpoint.endpoint_status == "InService" and not one.rolls_back:
             endpoint.endpoint_config_name = wanted[endpoint_name]
         endpoint.failure_reason = one.reason or None
-        return describe(self, endpoint_name)
+        found = describe(self, endpoint_name)
+        if endpoint.endpoint_status == "Updating" and endpoint_name in wanted:
+            found["PendingDeploymentSummary"] = {"EndpointConfigName": wanted[endpoint_name]}
+        return found
 
     def update_endpoint(self: Any) -> Any:
         name, config = self._get_param("EndpointName"), self._get_param("EndpointConfigName")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
+import signal
+import sqlite3
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,17 +23,29 @@ import pandas as pd
 import pytest
 
 from prefect_ledger import start_run
-from prefect_ledger.deploying import get_target, sagemaker_parts
+from prefect_ledger.cli import app
+from prefect_ledger.deploying import get_target, sagemaker, sagemaker_parts
 from prefect_ledger.deploying.base import Deployment
-from prefect_ledger.deploying.placing import folder_digest
 from prefect_ledger.deploying.sagemaker import SageMaker
 from prefect_ledger.deploying.sagemaker_archive import pack
 from prefect_ledger.deploying.sagemaker_options import TRANSFORM_OPTIONS, checked, config_request, tag_list, transform_request
-from prefect_ledger.errors import DeploymentExists, DeploymentFailed, DeploymentNotFound, InvalidName, InvalidValue, ModelNotFound
+from prefect_ledger.errors import (
+    ArtifactCorrupt,
+    DeploymentExists,
+    DeploymentFailed,
+    DeploymentNotFound,
+    InvalidName,
+    InvalidValue,
+    MissingExtra,
+    UntrustedModel,
+)
+from prefect_ledger.models.manifest import folder_digest
+from prefect_ledger.serving.following import Followed
 from prefect_ledger.tracking.ledger import Ledger
 from tests.deploying.sagemaker_service import REGION, Service, extend, moto_server, runtime
+from tests.services_real.processes import clean_environment, dies_with_us, free_port, start, stop, wait_until
 from tests.services_real.s3 import S3Server, keys, uploads
-from tests.serving.running import server
+from tests.serving.running import Server
 
 ALWAYS = 1 << 30
 PLACES = ("s3://my-data/rows/", "s3://my-data/predictions/")
@@ -123,6 +142,28 @@ def test_a_model_of_the_ledger_is_deployed(
     assert keys(s3, config["bucket"]) == {}
 
 
+@contextmanager
+def served(environment: dict[str, str], folder: Path) -> Iterator[Server]:
+    """What the image runs when SageMaker says ``docker run IMAGE serve``: the command alone, and the environment."""
+    port, log = free_port(), folder / "serve.log"
+    more = {"PREFECT_LEDGER_SERVE_PORT": str(port), "PREFECT_LEDGER_HOME": str(folder / "ledger"), "PREFECT_HOME": str(folder / "prefect")}
+    command = [*dies_with_us(), sys.executable, "-m", "prefect_ledger.cli", "serve"]
+    child = start(command, log, env=clean_environment(**more, **environment), cwd=folder)
+    one = Server(port, child)
+
+    def ready() -> bool:
+        try:
+            return one.ask(None, "/ping")[0] == 200
+        except OSError:
+            return False
+
+    try:
+        wait_until(ready, child, log, seconds=60)
+        yield one
+    finally:
+        stop(child, signal.SIGTERM)
+
+
 def test_what_stands_in_s3_is_what_the_image_serves(
     target: SageMaker,
     service: Service,
@@ -139,7 +180,8 @@ def test_what_stands_in_s3_is_what_the_image_serves(
     with tarfile.open(fileobj=io.BytesIO(data)) as found:
         found.extractall(folder, filter="data")
     assert folder_digest(folder) == made.digest == container(service)["Environment"]["PREFECT_LEDGER_MODEL_DIGEST"]
-    with server(str(folder), tmp_path) as one, runtime(one.port) as url:
+    environment = container(service)["Environment"] | {"PREFECT_LEDGER_MODEL": str(folder)}
+    with served(environment, tmp_path) as one, runtime(one.port) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", url)
         target = SageMaker()
         assert one.ask(None, "/ping")[0] == 200
@@ -162,10 +204,18 @@ def test_an_endpoint_that_is_not_of_our_image_is_said_to_be_so(service: Service,
         SageMaker().predict("churn", [[1.0]])
 
 
-def test_nobody_answers_for_a_folder(target: SageMaker, service: Service, config: dict[str, Any], doubling: Path) -> None:
+def test_nobody_answers_for_a_folder(
+    target: SageMaker, service: Service, config: dict[str, Any], doubling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A model from elsewhere gets no digest, so that the image opens it only if that runs no code; with ``trust`` it gets one."""
     target.create("churn", str(doubling), config)
-    assert container(service)["Environment"] == {"PREFECT_LEDGER_MODEL": "/opt/ml/model"}
+    assert container(service)["Environment"] == {"PREFECT_LEDGER_MODEL": "/opt/ml/model", "PREFECT_LEDGER_MODEL_DIGEST": ""}
+    monkeypatch.setenv("PREFECT_LEDGER_MODEL", str(doubling))
+    monkeypatch.setenv("PREFECT_LEDGER_MODEL_DIGEST", "")
+    _, asked, _ = app.parse_args(["serve"], exit_on_error=False, print_error=False)
+    asked.apply_defaults()
+    with pytest.raises(UntrustedModel):
+        Followed(asked.arguments["reference"], digest=asked.arguments["digest"])
 
 
 # --- the archive -----------------------------------------------------------------------------------------------------
@@ -236,23 +286,18 @@ def test_a_folder_with_a_link_is_not_deployed(
 
 
 def test_a_path_that_leads_out_is_not_followed(
-    target: SageMaker, service: Service, config: dict[str, Any], doubling: Path, s3: S3Server, bucket: str
+    target: SageMaker, service: Service, config: dict[str, Any], fresh_ledger: Ledger, s3: S3Server
 ) -> None:
-    """A bucket with a key such as ``model/../../x`` writes nothing beside the model's folder."""
-    client = s3.client()
-    client.put_object(Bucket=bucket, Key="m/MLmodel", Body=(doubling / "MLmodel").read_bytes())
-    client.put_object(Bucket=bucket, Key="m/%2e%2e/..%2fescaped", Body=b"x")
-    client.close()
-    before = set(Path("/tmp").glob("*escaped*"))
-    try:
-        made = target.create("churn", f"s3://{bucket}/m", config)
-    except (InvalidName, ModelNotFound):
-        pass
-    else:
-        data, _ = archive_of(s3, made.details["archive"])
-        with tarfile.open(fileobj=io.BytesIO(data)) as found:
-            assert not any(part == ".." for one in found for part in one.name.split("/"))
-    assert set(Path("/tmp").glob("*escaped*")) == before
+    """A row of the store that names a file outside of the model makes another digest than was recorded: nothing is copied or made."""
+    with start_run(experiment="deploying") as run:
+        logged = run.log_model(lambda data: data, "same", requirements=[])
+    fresh_ledger.flush()
+    with contextlib.closing(sqlite3.connect(str(fresh_ledger.settings.store_url).removeprefix("sqlite:///"))) as store, store:
+        store.execute("UPDATE artifacts SET path = replace(path, '/python_model.pkl', '/../../../../escaped')")
+    with pytest.raises(ArtifactCorrupt, match="not what was logged"):
+        target.create("churn", logged.uri, config)
+    assert service.names()["models"] == []
+    assert keys(s3, config["bucket"]) == {}
 
 
 # --- what fails ------------------------------------------------------------------------------------------------------
@@ -308,9 +353,54 @@ def test_aws_is_asked_again(target: SageMaker, service: Service, config: dict[st
 
 def test_a_request_that_arrived_twice_is_ours_still(target: SageMaker, service: Service, config: dict[str, Any], doubling: Path) -> None:
     """Where AWS's answer is lost and boto3 sends the request again, "exists already" is a success."""
-    service.repeated = {"CreateModel", "CreateEndpoint"}
-    assert target.create("churn", str(doubling), {**config, "wait": False}).name == "churn"
-    assert service.repeated == set()
+    service.repeated = {"CreateModel": 1, "CreateEndpointConfig": 1, "CreateEndpoint": 1}
+    first = target.create("churn", str(doubling), {**config, "wait": False})
+    service.repeated["UpdateEndpoint"] = 1  # the second time AWS says that the endpoint is in progress
+    service.states[:] = ["InService", "Updating", "InService"]
+    assert target.update("churn").details["endpoint_config"] != first.details["endpoint_config"]
+    assert set(service.repeated.values()) == {0}
+    assert len(service.names()["configs"]) == 1
+
+
+def test_an_endpoint_whose_making_nobody_confirms_is_removed(
+    target: SageMaker, service: Service, config: dict[str, Any], doubling: Path
+) -> None:
+    """Where all answers to CreateEndpoint are lost, the endpoint that stands (and costs) is looked for and taken down."""
+    service.repeated["CreateEndpoint"] = 3
+    with pytest.raises(DeploymentFailed):
+        target.create("churn", str(doubling), config)
+    assert service.names() == {"endpoints": [], "configs": [], "models": []}
+
+
+def test_a_look_that_does_not_come_through_is_repeated(target: SageMaker, service: Service, config: dict[str, Any], doubling: Path) -> None:
+    """An endpoint that is being made is not given up because AWS does not answer for a moment."""
+    service.states[:] = ["Creating", "InService"]
+    service.before["CreateEndpoint"] = lambda: service.refused.update({"DescribeEndpoint": ("ThrottlingException", "Rate exceeded", 4)})
+    assert target.create("churn", str(doubling), config).state == "serving"
+    assert service.refused["DescribeEndpoint"][2] == 0
+
+
+def test_ctrl_c_leaves_nothing_that_is_not_in_use(
+    target: SageMaker, service: Service, config: dict[str, Any], doubling: Path, tripling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for an endpoint, that is removed; while it waits for an update, which goes on, nothing is."""
+    pauses = iter([KeyboardInterrupt, None, None, KeyboardInterrupt])
+
+    def pause(seconds: float) -> None:
+        if (error := next(pauses, None)) is not None:
+            raise error
+
+    monkeypatch.setattr(sagemaker, "time", SimpleNamespace(monotonic=time.monotonic, sleep=pause))
+    service.states[:] = ["Creating"]
+    with pytest.raises(KeyboardInterrupt):
+        target.create("churn", str(doubling), config)
+    assert service.names() == {"endpoints": [], "configs": [], "models": []}
+    service.states[:] = ["Creating", "Creating", "InService"]
+    target.create("churn", str(doubling), config)
+    service.states[:] = ["InService", "Updating"]
+    with pytest.raises(KeyboardInterrupt):
+        target.update("churn", str(tripling))
+    assert len(service.names()["configs"]) == len(service.names()["models"]) == 2
 
 
 def test_of_two_at_once_one_wins_whole(target: SageMaker, service: Service, config: dict[str, Any], doubling: Path, s3: S3Server) -> None:
@@ -561,6 +651,13 @@ def test_no_region_is_said_with_the_next_step(service: Service, monkeypatch: pyt
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(InvalidValue, match=r"nobody.*AWS_PROFILE"):
         SageMaker(region=REGION).list()
+
+
+def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to install is in the message."""
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(MissingExtra, match=r"prefect-ledger\[sagemaker\]"):
+        SageMaker().list()
 
 
 def test_credentials_are_boto3s_and_are_never_said(

@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from prefect_ledger.deploying import asking, sagemaker_archive, sagemaker_jobs
-from prefect_ledger.deploying.base import Deployment, State, Target, check_name
-from prefect_ledger.deploying.sagemaker_api import RUNTIME, AlreadyThere, Aws, Made, NotThere, refusals, unmade_on_failure
+from prefect_ledger.deploying.base import Deployment, State, Target, check_config, check_name
+from prefect_ledger.deploying.sagemaker_api import RUNTIME, AlreadyThere, Aws, Made, NotThere, Unreachable, refusals, unmade_on_failure
 from prefect_ledger.deploying.sagemaker_jobs import Transform
 from prefect_ledger.deploying.sagemaker_options import (
     DIGEST,
@@ -108,7 +108,7 @@ class SageMaker(Target):
         removed; when it is not done in ``timeout`` seconds it may still come, and nothing is removed. See :meth:`Target.update`.
         """
         check_name(name)
-        aws = self._aws((config or {}).get("region"))
+        aws = self._aws(check_config(config, OPTIONS, self.name)["region"])
         endpoint = self._ours(aws, name)
         standing, before = _standing(aws, endpoint)
         options = checked({**standing, **(config or {})})
@@ -116,7 +116,7 @@ class SageMaker(Target):
             packed = pack_model(aws, made, name, model, options) if model is not None else _again(before, options)
             make_model(aws, made, packed, options)
             make_config(aws, made, packed, options)
-            when_known(lambda: aws.call("update_endpoint", EndpointName=name, EndpointConfigName=packed.part))
+            self._exchange(aws, made, name, packed.part)
             try:
                 if options["wait"]:
                     self._wait(aws, name, packed.part, options["timeout"])
@@ -245,17 +245,33 @@ class SageMaker(Target):
 
     def _make_endpoint(self, aws: Aws, made: Made, packed: Packed, options: Mapping[str, Any]) -> None:
         name, tags = packed.name, tag_list(packed.marks, options["tags"])
+        made.append((f"endpoint {name}", lambda: self._take_down(aws, name, only=packed.part)))  # before: the answer may be lost
         try:
             when_known(lambda: aws.call("create_endpoint", EndpointName=name, EndpointConfigName=packed.part, Tags=tags))
         except AlreadyThere as error:
             found = _endpoint(aws, name)
             if found is None or found["EndpointConfigName"] != packed.part:  # else boto3 sent our own request twice
                 raise DeploymentExists(_there(aws, name, found or {})) from error
-        made.append((f"endpoint {name}", lambda: self._take_down(aws, name)))
 
-    def _take_down(self, aws: Aws, name: str) -> None:
-        """Delete the endpoint and wait until it is gone: until then its configuration is in use."""
+    def _exchange(self, aws: Aws, made: Made, name: str, part: str) -> None:
+        """Ask for the configuration ``part``. Raises: DeploymentFailed: AWS does not begin with it, or nobody knows whether it does."""
+        try:
+            when_known(lambda: aws.call("update_endpoint", EndpointName=name, EndpointConfigName=part))
+        except DeploymentFailed:
+            try:
+                found = _endpoint(aws, name) or {}
+            except DeploymentFailed:
+                made.clear()
+                raise
+            pending = (found.get("PendingDeploymentSummary") or {}).get("EndpointConfigName")
+            if part not in (pending, found.get("EndpointConfigName")):  # else boto3 sent our own request twice
+                raise
+
+    def _take_down(self, aws: Aws, name: str, *, only: str = "") -> None:
+        """Delete the endpoint, ``only`` if that is its configuration, and wait until it is gone: until then its parts are in use."""
         found = _endpoint(aws, name)
+        if found is not None and only and found["EndpointConfigName"] != only:
+            return
         if found is not None and found["EndpointStatus"] != "Deleting":
             with suppress(NotThere):
                 aws.call("delete_endpoint", EndpointName=name)
@@ -273,7 +289,13 @@ class SageMaker(Target):
         """
         until, looks, moved = time.monotonic() + seconds, 0, False
         while True:
-            found = aws.call("describe_endpoint", EndpointName=name)
+            try:
+                found = aws.call("describe_endpoint", EndpointName=name)
+            except Unreachable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(self.poll)
+                continue
             status, reason = found["EndpointStatus"], mask_text(found.get("FailureReason") or "SageMaker does not say why")
             if status == "InService" and found["EndpointConfigName"] == part:
                 return

@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from prefect_ledger.errors import DeploymentFailed, InvalidValue, MissingExtra
@@ -20,6 +21,7 @@ _MISSING = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 _THERE = re.compile(r"already exist|must be unique", re.IGNORECASE)
 _MISSING_CODES = frozenset({"ResourceNotFound", "ResourceNotFoundException", "NoSuchKey", "404"})
 _BAD_REQUEST = frozenset({"ValidationException", "ValidationError", *_MISSING_CODES})
+_BUSY = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _WORDS = 2000  # characters of what AWS says that a message has
 Made = list[tuple[str, Callable[[], object]]]
 
@@ -30,6 +32,10 @@ class NotThere(DeploymentFailed):
 
 class AlreadyThere(DeploymentFailed):
     """AWS has something of this name."""
+
+
+class Unreachable(DeploymentFailed):
+    """AWS does not answer now, or is too busy to."""
 
 
 class Aws:
@@ -58,7 +64,7 @@ class Aws:
         if service not in self._clients:
             from botocore.config import Config
 
-            config = Config(retries={"mode": "standard"}, connect_timeout=10, user_agent_extra="prefect-ledger")
+            config = Config(retries={"mode": "standard"}, connect_timeout=10, read_timeout=70, user_agent_extra="prefect-ledger")
             with refusals(service):
                 self._clients[service] = self._session.client(service, config=config)
         return self._clients[service]
@@ -101,7 +107,7 @@ def refusals(verb: str) -> Iterator[None]:
             "set AWS_PROFILE, run `aws configure`, or give this machine a role"
         ) from error
     except BotoCoreError as error:
-        raise DeploymentFailed(f"{verb} does not come through to AWS: {mask_text(str(error))[:_WORDS]}") from error
+        raise Unreachable(f"{verb} does not come through to AWS: {mask_text(str(error))[:_WORDS]}") from error
 
 
 def _refused(verb: str, response: Any) -> DeploymentFailed:
@@ -114,7 +120,8 @@ def _refused(verb: str, response: Any) -> DeploymentFailed:
         return AlreadyThere(text)
     if code in _MISSING_CODES or (code in _BAD_REQUEST and _MISSING.search(words)):
         return NotThere(text)
-    return DeploymentFailed(text)
+    busy = code in _BUSY or response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return Unreachable(text) if busy else DeploymentFailed(text)
 
 
 def _of_server(response: Any) -> str:
@@ -139,7 +146,7 @@ def unmade_on_failure() -> Iterator[Made]:
         left, why = _unmake(made)
         if not left:
             raise
-        said = f"left behind: {', '.join(left)} ({why}); delete the deployment when AWS lets it go"
+        said = f"left behind: {', '.join(left)} ({why}); delete or stop it again when AWS lets it go"
         if not isinstance(error, DeploymentFailed):
             error.add_note(said)
             raise

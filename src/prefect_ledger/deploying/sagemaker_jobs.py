@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from prefect_ledger.deploying import sagemaker_archive
-from prefect_ledger.deploying.sagemaker_api import AlreadyThere, Aws, Made, NotThere
+from prefect_ledger.deploying.sagemaker_api import AlreadyThere, Aws, Made, NotThere, Unreachable
 from prefect_ledger.deploying.sagemaker_options import MARK, marks_of, tag_list, transform_request
 from prefect_ledger.deploying.sagemaker_parts import Packed, make_model
 from prefect_ledger.errors import DeploymentExists, DeploymentFailed, DeploymentNotFound, InvalidValue
@@ -75,13 +75,21 @@ def start(aws: Aws, made: Made, name: str, packed: Packed, places: tuple[str, st
 def wait(aws: Aws, name: str, *, seconds: float, poll: float) -> Transform:
     """The job when it is done. Raises: DeploymentFailed: it fails, is stopped, or is not done in time."""
     until = time.monotonic() + seconds
-    while (found := status(aws, name)).state == "running":
+    while (found := _seen(aws, name)) is None or found.state == "running":
         if time.monotonic() > until:
             raise DeploymentFailed(f"the transform job {name!r} is not done after {seconds:g} s: give it a longer 'timeout'")
         time.sleep(poll)
     if found.state != "done":
         raise DeploymentFailed(f"the transform job {name!r} {found.state}: {found.reason or 'SageMaker does not say why'}")
     return found
+
+
+def _seen(aws: Aws, name: str) -> Transform | None:
+    """The job as it is now; None while AWS does not answer."""
+    try:
+        return status(aws, name)
+    except Unreachable:
+        return None
 
 
 def status(aws: Aws, name: str) -> Transform:

@@ -141,7 +141,7 @@ def model_request(part: str, options: Mapping[str, Any], archive: str, digest: s
         "PrimaryContainer": {
             "Image": options["image_url"],
             "ModelDataUrl": archive,
-            "Environment": {MODEL: FOLDER, **({DIGEST: digest} if digest else {})},
+            "Environment": {MODEL: FOLDER, DIGEST: digest},  # "" too: an image may have one of its own, of another model
         },
     }
     if options["subnets"]:
@@ -168,7 +168,7 @@ def transform_request(name: str, part: str, source: str, output: str, options: M
     return {
         "TransformJobName": name,
         "ModelName": part,
-        "BatchStrategy": "SingleRecord",
+        **({"BatchStrategy": "SingleRecord"} if split == "Line" else {}),
         "MaxPayloadInMB": options["max_payload"],
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}},
