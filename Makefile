@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ok
 MLFLOW := .venv-mlflow/.ok
+TORCH := .venv-torch/.ok
 
 # Where it is set, each of the many processes that tests start compiles anew all that it imports: 9 s for Prefect's instead of 4.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format soak bench lock clean
+.PHONY: help demo test test-torch check format soak bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +20,10 @@ demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 
 test: $(READY) $(MLFLOW) ## run the tests
 	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=worksteal
+
+# PyTorch is in no lock (its builds differ by machine, and bring gigabytes of CUDA), so its tests are run by themselves.
+test-torch: $(READY) $(MLFLOW) $(TORCH) # run the tests of PyTorch models
+	@PYTHONPATH=$$(echo .venv-torch/lib/python*/site-packages) $(BIN)/python -m pytest -n 0 tests/models/test_pytorch.py
 
 # lint-imports without its cache, which misses a module that comes or goes.
 check: $(READY) ## formatting, lint, types, import contracts, the lock
@@ -46,7 +51,7 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group mlflow -o requirements-mlflow.lock
 
 clean: ## remove .venv, built packages and the tools' caches
-	rm -rf .venv .venv-mlflow build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-mlflow .venv-torch build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs the lock in seconds; where it cannot be had, pip does the same in a minute.
@@ -64,4 +69,11 @@ $(MLFLOW): requirements-mlflow.lock | $(READY)
 	@echo "setting up .venv-mlflow from requirements-mlflow.lock"
 	@$(BIN)/python -m venv --clear --without-pip .venv-mlflow
 	@$(BIN)/uv pip install -q --python .venv-mlflow/bin/python --require-hashes -r requirements-mlflow.lock || $(BIN)/python -m pip --python .venv-mlflow/bin/python install -q --disable-pip-version-check --require-hashes -r requirements-mlflow.lock
+	@touch $@
+
+# By pip, whose settings say which build of PyTorch is for this machine.
+$(TORCH): | $(READY)
+	@echo "setting up .venv-torch"
+	@$(BIN)/python -m venv --clear .venv-torch
+	@.venv-torch/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
 	@touch $@

@@ -24,10 +24,11 @@ _BUILT_IN: Mapping[str, str] = {
     "xgboost": "xgboost.XGBoost",
     "lightgbm": "lightgbm.LightGBM",
     "catboost": "catboost.CatBoost",
+    "pytorch": "pytorch.PyTorch",
     "sklearn": "sklearn.ScikitLearn",
     FUNCTION: "python.Python",
 }
-_ALIASES: Mapping[str, str] = {"python": FUNCTION, "pyfunc": FUNCTION, "scikit-learn": "sklearn"}
+_ALIASES: Mapping[str, str] = {"python": FUNCTION, "pyfunc": FUNCTION, "scikit-learn": "sklearn", "torch": "pytorch"}
 
 
 def parse_request(flavor: str) -> tuple[str, str]:
