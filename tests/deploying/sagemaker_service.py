@@ -20,7 +20,7 @@ import pytest
 from moto.backends import get_backend
 from moto.core.request import Request
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import ValidationError
+from moto.sagemaker.exceptions import ResourceInUseException, ValidationError
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
@@ -131,7 +131,12 @@ def _updates(monkeypatch: pytest.MonkeyPatch, one: Service) -> None:
 
 
 def _jobs(monkeypatch: pytest.MonkeyPatch, one: Service) -> None:
-    describe = SageMakerModelBackend.describe_transform_job
+    create, describe = SageMakerModelBackend.create_transform_job, SageMakerModelBackend.describe_transform_job
+
+    def create_transform_job(self: Any, transform_job_name: str, **request: Any) -> Any:
+        if transform_job_name in self.transform_jobs:
+            raise ResourceInUseException(message="Job name must be unique within an AWS account and region.")
+        return create(self, transform_job_name=transform_job_name, **request)
 
     def describe_transform_job(self: Any, transform_job_name: str) -> Any:
         found = describe(self, transform_job_name)
@@ -144,6 +149,7 @@ def _jobs(monkeypatch: pytest.MonkeyPatch, one: Service) -> None:
         one.job_states = ["Stopping", "Stopped"]
         return EmptyResult()
 
+    monkeypatch.setattr(SageMakerModelBackend, "create_transform_job", create_transform_job)
     monkeypatch.setattr(SageMakerModelBackend, "describe_transform_job", describe_transform_job)
     monkeypatch.setattr(SageMakerResponse, "stop_transform_job", stop_transform_job, raising=False)
 

@@ -738,6 +738,19 @@ def test_a_job_that_fails_leaves_nothing(
     assert keys(s3, job_config()["bucket"]) == {}
 
 
+def test_a_job_that_nobody_confirms_is_stopped(
+    target: SageMaker, service: Service, job_config: Callable[..., dict[str, Any]], doubling: Path
+) -> None:
+    """Where one answer is lost it is our job still; where all are, what may run is stopped."""
+    service.repeated["CreateTransformJob"] = 1
+    assert target.transform("nightly", str(doubling), *PLACES, job_config()).state == "done"
+    service.repeated["CreateTransformJob"], service.job_states[:] = 3, ["InProgress"]
+    with pytest.raises(DeploymentFailed):
+        target.transform("weekly", str(doubling), *PLACES, job_config())
+    assert service.verbs.count("StopTransformJob") == 1
+    assert service.names()["models"] == []
+
+
 def test_a_job_is_left_to_run_and_stopped(
     target: SageMaker, service: Service, job_config: Callable[..., dict[str, Any]], doubling: Path, s3: S3Server
 ) -> None:
@@ -749,7 +762,6 @@ def test_a_job_is_left_to_run_and_stopped(
     assert target.stop_transform("nightly").state == "stopped"
     assert service.names()["models"] == []
     assert keys(s3, job_config()["bucket"]) == {}
-    service.refused["CreateTransformJob"] = "ResourceInUse", "Job name must be unique", ALWAYS
     with pytest.raises(DeploymentExists, match="names for ever"):
         target.transform("nightly", str(doubling), *PLACES, job_config())
     assert service.names()["models"] == []

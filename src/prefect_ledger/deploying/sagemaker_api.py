@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from prefect_ledger.errors import DeploymentFailed, InvalidValue, MissingExtra
+from prefect_ledger.errors import DeploymentFailed, InvalidValue, LedgerError, MissingExtra
 from prefect_ledger.masking import mask_text
 
 SAGEMAKER, RUNTIME, S3 = "sagemaker", "sagemaker-runtime", "s3"
@@ -159,7 +159,7 @@ def _unmake(made: Made) -> tuple[list[str], str]:
         try:
             with contextlib.suppress(NotThere):
                 made[-1][1]()
-        except DeploymentFailed as error:
+        except LedgerError as error:
             return [what for what, _ in reversed(made)], str(error)
         made.pop()
     return [], ""

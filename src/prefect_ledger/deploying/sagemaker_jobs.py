@@ -19,7 +19,8 @@ from prefect_ledger.masking import mask_text
 
 _PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\x00-\x1f]*)?")
 _STOPPED = 900.0  # seconds in which SageMaker stops a job
-_STATES: Mapping[str, Literal["running", "done", "stopped", "failed"]] = {
+State = Literal["running", "done", "stopped", "failed"]
+_STATES: Mapping[str, State] = {
     "InProgress": "running",
     "Stopping": "running",
     "Completed": "done",
@@ -37,7 +38,7 @@ class Transform:
     """
 
     name: str
-    state: Literal["running", "done", "stopped", "failed"]
+    state: State
     source: str
     output: str
     model: str = ""
@@ -59,37 +60,32 @@ def start(aws: Aws, made: Made, name: str, packed: Packed, places: tuple[str, st
     """Make the model and the job. Raises: DeploymentExists, DeploymentFailed."""
     part = make_model(aws, made, packed, options)
     request = transform_request(name, part, *places, options)
+    made.append((f"transform job {name}", lambda: _halt(aws, name, part)))  # before it is made: the answer may be lost
     try:
         aws.call("create_transform_job", **request, Tags=tag_list(packed.marks, options["tags"]))
     except AlreadyThere as error:
         with contextlib.suppress(NotThere):
-            if aws.call("describe_transform_job", TransformJobName=name)["ModelName"] == part:  # boto3 sent our own request twice
-                made.append((f"transform job {name}", lambda: _stop(aws, name)))
+            if _job(aws, name)["ModelName"] == part:  # boto3 sent our own request twice
                 return
         raise DeploymentExists(
             f"SageMaker has had a transform job {name!r} already, and keeps their names for ever: take another"
         ) from error
-    made.append((f"transform job {name}", lambda: _stop(aws, name)))
 
 
-def wait(aws: Aws, name: str, *, seconds: float, poll: float) -> Transform:
-    """The job when it is done. Raises: DeploymentFailed: it fails, is stopped, or is not done in time."""
+def wait(aws: Aws, name: str, *, seconds: float, poll: float) -> None:
+    """Until the job is done. Raises: DeploymentFailed: it fails, is stopped, or is not done in time."""
     until = time.monotonic() + seconds
-    while (found := _seen(aws, name)) is None or found.state == "running":
+    while True:
+        with contextlib.suppress(Unreachable):
+            job = _job(aws, name)
+            if (state := _state(job)) == "done":
+                return
+            if state != "running":
+                reason = mask_text(job.get("FailureReason") or "SageMaker does not say why")
+                raise DeploymentFailed(f"the transform job {name!r} {state}: {reason}")
         if time.monotonic() > until:
             raise DeploymentFailed(f"the transform job {name!r} is not done after {seconds:g} s: give it a longer 'timeout'")
         time.sleep(poll)
-    if found.state != "done":
-        raise DeploymentFailed(f"the transform job {name!r} {found.state}: {found.reason or 'SageMaker does not say why'}")
-    return found
-
-
-def _seen(aws: Aws, name: str) -> Transform | None:
-    """The job as it is now; None while AWS does not answer."""
-    try:
-        return status(aws, name)
-    except Unreachable:
-        return None
 
 
 def status(aws: Aws, name: str) -> Transform:
@@ -97,7 +93,7 @@ def status(aws: Aws, name: str) -> Transform:
     job, marks = _described(aws, name)
     return Transform(
         name,
-        _STATES.get(job["TransformJobStatus"], "running"),
+        _state(job),
         job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"],
         job["TransformOutput"]["S3OutputPath"],
         marks.get("reference", ""),
@@ -112,14 +108,12 @@ def status(aws: Aws, name: str) -> Transform:
 def clear(aws: Aws, name: str, *, poll: float) -> Transform:
     """Stop a job that runs, and remove its model and archive; what it wrote, and the record of it, stay. Raises: DeploymentNotFound."""
     job, marks = _described(aws, name)
-    found = status(aws, name)
-    if found.state == "running":
-        _stop(aws, name)
-        until = time.monotonic() + _STOPPED
-        while (found := status(aws, name)).state == "running":
-            if time.monotonic() > until:
-                raise DeploymentFailed(f"the transform job {name!r} has not stopped after {_STOPPED:g} s: stop it again later")
-            time.sleep(poll)
+    _halt(aws, name, job["ModelName"])
+    until = time.monotonic() + _STOPPED
+    while (found := status(aws, name)).state == "running":
+        if time.monotonic() > until:
+            raise DeploymentFailed(f"the transform job {name!r} has not stopped after {_STOPPED:g} s: stop it again later")
+        time.sleep(poll)
     with contextlib.suppress(NotThere):
         aws.call("delete_model", ModelName=job["ModelName"])
     if marks.get("keep-archive") != "true":
@@ -127,9 +121,24 @@ def clear(aws: Aws, name: str, *, poll: float) -> Transform:
     return found
 
 
+def _halt(aws: Aws, name: str, part: str) -> None:
+    """Stop the job if it runs with the model ``part``. Raises: NotThere: there is none."""
+    job = _job(aws, name)
+    if job["ModelName"] == part and job["TransformJobStatus"] == "InProgress":
+        aws.call("stop_transform_job", TransformJobName=name)
+
+
+def _job(aws: Aws, name: str) -> Any:
+    return aws.call("describe_transform_job", TransformJobName=name)
+
+
+def _state(job: Any) -> State:
+    return _STATES.get(job["TransformJobStatus"], "running")
+
+
 def _described(aws: Aws, name: str) -> tuple[Any, dict[str, str]]:
     try:
-        job = aws.call("describe_transform_job", TransformJobName=name)
+        job = _job(aws, name)
     except NotThere as error:
         raise DeploymentNotFound(f"SageMaker has no transform job {name!r} in {aws.region}") from error
     marks = marks_of(aws.tags(job["TransformJobArn"]))
@@ -138,9 +147,3 @@ def _described(aws: Aws, name: str) -> tuple[Any, dict[str, str]]:
             f"the transform job {name!r} in {aws.region} is not of prefect-ledger (no tag {MARK}transform): it is left alone"
         )
     return job, marks
-
-
-def _stop(aws: Aws, name: str) -> None:
-    """Stop it unless it has ended."""
-    if status(aws, name).state == "running":
-        aws.call("stop_transform_job", TransformJobName=name)
