@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import catboost
 import lightgbm
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
 
 from prefect_ledger import get_run, load_model, start_run
-from prefect_ledger.autolog import LightGBMCallback, XGBoostCallback
+from prefect_ledger.autolog import CatBoostCallback, LightGBMCallback, XGBoostCallback
 from prefect_ledger.autolog.writer import Writer
 from prefect_ledger.errors import InvalidName, InvalidValue, NoActiveRun
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
@@ -146,6 +147,49 @@ def test_each_training_of_one_lightgbm_block_has_its_model(fresh_ledger: Ledger)
     assert [one.name for one in logged] == ["model", "model"]
     for one, booster in zip(logged, (first, second), strict=True):
         np.testing.assert_array_equal(load_model(one.uri).predict(X), booster.predict(X))
+
+
+def cat(iterations: int = 12) -> catboost.CatBoostClassifier:
+    return catboost.CatBoostClassifier(
+        iterations=iterations, depth=3, learning_rate=0.3, random_seed=3, thread_count=1, verbose=False, allow_writing_files=False
+    )
+
+
+def test_catboost_logs_what_it_reports_and_trains_the_same(fresh_ledger: Ledger) -> None:
+    """Each round of each metric, with the callback or only its block; the best round, all parameters, importance, and the very model."""
+    held = (X[TEST], Y[TEST])
+    alone = cat().fit(X[TRAIN], Y[TRAIN], eval_set=held)
+    for watched in (True, False):
+        model = cat()
+        with start_run(experiment="cat") as run, CatBoostCallback(model, name="cat", input_example=X.head(2)) as callback:
+            model.fit(X[TRAIN], Y[TRAIN], eval_set=held, **({"callbacks": [callback]} if watched else {}))
+        np.testing.assert_array_equal(alone.predict_proba(X[TEST]), model.predict_proba(X[TEST]))
+        shown = get_run(run.id)
+        for data, metrics in alone.get_evals_result().items():
+            for metric, values in metrics.items():
+                series = shown.metric(f"{data}.{metric}")
+                np.testing.assert_array_equal(series.values, values)
+                np.testing.assert_array_equal(series.steps, range(len(values)))
+        assert shown.metrics["best_iteration"] == alone.best_iteration_
+        assert shown.metrics["best_score.validation.Logloss"] == alone.best_score_["validation"]["Logloss"]
+        assert {"depth": "3", "iterations": "12", "random_seed": "3"}.items() <= shown.params.items()
+        scores = json.loads(shown.read_artifact("importance/PredictionValuesChange.json"))
+        assert scores == pytest.approx(dict(zip(X.columns, alone.get_feature_importance(), strict=True)))
+        np.testing.assert_array_equal(load_model(f"runs:/{run.id}/cat").predict(X[TEST]), alone.predict(X[TEST]))
+
+
+def test_a_catboost_block_in_which_nothing_was_trained_logs_no_model(fresh_ledger: Ledger) -> None:
+    """An error in the block, and a model that was fitted before it, are not taken for a training."""
+    model = cat(2).fit(X[TRAIN], Y[TRAIN])
+    with start_run(experiment="cat") as run:
+        with CatBoostCallback(model):
+            pass
+        with contextlib.suppress(ZeroDivisionError), CatBoostCallback(model) as callback:
+            model.fit(X[TRAIN], Y[TRAIN], callbacks=[callback])
+            raise ZeroDivisionError
+    assert get_run(run.id).models == []
+    with start_run(experiment="cat"), pytest.raises(InvalidValue, match="model is what is fitted"):
+        CatBoostCallback(XGB)
 
 
 @pytest.mark.parametrize("kind", [XGBoostCallback, LightGBMCallback])

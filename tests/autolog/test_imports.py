@@ -15,10 +15,11 @@ from prefect_ledger.tracking.ledger import Ledger
 
 
 def test_no_framework_is_imported_before_it_is_used() -> None:
-    """The package, scikit-learn's verbs and the callbacks of LightGBM and Optuna bring no framework with them."""
+    """The package, scikit-learn's verbs and the callbacks of CatBoost, LightGBM and Optuna bring no framework with them."""
     code = (
-        "import sys; from prefect_ledger.autolog import LightGBMCallback, OptunaCallback, log_cross_validation, log_search, log_sklearn;"
-        "print(sorted({'sklearn', 'xgboost', 'lightgbm', 'optuna', 'matplotlib', 'pandas'} & set(sys.modules)))"
+        "import sys; from prefect_ledger.autolog import CatBoostCallback, LightGBMCallback, OptunaCallback;"
+        "from prefect_ledger.autolog import log_cross_validation, log_search, log_sklearn;"
+        "print(sorted({'sklearn', 'xgboost', 'lightgbm', 'catboost', 'optuna', 'matplotlib', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_ledger.autolog.catboost_callback import CatBoostCallback
     from prefect_ledger.autolog.cross_validation import log_cross_validation
     from prefect_ledger.autolog.estimators import log_sklearn
     from prefect_ledger.autolog.lightgbm_callback import LightGBMCallback
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from prefect_ledger.autolog.xgboost_callback import XGBoostCallback
 
 _HOME = {
+    "CatBoostCallback": "catboost_callback",
     "LightGBMCallback": "lightgbm_callback",
     "OptunaCallback": "optuna_callback",
     "XGBoostCallback": "xgboost_callback",
@@ -28,6 +30,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CatBoostCallback",
     "LightGBMCallback",
     "OptunaCallback",
     "XGBoostCallback",

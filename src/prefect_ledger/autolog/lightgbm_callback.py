@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from prefect_ledger.autolog.importance import log_importance
+from prefect_ledger.autolog.boosting import Boosting
 from prefect_ledger.autolog.parameters import plain_value
-from prefect_ledger.autolog.writer import Writer, check_model, warn
-from prefect_ledger.errors import InvalidValue
+from prefect_ledger.autolog.writer import warn
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from prefect_ledger.tracking.runs import ActiveRun
 
 _WHO = "LightGBMCallback"
-_KINDS = ("gain", "split")
 
 
-class LightGBMCallback:
+class LightGBMCallback(Boosting):
     """Log a training into the run, in ``lightgbm.train``, ``lightgbm.cv`` or the ``fit`` of its estimators, all inside its block.
 
     Each evaluation is a series such as ``valid_0.l2``, with rounds as steps; after ``cv`` also its ``.std``; the parameters are logged in
@@ -44,28 +41,13 @@ class LightGBMCallback:
         3
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("gain", "split")
     # After LightGBM's own that record, before its early stopping (30), which leaves the round by an exception.
     order = 25
     before_iteration = False
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "model",
-        prefix: str = "",
-        importance: str | None = "gain",
-        plots: bool = True,
-        input_example: Any = None,
-        register: str | bool | None = None,
-        run: ActiveRun | None = None,
-    ) -> None:
-        check_model(_WHO, name, register)
-        if importance is not None and importance not in _KINDS:
-            raise InvalidValue(f"{_WHO}: importance is one of {', '.join(_KINDS)}, or None, not {importance!r:.80}")
-        self._writer = Writer(run, prefix, _WHO)
-        self._name, self._importance, self._plots, self._example, self._register = name, importance, plots, input_example, register
-        self._inside = self._hinted = False
-        self._booster: Any = None
+    _inside = _hinted = False
+    _booster: Any = None
 
     def __enter__(self) -> Self:
         self._inside = True
@@ -116,9 +98,5 @@ class LightGBMCallback:
                 self._writer.metric("best_iteration", booster.best_iteration)
                 for data, scores in booster.best_score.items():
                     self._writer.metrics({f"best_score.{data}.{metric}": value for metric, value in scores.items()})
-        if self._importance is not None:
-            with self._writer.attempt("the importance of features"):
-                scores = dict(zip(booster.feature_name(), booster.feature_importance(self._importance), strict=True))
-                log_importance(self._writer, scores, self._importance, draw=self._plots)
-        if self._name is not None:
-            self._writer.model(booster, self._name, input_example=self._example, register=self._register)
+        self._log_importance(lambda kind: (dict(zip(booster.feature_name(), booster.feature_importance(kind), strict=True)), kind))
+        self._log_model(booster)

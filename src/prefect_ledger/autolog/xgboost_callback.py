@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-from prefect_ledger.autolog.importance import log_importance
-from prefect_ledger.autolog.writer import Writer, check_model
-from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.autolog.boosting import Boosting
+from prefect_ledger.errors import MissingExtra
 
 try:
     import xgboost
 except ImportError as error:
     raise MissingExtra("xgboost", "xgboost", need="XGBoostCallback") from error
 
-if TYPE_CHECKING:
-    from prefect_ledger.tracking.runs import ActiveRun
 
-_WHO = "XGBoostCallback"
-_KINDS = ("gain", "weight", "cover", "total_gain", "total_cover")
 # Of what a booster knows of itself: what it found out or counts, and no choice of whoever trains.
 _NOT_CHOSEN = frozenset({"num_trees", "num_parallel_tree_", "boost_from_average", "process_type", "num_deleted", "size_leaf_vector"})
 
 
-class XGBoostCallback(xgboost.callback.TrainingCallback):
+class XGBoostCallback(Boosting, xgboost.callback.TrainingCallback):
     """Log a training into the run: ``xgboost.train(..., callbacks=[XGBoostCallback()])``, in ``xgboost.cv`` and in its estimators too.
 
     Each evaluation is a series such as ``validation_0.logloss``, with rounds as steps; after ``cv`` also its ``.std``. The booster's
@@ -50,24 +45,8 @@ class XGBoostCallback(xgboost.callback.TrainingCallback):
         3
     """
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "model",
-        prefix: str = "",
-        importance: str | None = "gain",
-        plots: bool = True,
-        input_example: Any = None,
-        register: str | bool | None = None,
-        run: ActiveRun | None = None,
-    ) -> None:
-        super().__init__()
-        check_model(_WHO, name, register)
-        if importance is not None and importance not in _KINDS:
-            raise InvalidValue(f"{_WHO}: importance is one of {', '.join(_KINDS)}, or None, not {importance!r:.80}")
-        self._writer = Writer(run, prefix, _WHO)
-        self._name, self._importance, self._plots, self._example, self._register = name, importance, plots, input_example, register
-        self._described = False
+    kinds: ClassVar[tuple[str, ...]] = ("gain", "weight", "cover", "total_gain", "total_cover")
+    _described = False
 
     def before_training(self, model: Any) -> Any:
         self._described = False
@@ -102,12 +81,8 @@ class XGBoostCallback(xgboost.callback.TrainingCallback):
         with self._writer.attempt("the best iteration"):
             found = booster.attributes()
             self._writer.metrics({name: found[name] for name in ("best_iteration", "best_score") if name in found})
-        if self._importance is not None:
-            with self._writer.attempt("the importance of features"):
-                kind = "weight" if _kind(booster) == "gblinear" else self._importance  # it has no other
-                log_importance(self._writer, booster.get_score(importance_type=kind), kind, draw=self._plots)
-        if self._name is not None:
-            self._writer.model(booster, self._name, input_example=self._example, register=self._register)
+        self._log_importance(lambda kind: _scores(booster, kind))
+        self._log_model(booster)
 
 
 def _first_worker() -> bool:
@@ -117,6 +92,11 @@ def _first_worker() -> bool:
 def _config(model: Any) -> Any:
     booster = model.cvfolds[0].bst if hasattr(model, "cvfolds") else model
     return json.loads(booster.save_config())["learner"]
+
+
+def _scores(booster: Any, kind: str) -> tuple[Mapping[str, Any], str]:
+    kind = "weight" if _kind(booster) == "gblinear" else kind  # it has no other
+    return booster.get_score(importance_type=kind), kind
 
 
 def _kind(model: Any) -> str:
