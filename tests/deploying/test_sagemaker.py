@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -216,6 +217,21 @@ def test_nobody_answers_for_a_folder(
     asked.apply_defaults()
     with pytest.raises(UntrustedModel):
         Followed(asked.arguments["reference"], digest=asked.arguments["digest"])
+
+
+def test_the_command_says_options_as_text(
+    service: Service, config: dict[str, Any], doubling: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Numbers, lists and mappings of ``-C`` are JSON; what is made is told as JSON too."""
+    more = {"tags": '{"team": "risk"}', "instance_count": "2", "subnets": '["subnet-1"]', "security_groups": '["sg-1"]', "timeout": "60"}
+    words = [word for key, value in {**config, **more}.items() for word in ("-C", f"{key}={value}")]
+    asked, found, _ = app.parse_args(["deploy", "create", "sagemaker", "churn", str(doubling), *words, "--json"], exit_on_error=False)
+    assert asked(*found.args, **found.kwargs) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["state"], told["details"]["status"]) == ("churn", "serving", "InService")
+    (endpoint_config,) = service.backend.endpoint_configs.values()
+    assert endpoint_config.production_variants[0]["InitialInstanceCount"] == 2
+    assert {"Key": "team", "Value": "risk"} in endpoint_config.tags
 
 
 # --- the archive -----------------------------------------------------------------------------------------------------
