@@ -152,6 +152,10 @@ with (state / "asked").open("a") as file:
     file.write(json.dumps(words) + "\\n")
 def value(option):
     return words[words.index(option) + 1]
+def launch(name, env):
+    child = subprocess.Popen([{command!r}, "serve", "--share-port"], env=os.environ | env, start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=(state / "log").open("w"))
+    (state / name).write_text(str(child.pid))
 if words[0] == "build":
     (state / "image").write_text(words[-1])
 elif words[0] == "run":
@@ -159,9 +163,12 @@ elif words[0] == "run":
     text = (context / "Dockerfile").read_text()
     env = dict(re.findall(r"(PREFECT_LEDGER_\\w+)=(\\S+)", text)) | dict([value("--env").split("=", 1)])
     env |= dict(PREFECT_LEDGER_MODEL=str(context / "model"), PREFECT_LEDGER_SERVE_PORT={port!r}, PREFECT_LEDGER_SERVE_HOST="127.0.0.1")
-    child = subprocess.Popen([*{before!r}, {command!r}, "serve"], env=os.environ | env, start_new_session=True,
-                             stdout=subprocess.DEVNULL, stderr=(state / "log").open("w"))
-    (state / value("--name")).write_text(str(child.pid))
+    (state / ("env-" + value("--name"))).write_text(json.dumps(env))
+    launch(value("--name"), env)
+elif words[0] == "start":
+    launch(words[1], json.loads((state / ("env-" + words[1])).read_text()))
+elif words[0] == "stop":
+    os.kill(int((state / words[1]).read_text()), signal.SIGKILL)
 elif words[0] == "port":
     print("127.0.0.1:" + {port!r})
 elif words[0] in ("inspect", "rm"):
@@ -192,7 +199,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     state, script = tmp_path / "engine", tmp_path / "bin" / "docker"
     state.mkdir()
     script.parent.mkdir()
-    values: dict[str, Any] = {"python": sys.executable, "state": str(state), "port": str(free_port()), "before": []}
+    values: dict[str, Any] = {"python": sys.executable, "state": str(state), "port": str(free_port())}
     script.write_text(ENGINE.format(**values, command=str(Path(sys.executable).with_name("prefect-ledger"))))
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
@@ -202,19 +209,24 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_where_an_engine_answers_it_builds_and_runs(engine: Path, doubling: Path, tripling: Path, tmp_path: Path) -> None:
-    """Built, run, asked, told when its container has ended, and removed; a model that does not start leaves no container."""
+    """Built, run, asked, told when its container has ended, and removed; a model that does not start leaves no container, and what it was
+    to take the place of is started again."""
     docker = Docker(tmp_path / "ledger")
     made = docker.create("churn", str(doubling), {"trust": True, "workers": 1})
     assert made.state == "serving"
     assert docker.predict("churn", [[1.0, 2.0]]) == [[2.0, 4.0]]
+    broken = Path(shutil.copytree(tripling, tmp_path / "broken"))
+    next(broken.glob("*.pkl")).write_bytes(b"cut")
+    fixed = docker.update("churn", config={"trust": True, "port": int(made.url.rpartition(":")[2])})
+    assert (fixed.state, fixed.url) == ("serving", made.url)
+    with pytest.raises(DeploymentFailed, match="does not serve"):
+        docker.update("churn", str(broken), {"trust": True})
     (container,) = engine.glob("prefect-ledger-churn-*")
     os.kill(int(container.read_text()), signal.SIGKILL)
     wait = subprocess.run(["tail", "--pid", container.read_text(), "-f", "/dev/null"], timeout=30, check=False)
     assert wait.returncode == 0
     assert (docker.get("churn").state, docker.get("churn").details["reason"]) == ("failed", "its container is exited with 3")
     docker.delete("churn")
-    broken = Path(shutil.copytree(tripling, tmp_path / "broken"))
-    next(broken.glob("*.pkl")).write_bytes(b"cut")
     with pytest.raises(DeploymentFailed, match=r"(?s)does not serve: its container is exited.*not what was saved"):
         docker.create("churn", str(broken), {"trust": True})
     assert list(engine.glob("prefect-ledger-*")) == []

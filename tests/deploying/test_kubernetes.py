@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 
 from prefect_ledger.deploying.kubernetes import Kubernetes
 from prefect_ledger.deploying.manifests import manifests, text
-from prefect_ledger.errors import DeploymentFailed, InvalidValue, UntrustedModel
+from prefect_ledger.errors import DeploymentExists, DeploymentFailed, InvalidValue, UntrustedModel
 
 IMAGE = "registry.example:5000/team/churn:7"
 ALL = {"image": IMAGE, "cpu_limit": "2", "memory_limit": "2Gi", "pull_secret": "registry", "namespace": "models", "workers": 2}
@@ -124,6 +125,73 @@ def test_manifests_are_written_changed_and_removed(target: Kubernetes, doubling:
     assert yaml.safe_load((Path(changed.details["manifests"]) / "scaling.yaml").read_text())["spec"]["minReplicas"] == 4
     target.delete("churn")
     assert target.list() == []
+
+
+CLUSTER = """#!{python}
+import json, pathlib, sys
+state = pathlib.Path({state!r})
+words = sys.argv[1:]
+place = words[words.index("--filename") + 1] if "--filename" in words else ""
+with (state / "asked").open("a") as file:
+    file.write(" ".join(words) + "\\n")
+if "get" in words and "--ignore-not-found" in words:
+    print("deployment.apps/churn" if (state / "taken").exists() else "")
+elif "get" in words:
+    print(json.dumps(dict(status=dict(readyReplicas=1))))
+elif "rollout" in words and (state / "bad").exists():
+    sys.exit("error: timed out, token=hunter2hunter2")
+"""
+
+
+def test_what_is_applied_is_rolled_out_or_taken_back(
+    target: Kubernetes, doubling: Path, tripling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubectl is asked in order, by a stand-in that writes down what; what does not roll out goes, or what was before comes back; a name
+    that others have in the cluster is refused."""
+    script, asked = tmp_path / "bin" / "kubectl", tmp_path / "asked"
+    script.parent.mkdir()
+    script.write_text(CLUSTER.format(python=sys.executable, state=str(tmp_path)))
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent))
+
+    def words() -> list[str]:
+        lines = [line.removeprefix("--namespace models ").split(" --filename ") for line in asked.read_text().splitlines()]
+        asked.write_text("")
+        return [f"{line[0]} {Path(line[1]).relative_to(target.records.folder('churn'))}" if len(line) > 1 else line[0] for line in lines]
+
+    config = {"image": IMAGE, "trust": True, "apply": True, "namespace": "models"}
+    free, rolled = "get deployment churn --ignore-not-found --output name", "rollout status deployment/churn --timeout=300s"
+    (tmp_path / "bad").touch()
+    with pytest.raises(DeploymentFailed, match="timed out") as failed:
+        target.create("churn", str(doubling), config)
+    assert "hunter2" not in str(failed.value)
+    one = words()
+    assert [line.rpartition(" ")[0] for line in one] == [
+        free.rpartition(" ")[0],
+        "apply",
+        rolled.rpartition(" ")[0],
+        "delete --ignore-not-found",
+    ]
+    (tmp_path / "bad").unlink()
+    first = target.create("churn", str(doubling), config)
+    assert first.state == "serving"
+    old = Path(first.details["manifests"]).name
+    words()
+    (tmp_path / "bad").touch()
+    with pytest.raises(DeploymentFailed):
+        target.update("churn", str(tripling), {"trust": True})
+    assert words()[-1] == f"apply {old}"
+    assert target.get("churn").digest == first.digest
+    (tmp_path / "bad").unlink()
+    words()
+    target.update("churn", str(tripling), {"trust": True, "max_replicas": 2})
+    assert words()[2] == f"delete --ignore-not-found {old}/scaling.yaml"
+    target.delete("churn")
+    assert words()[0].startswith("delete --ignore-not-found ")
+    (tmp_path / "taken").touch()
+    with pytest.raises(DeploymentExists, match="not ours"):
+        target.create("churn", str(doubling), config)
+    assert [line for line in words() if line.startswith(("apply", "delete"))] == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 
 from prefect_ledger.errors import DeploymentFailed, InvalidValue
 
+_MOST = 256 << 20  # bytes of an answer
 _SHOWN = 2000  # characters of an answer that is no prediction
 
 
@@ -71,7 +72,9 @@ def request(url: str, path: str, sent: bytes | None = None, *, seconds: float) -
         headers = {"Content-Type": "application/json"} if sent is not None else {}
         connection.request("GET" if sent is None else "POST", f"{parts.path.rstrip('/')}{path}", sent, headers)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        if len(found := answer.read(_MOST + 1)) > _MOST:
+            raise DeploymentFailed(f"{url} answers with more than {_MOST >> 20} MB")
+        return answer.status, found
     except (OSError, http.client.HTTPException) as error:
         raise DeploymentFailed(f"{url} does not answer: {str(error) or type(error).__name__}") from error
     finally:

@@ -35,7 +35,7 @@ _DOCKERFILE = """\
 FROM {base}
 
 WORKDIR /opt/serving
-COPY requirements.txt *.whl ./
+COPY {copied} ./
 # Where an index needs a name and a password: docker build --secret id=pip,src=pip.conf; nothing of it stays in the image.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf python -m pip install --no-cache-dir -r requirements.txt
 
@@ -89,6 +89,7 @@ def write(folder: Path, placed: Placed, config: Mapping[str, Any]) -> Path:
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     model_id = placed.model_id if MODEL_ID.fullmatch(placed.model_id) else "none"
     values = {"base": base, "model": MODEL, "digest": placed.digest, "model_id": model_id, "port": PORT, "user": USER, "ping": _PING}
+    values["copied"] = " ".join(["requirements.txt", *(path.name for path in folder.glob("*.whl"))])
     (folder / "Dockerfile").write_text(_DOCKERFILE.format(**values), encoding="utf-8")
     (folder / ".dockerignore").write_text(_IGNORED, encoding="utf-8")
     for path in (placed.folder, *placed.folder.rglob("*")):  # COPY keeps modes, and another user reads them in the image

@@ -75,13 +75,17 @@ class Docker(KeptTarget):
         self._ask(commands["build"], float(record.config["timeout"]))
         if not record.config["run"]:
             return record
-        if before is not None and before.config["port"] and before.config["port"] == record.config["port"]:
-            self.stop(before, before.instance)  # one port, one container
-        self._ask(commands["run"], _QUICK * 4)
-        port = self._port(record)
-        record = replace(record, details={**details, "container": _container(record), "port": port})
-        self._until_it_answers(record)
-        return record
+        engine, port = record.config["engine"], record.config["port"]
+        aside = before.details["container"] if before is not None and port and before.details["port"] == port else ""
+        try:
+            if aside:  # one port, one container
+                self._try([engine, "stop", aside], seconds=60)
+            return self._running(record, commands["run"])
+        except BaseException:
+            self.stop(record, record.instance)
+            if aside:
+                self._try([engine, "start", aside])
+            raise
 
     def see(self, record: Record) -> Seen:
         """The interface's: asked of the engine and of the server."""
@@ -94,9 +98,9 @@ class Docker(KeptTarget):
         if done is None or done.returncode:
             return Seen("failed", "", {**known, "reason": f"the engine does not know its container: {_words(done)}"})
         state = json.loads(done.stdout)
-        if not state.get("Running"):
+        if not state.get("Running") or state.get("Restarting"):
             words = f"its container is {state.get('Status')} with {state.get('ExitCode')}"
-            return Seen("stopped" if state.get("ExitCode") in (0, 137, 143) else "failed", "", {**known, "reason": words})
+            return Seen("stopped" if state.get("ExitCode") in (0, 143) else "failed", "", {**known, "reason": words})
         url = f"http://127.0.0.1:{record.details['port']}"
         if (said := asking.metadata(url)) is None or said.get("digest") != record.digest:
             return Seen("starting", "", {**known, "reason": f"it does not answer at {url} yet"})
@@ -107,6 +111,12 @@ class Docker(KeptTarget):
         engine = record.config.get("engine", self.options["engine"])  # of one that was killed while it was made nothing is known
         if shutil.which(engine):
             self._try([engine, "rm", "--force", _container(replace(record, instance=instance))], seconds=60)
+
+    def _running(self, record: Record, command: Sequence[str]) -> Record:
+        self._ask(command, _QUICK * 4)
+        record = replace(record, details={**record.details, "container": _container(record), "port": self._port(record)})
+        self._until_it_answers(record)
+        return record
 
     # --- the engine ---------------------------------------------------------------------------------------------------------
 

@@ -151,7 +151,11 @@ class KeptTarget(Target):
         records.remove(name)
 
     def _told(self, record: Record) -> Deployment:
-        seen = self.see(record)
-        created = datetime.fromisoformat(record.created)
+        try:
+            seen, created = self.see(record), datetime.fromisoformat(record.created)
+        except (KeyError, ValueError) as error:
+            raise InvalidValue(
+                f"the record of {record.name!r} is none of this version ({error!r}): `deploy delete {self.name} {record.name}` removes it"
+            ) from error
         what = (record.name, self.name, seen.state, record.model, record.model_id, record.digest, seen.url, created)
         return Deployment(*what, details=dict(seen.details))

@@ -133,7 +133,7 @@ def _port(config: Mapping[str, Any], before: Record | None) -> Iterator[int]:
 
 def _environment(word: str) -> dict[str, str]:
     """This process's, without what says where the ledger and Prefect are: a server with a digest asks neither, and needs no keys."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PROMETHEUS_"))}
     return {**kept, INSTANCE: word, "PYTHONUNBUFFERED": "1"}
 
 
