@@ -24,6 +24,7 @@ _BUILT_IN: Mapping[str, str] = {
     "xgboost": "xgboost.XGBoost",
     "lightgbm": "lightgbm.LightGBM",
     "catboost": "catboost.CatBoost",
+    "keras": "keras.Keras",
     "pytorch": "pytorch.PyTorch",
     "sklearn": "sklearn.ScikitLearn",
     FUNCTION: "python.Python",

@@ -38,8 +38,8 @@ class Saved:
 class Flavor(ABC):
     """Models of one framework.
 
-    ``name`` is its key in the MLmodel file; ``module`` the package whose classes it knows; ``extra`` what installs it; ``forms`` the ways
-    it can write a model, the first one by default: asked for as ``flavor="sklearn:cloudpickle"``.
+    ``name`` is its key in the MLmodel file; ``module`` the package whose classes it knows; ``extra`` what installs it, "" where none does;
+    ``forms`` the ways it can write a model, the first one by default: asked for as ``flavor="sklearn:cloudpickle"``.
     """
 
     name: ClassVar[str]
@@ -86,7 +86,11 @@ class Flavor(ABC):
         except ImportError as error:
             if error.name != self.module.partition(".")[0]:
                 raise
-            raise MissingExtra(self.module, self.extra or "models", need=need or f"a model of the flavor {self.name!r}") from error
+            need = need or f"a model of the flavor {self.name!r}"
+            missing = MissingExtra(self.module, self.extra, need=need)
+            if not self.extra:
+                missing.msg = f"{need} needs the package {self.module!r}: pip install {self.module}, in the build for your machine"
+            raise missing from error
 
 
 def made_by(model: object, *names: str) -> bool:

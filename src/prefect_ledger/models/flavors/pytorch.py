@@ -7,14 +7,13 @@ consists of PyTorch's own layers, these and their weights are written beside the
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickled_names
 from prefect_ledger.models.flavors import torch_layers
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, made_by, version_of
@@ -33,14 +32,6 @@ class PyTorch(Flavor):
     name: ClassVar[str] = "pytorch"
     module: ClassVar[str] = "torch"
     forms: ClassVar[tuple[str, ...]] = ("layers", "module")
-
-    def framework(self, need: str = "") -> Any:
-        try:
-            return importlib.import_module(self.module)
-        except ModuleNotFoundError as error:
-            missing = MissingExtra(self.module, "", need=need or "a model of PyTorch")
-            missing.msg = "a model of PyTorch needs the package 'torch': install the build for your machine, such as pip install torch"
-            raise missing from error
 
     def claims(self, model: object) -> bool:
         return made_by(model, _MODULE, _PROGRAM)
