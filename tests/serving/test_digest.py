@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from prefect_ledger.models.manifest import folder_digest
 from prefect_ledger.serving.following import Followed
 from prefect_ledger.tracking.ledger import Ledger
 from prefect_ledger.tracking.models import copy_to
+from tests.services_real.processes import clean_environment
 from tests.serving.running import server
 
 
@@ -86,3 +89,13 @@ def test_a_server_tells_which_model_it_is(tmp_path: Path, fresh_ledger: Ledger) 
         said = one.ask(None, "/metadata")[1]
     wanted = {"model_id": logged.id, "run_id": run.id, "name": "m", "digest": logged.digest}
     assert {key: said[key] for key in wanted} == wanted
+
+
+def test_a_server_of_several_workers_refuses_before_it_starts_one(folder: Path) -> None:
+    """It ends with one sentence, and not with workers that are started again and again."""
+    env = clean_environment(PREFECT_LEDGER_MODEL=str(folder), PREFECT_LEDGER_MODEL_DIGEST="0" * 64)
+    command = [sys.executable, "-m", "prefect_ledger.cli", "serve", "--port", "0", "--workers", "2"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "is not the model that was to be served" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -53,9 +53,7 @@ def build(folder: Path) -> Path:
 
 def _modules() -> Iterator[tuple[str, Path]]:
     """All files of the package, by the names they are installed by; two of its folders may lie elsewhere, as links or by an import hook."""
-    import prefect_ledger
-
-    places = {"prefect_ledger": Path(prefect_ledger.__path__[0])}
+    places = {"prefect_ledger": Path(__file__).parents[1]}
     for name in ("flows", "dashboard"):
         spec = importlib.util.find_spec(f"prefect_ledger.{name}")
         if spec is not None and spec.submodule_search_locations:

@@ -76,23 +76,32 @@ class Followed:
                     log.warning("%s: still serving %s: %s", self.reference, self.current.about.get("model_id"), error)
 
 
-def _proven(reference: str, digest: str) -> Predictor:
-    """The model that has this digest, and may therefore run what it brings."""
-    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+def prove(reference: str, digest: str) -> None:
+    """Refuse a folder whose list of files has another digest; nothing is opened.
+
+    Raises:
+        ArtifactCorrupt: it has. InvalidValue: the digest is none, or ``reference`` is a URL. ModelNotFound: there is no model.
+    """
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
         raise InvalidValue(
             f"not a model's digest: {digest!r:.80}; it is a sha256, 64 hexadecimal digits, as `deploy get` and /metadata tell it"
         )
     meant = parse(reference)
-    if meant.kind != "place":
+    if meant.kind == "place":
+        if "://" in meant.text:
+            raise InvalidValue(
+                f"a digest can be asked of a folder of this machine or of a model of the ledger, not of {reference}: copy it here"
+            )
+        _check(reference, folder_digest(Path(meant.text)), digest.lower())
+
+
+def _proven(reference: str, digest: str) -> Predictor:
+    """The model that has this digest, and may therefore run what it brings."""
+    prove(reference, digest)
+    if parse(reference).kind != "place":
         predictor = load_predictor(reference)
         _check(reference, str(predictor.about.get("digest", "")), digest)
         return predictor
-    if "://" in meant.text:
-        raise InvalidValue(
-            f"a digest can be asked of a folder of this machine or of a model of the ledger, not of {reference}: copy it here"
-        )
-    folder = Path(meant.text)
-    _check(reference, folder_digest(folder), digest)
     sys.dont_write_bytecode = True  # else the model's own code would leave files beside it, and the next start would find another digest
     predictor = load_predictor(reference, trust=True)
     predictor.about |= _said(predictor, digest)

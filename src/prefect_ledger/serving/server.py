@@ -39,6 +39,8 @@ def serve(
         MissingExtra: uvicorn is not installed. InvalidValue: the address cannot be listened on. Else as
         :class:`prefect_ledger.serving.following.Followed`.
     """
+    from prefect_ledger.serving.following import prove
+
     try:
         import uvicorn
     except ImportError as error:
@@ -56,6 +58,8 @@ def serve(
         with _listening(host, port, share_port) as listener:
             _one(uvicorn, app, listener, share_port, common)
         return
+    if digest:  # a worker that refuses would be started again and again
+        prove(reference, digest)
     with _listening(host, port, share_port) as listener:
         _several(uvicorn, told, workers, listener, common)
 
