@@ -105,6 +105,27 @@ def test_a_row_that_was_changed_is_refused(fresh_ledger: Ledger) -> None:
         load_model(logged.uri)
 
 
+def test_a_store_whose_rows_lead_out_of_the_folder_is_not_believed(fresh_ledger: Ledger, tmp_path: Path) -> None:
+    """Where path, digest of the list and all fit together, a file that would be written beside the model's folder is refused still."""
+    from prefect_ledger.database import execute
+    from prefect_ledger.models import manifest
+
+    with start_run() as run:
+        logged = run.log_model(Doubles(), "m")
+    get_run(run.id)
+    out = f"{'../' * 20}{tmp_path.relative_to('/')}/escaped"
+    with fresh_ledger.database.write() as tx:
+        moved = [f"{logged.path}/{out}", run.id, f"{logged.path}/requirements.txt"]
+        execute(tx, "UPDATE artifacts SET path = ? WHERE run_id = ? AND path = ?", moved)
+    files = fresh_ledger.reader.model_files(logged)
+    listed = [manifest.Listed(one.path[len(logged.path) + 1 :], one.size, one.sha256) for one in files]
+    with fresh_ledger.database.write() as tx:
+        execute(tx, "UPDATE models SET digest = ? WHERE id = ?", [manifest.digest(listed), logged.id])
+    with pytest.raises(ArtifactCorrupt, match="has a file that none can have"):
+        load_model(logged.uri)
+    assert not (tmp_path / "escaped").exists()
+
+
 def test_a_pickle_from_elsewhere_is_opened_only_when_somebody_answers_for_it(fresh_ledger: Ledger, tmp_path: Path) -> None:
     """The same folder: from the ledger it opens, as a place it is refused and nothing of it runs, and trust=True opens it."""
     with start_run() as run:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefect_ledger import names
 from prefect_ledger.artifact_store import ArtifactStore, Wanted
 from prefect_ledger.entities import LoggedModel, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, ModelNotFound
@@ -235,8 +236,8 @@ def _find(one: Ledger, meant: Reference) -> LoggedModel:
         run = one.reader.run(meant.run)
         if found := [model for model in one.reader.models(run.id) if model.name == meant.text]:
             return found[-1]
-        names = sorted({model.name for model in one.reader.models(run.id)})
-        raise ModelNotFound(f"run {run.id} has no model {meant.text!r}; it has: {', '.join(map(repr, names)) or 'none'}")
+        there = sorted({model.name for model in one.reader.models(run.id)})
+        raise ModelNotFound(f"run {run.id} has no model {meant.text!r}; it has: {', '.join(map(repr, there)) or 'none'}")
     raise ModelNotFound(f"no model is registered as {meant.text!r}")
 
 
@@ -255,7 +256,10 @@ def fetch(one: Ledger, model: LoggedModel, folder: Path) -> None:
             f"recorded is {model.digest}; restore the store from a backup, or log it again"
         )
     try:
-        one.artifacts.download_many([Wanted(file.uri, folder / file.path[start:], file.sha256) for file in files], progress=None)
+        wanted = [Wanted(file.uri, folder / names.check_path(file.path[start:]), file.sha256) for file in files]
+        one.artifacts.download_many(wanted, progress=None)
+    except InvalidName as error:
+        raise ArtifactCorrupt(f"model {model.name!r} ({model.id}) has a file that none can have: {error}") from error
     except ArtifactNotFound as error:
         raise ModelNotFound(f"files of model {model.name!r} ({model.id}) are gone: {error}") from error
 
@@ -267,4 +271,4 @@ def _copy(url: str, folder: Path) -> None:
     paths = store.list(url)
     if NAME not in paths:
         raise ModelNotFound(f"no model at {url}: there is no {NAME} file")
-    store.download_many([Wanted(uri := f"{url}/{path}", folder / path, store.digest(uri)[1]) for path in paths])
+    store.download_many([Wanted(uri := f"{url}/{path}", folder / names.check_path(path), store.digest(uri)[1]) for path in paths])
