@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 
-_children: dict[int, subprocess.Popen[bytes]] = {}  # those of this process, so that they do not stay as zombies
+# Those of this process, with what they were started with: so that they do not stay as zombies, and since the environment of a process that
+# has only just begun cannot be read yet.
+_children: dict[int, tuple[subprocess.Popen[bytes], Mapping[str, str]]] = {}
 
 
 def start(command: Sequence[str], *, log: Path, env: Mapping[str, str], folder: Path) -> int:
@@ -22,7 +24,7 @@ def start(command: Sequence[str], *, log: Path, env: Mapping[str, str], folder: 
         )
     finally:
         os.close(descriptor)
-    _children[child.pid] = child
+    _children[child.pid] = child, env
     return child.pid
 
 
@@ -60,6 +62,8 @@ def _having(variable: str, word: str) -> Iterator[psutil.Process]:
 
 def _word(process: psutil.Process, variable: str) -> str | None:
     """The word; None of one that has none, has ended, or is of another user."""
+    if (child := _children.get(process.pid)) is not None:
+        return child[1].get(variable) if child[0].poll() is None else None
     if process.status() == psutil.STATUS_ZOMBIE:
         return None
     found: str | None = process.environ().get(variable)
@@ -67,6 +71,6 @@ def _word(process: psutil.Process, variable: str) -> str | None:
 
 
 def _reap() -> None:
-    for pid, child in list(_children.items()):
+    for pid, (child, _) in list(_children.items()):
         if child.poll() is not None:
-            del _children[pid]
+            _children.pop(pid, None)
