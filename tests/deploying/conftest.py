@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from prefect_ledger.deploying.base import Target
 from prefect_ledger.models.saving import save_model
 
 
@@ -41,18 +40,3 @@ def tripling(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("deployed") / "tripling"
     save_model(times(3.0), path, input_example=(np.array([[1.0, 2.0]]), {"times": 3.0}))
     return path
-
-
-@pytest.fixture
-def emptied() -> Iterator[Callable[[Target], Target]]:
-    """Marks a target, all of whose deployments are deleted at the end."""
-    marked: list[Target] = []
-
-    def mark(target: Target) -> Target:
-        marked.append(target)
-        return target
-
-    yield mark
-    for target in marked:
-        for one in target.list():
-            target.delete(one.name)

@@ -14,7 +14,7 @@ import yaml
 
 from prefect_ledger.deploying.kubernetes import Kubernetes
 from prefect_ledger.deploying.manifests import manifests, text
-from prefect_ledger.errors import DeploymentExists, DeploymentFailed, InvalidValue, UntrustedModel
+from prefect_ledger.errors import DeploymentExists, DeploymentFailed, InvalidName, InvalidValue, UntrustedModel
 
 IMAGE = "registry.example:5000/team/churn:7"
 ALL = {"image": IMAGE, "cpu_limit": "2", "memory_limit": "2Gi", "pull_secret": "registry", "namespace": "models", "workers": 2}
@@ -235,3 +235,10 @@ def test_an_id_of_a_model_becomes_a_label_or_nothing(model_id: str) -> None:
     labels = yaml.safe_load(text(made))["metadata"]["labels"]
     assert labels.get("prefect-ledger/model-id") in (None, model_id)
     assert all(isinstance(value, str) for value in labels.values())
+
+
+@pytest.mark.parametrize("name", ["7-churn", "Churn", "a" * 64])
+def test_names_that_a_service_cannot_have_are_refused(target: Kubernetes, doubling: Path, name: str) -> None:
+    """A deployment elsewhere may begin with a digit; a service may not."""
+    with pytest.raises(InvalidName):
+        target.create(name, str(doubling), {"image": IMAGE, "trust": True})

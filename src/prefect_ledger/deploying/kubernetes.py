@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from prefect_ledger.deploying import asking, context, manifests
+from prefect_ledger.deploying.base import Deployment, check_name
 from prefect_ledger.deploying.kept import KeptTarget, Seen
 from prefect_ledger.deploying.local import check_numbers
 from prefect_ledger.deploying.placing import Placed
 from prefect_ledger.deploying.records import Record
-from prefect_ledger.errors import DeploymentExists, DeploymentFailed, InvalidValue
+from prefect_ledger.errors import DeploymentExists, DeploymentFailed, InvalidName, InvalidValue
 from prefect_ledger.masking import mask_value
 
 _TAIL = 4000  # characters of kubectl's words that an error shows
@@ -57,6 +58,12 @@ class Kubernetes(KeptTarget):
         "url": None,
         "trust": False,
     }
+
+    def create(self, name: str, model: str, config: Mapping[str, Any] | None = None) -> Deployment:
+        """The interface's; a Service's name is a little less free than others."""
+        if not check_name(name)[0].isalpha():
+            raise InvalidName(f"in Kubernetes a service's name begins with a letter, as in 'churn-7', not {name!r}")
+        return super().create(name, model, config)
 
     def check(self, config: Mapping[str, Any]) -> None:
         """The interface's: what Kubernetes would refuse is refused before anything is written."""
