@@ -186,8 +186,16 @@ def test_what_is_applied_is_rolled_out_or_taken_back(
     words()
     target.update("churn", str(tripling), {"trust": True, "max_replicas": 2})
     assert words()[2] == f"delete --ignore-not-found {old}/scaling.yaml"
+    with pytest.raises(InvalidValue, match="stays true"):
+        target.update("churn", config={"trust": True, "apply": False})
+    words()
+    moved = target.update("churn", config={"trust": True, "namespace": "elsewhere"})
+    told = asked.read_text()
+    assert f"--namespace elsewhere apply --filename {moved.details['manifests']}\n" in told
+    assert "--namespace models delete --ignore-not-found" in told
     target.delete("churn")
-    assert words()[0].startswith("delete --ignore-not-found ")
+    assert "--namespace elsewhere delete --ignore-not-found" in asked.read_text()
+    asked.write_text("")
     (tmp_path / "taken").touch()
     with pytest.raises(DeploymentExists, match="not ours"):
         target.create("churn", str(doubling), config)

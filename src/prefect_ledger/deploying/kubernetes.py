@@ -88,23 +88,18 @@ class Kubernetes(KeptTarget):
         for name, manifest in manifests.manifests(record.name, placed.model_id, placed.digest, record.config).items():
             (folder / name).write_text(manifests.text(manifest), encoding="utf-8")
         record = replace(record, details={"manifests": str(folder), "applied": False})
+        standing = before if before is not None and before.details["applied"] else None
         if not record.config["apply"]:
+            if standing is not None:
+                raise InvalidValue(f"{record.name!r} is applied in a cluster: option 'apply' stays true, or delete it first")
             return record
-        if before is None or not before.details["applied"]:
+        record = replace(record, details={**record.details, "applied": True})
+        if standing is None or self._kubectl(standing) != self._kubectl(record):
             self._check_free(record)
-        try:
-            self._apply(record, folder)
-        except BaseException:
-            if before is not None and before.details["applied"]:
-                self._ask([*self._kubectl(before), "apply", "--filename", before.details["manifests"]], 60)
-            else:
-                self._delete(record, folder)
-            raise
-        if before is not None and before.details["applied"]:
-            for old in Path(before.details["manifests"]).glob("*.yaml"):  # such as that of scaling, where it is not wanted any more
-                if not (folder / old.name).exists():
-                    self._delete(before, old)
-        return replace(record, details={**record.details, "applied": True})
+            self._apply_new(record, folder, remember=before is None)
+        else:
+            self._apply_over(record, folder, standing)
+        return record
 
     def see(self, record: Record) -> Seen:
         """The interface's: asked of kubectl, where it was applied."""
@@ -142,6 +137,26 @@ class Kubernetes(KeptTarget):
             raise DeploymentExists(
                 f"the namespace {record.config['namespace']!r} has a deployment {record.name!r} that is not ours: give another name"
             )
+
+    def _apply_new(self, record: Record, folder: Path, *, remember: bool) -> None:
+        if remember:
+            self.records.write(record)  # so that it can be deleted, should this process be killed now
+        try:
+            self._apply(record, folder)
+        except BaseException:
+            self._delete(record, folder)
+            raise
+
+    def _apply_over(self, record: Record, folder: Path, standing: Record) -> None:
+        old = Path(standing.details["manifests"])
+        try:
+            self._apply(record, folder)
+        except BaseException:
+            self._ask([*self._kubectl(standing), "apply", "--filename", str(old)], 60)
+            raise
+        for one in old.glob("*.yaml"):  # such as that of scaling, where it is not wanted any more
+            if not (folder / one.name).exists():
+                self._delete(standing, one)
 
     def _apply(self, record: Record, folder: Path) -> None:
         self._ask([*self._kubectl(record), "apply", "--filename", str(folder)], 60)

@@ -18,7 +18,7 @@ try:
 except ImportError:
     from uvicorn.protocols.http.h11_impl import H11Protocol as _Protocol
 
-GRACE = 0.5  # seconds
+GRACE = 1.0  # seconds
 _CLOSE = (b"connection", b"close")
 
 
