@@ -68,8 +68,9 @@ def serve(
 def _listening(host: str, port: int, share: bool) -> Iterator[socket.socket]:
     """A socket that is bound, closed at the end."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        listener = socket.socket(family)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # "localhost" is 127.0.0.1 where it is both
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once only where this is said
     except OSError as error:
         raise InvalidValue(f"cannot listen on {host}: {error.strerror}") from error
     with listener:
@@ -77,7 +78,7 @@ def _listening(host: str, port: int, share: bool) -> Iterator[socket.socket]:
         if share:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
-            listener.bind((host, port))
+            listener.bind(address)
         except OSError as error:
             raise InvalidValue(f"cannot listen on {host}:{port}: {error.strerror}; give another --port, or 0 for a free one") from error
         yield listener
