@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test test-torch check format soak bench lock clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 	@$(BIN)/prefect-ledger demo
@@ -22,8 +22,8 @@ test: $(READY) $(MLFLOW) ## run the tests
 	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=worksteal
 
 # PyTorch is in no lock (its builds differ by machine, and bring gigabytes of CUDA), so its tests and Keras's are run by themselves.
-test-torch: $(READY) $(MLFLOW) $(TORCH) # run the tests of models of PyTorch and Keras
-	@PYTHONPATH=$$(echo .venv-torch/lib/python*/site-packages) $(BIN)/python -m pytest -n 0 tests/models/test_pytorch.py tests/models/test_keras.py
+test-torch: $(READY) $(MLFLOW) $(TORCH) ## run the tests of what stands on PyTorch
+	@PYTHONPATH=$$(echo .venv-torch/lib/python*/site-packages) $(BIN)/python -m pytest -n 0 tests/models/test_pytorch.py tests/models/test_keras.py tests/autolog/test_torch.py
 
 # lint-imports without its cache, which misses a module that comes or goes.
 check: $(READY) ## formatting, lint, types, import contracts, the lock
@@ -75,5 +75,5 @@ $(MLFLOW): requirements-mlflow.lock | $(READY)
 $(TORCH): | $(READY)
 	@echo "setting up .venv-torch"
 	@$(BIN)/python -m venv --clear .venv-torch
-	@.venv-torch/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0 keras==3.15.1
+	@.venv-torch/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0 keras==3.15.1 lightning==2.6.6 transformers==5.24.0 accelerate==1.15.0
 	@touch $@
