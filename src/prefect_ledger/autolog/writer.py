@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import posixpath
 import re
 import sys
 import threading
@@ -136,7 +137,7 @@ class Writer:
     def path(self, path: str) -> str:
         """The path of an artifact: the prefix stands before the file's name."""
         folder, _, name = path.rpartition("/")
-        return f"{folder}/{key_of(self.prefix + name).replace('/', '_')}"
+        return posixpath.join(folder, key_of(self.prefix + name).replace("/", "_"))
 
     def model(self, model: Any, name: str, **about: Any) -> LoggedModel | None:
         """The model itself; None when it could not be logged."""
