@@ -124,6 +124,11 @@ class ResultSeen:
     cached: bool = False
 
 
+MODEL = "model"  # the kind of the artifact that is a model's MLmodel file: said last, when all other files stand
+MODEL_FILE = "model file"  # the kind of those others
+ABOUT_MODEL = "model"  # in the metadata of the MLmodel file: what the ledger's row of the model says
+
+
 @dataclass(frozen=True, slots=True)
 class ArtifactLogged:
     """Bytes that stand whole in the artifact store."""

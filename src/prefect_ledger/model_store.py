@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.database import execute
+from prefect_ledger.events import ABOUT_MODEL
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from prefect_ledger.events import ArtifactLogged
 
-KIND = "model"  # of the artifact that is a model's MLmodel file: said last, when all other files stand
-FILE_KIND = "model file"  # of those others
-ABOUT = "model"  # in the metadata of the MLmodel file: what the row says
 _TEXTS = ("id", "name", "digest", "flavor")
 
 
 def fold(tx: sa.Connection, e: ArtifactLogged) -> None:
     """Bring a model into its row. One id is one model: of two that claim it, the one logged first keeps it."""
-    about = e.metadata.get(ABOUT)
+    about = e.metadata.get(ABOUT_MODEL)
     if not isinstance(about, Mapping) or not isinstance(about.get("size"), int) or not all(isinstance(about.get(k), str) for k in _TEXTS):
         return  # an artifact of this kind from somewhere else
     path = e.path.rpartition("/")[0]

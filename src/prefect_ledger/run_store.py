@@ -17,6 +17,7 @@ from prefect_ledger import experiment_store, model_store, standing, usage_store
 from prefect_ledger.database import execute, refuses, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
+    MODEL,
     ArtifactLogged,
     DatasetLogged,
     Event,
@@ -305,7 +306,7 @@ def _artifact(tx: sa.Connection, e: ArtifactLogged, _journal: str) -> None:
              > (artifacts.at, artifacts.sha256, artifacts.uri, artifacts.size, artifacts.kind, artifacts.task_run_id, artifacts.details)""",
         [e.run, e.path, e.attempt, e.uri, e.size, e.sha256, e.kind, e.task, e.at, _json(e.metadata)],
     )
-    if e.kind == model_store.KIND:
+    if e.kind == MODEL:
         model_store.fold(tx, e)
 
 

@@ -24,7 +24,7 @@ if importlib.util.find_spec("keras") is None:
     pytest.skip("Keras is in none of our locks: make test-torch", allow_module_level=True)
 
 os.environ["KERAS_BACKEND"] = "torch"
-import keras  # type: ignore[import-not-found]
+import keras
 
 from tests.interop.conftest import mlflow, mlflow_python  # noqa: F401  # fixtures
 from tests.interop.mlflow_side import MLflow

@@ -11,11 +11,12 @@ from prefect_ledger.cli.models import models_table
 from prefect_ledger.cli.render import Kind, cell, console, heading, pairs, show, status, table
 from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
+from prefect_ledger.events import MODEL, MODEL_FILE
 from prefect_ledger.usage import Usage, Used, added
 
 _BARS = "▁▂▃▄▅▆▇█"
 _FROM: tuple[tuple[()], tuple[tuple[str, Literal["text"]]]] = ((), (("from", "text"),))  # a column for what came by link
-_OF_MODELS = ("model", "model file")  # what a model's files are among the artifacts; they are shown as one model
+_OF_MODELS = (MODEL, MODEL_FILE)  # what a model's files are among the artifacts; they are shown as one model
 _WIDE = 110  # characters, below which first and mean are left out
 _CURVES = 60  # so that a run with a thousand metrics is shown at once too
 

@@ -21,9 +21,8 @@ from prefect_ledger import names
 from prefect_ledger.artifact_store import ArtifactStore, Wanted
 from prefect_ledger.entities import LoggedModel, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, ModelNotFound
-from prefect_ledger.events import ArtifactLogged, Noted
+from prefect_ledger.events import ABOUT_MODEL, MODEL, MODEL_FILE, ArtifactLogged, Noted
 from prefect_ledger.masking import mask_value
-from prefect_ledger.model_store import ABOUT, FILE_KIND, KIND
 from prefect_ledger.models.manifest import Listed, digest
 from prefect_ledger.models.model_file import FUNCTION, NAME
 from prefect_ledger.tracking.paths import MODELS
@@ -85,8 +84,8 @@ def log_prepared(run: ActiveRun, prepared: Prepared, name: str, register: object
             details: dict[str, Any] = {}
             if last:
                 one = told[0]
-                details = {ABOUT: {"id": one.id, "name": one.name, "digest": one.digest, "flavor": flavor, "size": one.size, **about}}
-            what = (stored.path, stored.uri, stored.size, stored.sha256, KIND if last else FILE_KIND)
+                details = {ABOUT_MODEL: {"id": one.id, "name": one.name, "digest": one.digest, "flavor": flavor, "size": one.size, **about}}
+            what = (stored.path, stored.uri, stored.size, stored.sha256, MODEL if last else MODEL_FILE)
             return ArtifactLogged(run.id, at, run.attempt, *what, task=run.task_run_id, metadata=details)
 
         keep(run._ledger, run, put, logged, at)
