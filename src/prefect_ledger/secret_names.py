@@ -40,7 +40,7 @@ _PASS_OWNERS = words("db database user login admin root my mysql pg postgres sql
 _WEAK = words("token auth authorization cookie cookies dsn jwt otp totp oauth")
 _ABOUT = words("""
     length len size count limit min max ttl policy policies type types kind name names file files filename path paths dir folder arn
-    stdin expiry expires expiration required enabled disabled strength field column prompt manager provider backend version
+    stdin expiry expires expiration required enabled disabled strength field column prompt manager provider backend version error exception
 """)
 _COUNTS = words("n num number count")
 _NOT_SECRET_BEFORE = _COUNTS | words("""

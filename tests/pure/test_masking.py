@@ -54,6 +54,7 @@ INNOCENT_TEXTS = [
     "--password is required",
     "the following arguments are required: --password",
     "argument --token: expected one argument",
+    "botocore.exceptions.NoCredentialsError: Unable to locate credentials",
     "Error: Option '--token' requires an argument.",
     "Unexpected token: }",
     "password=None, token=null, secret=''",
