@@ -110,6 +110,46 @@ def test_what_is_imported_as_the_model_is_asked_is_found(tmp_path: Path, monkeyp
     assert other.predict(None) == ((2, 200), 20)
 
 
+@pytest.mark.parametrize("order", [(1, 2), (1, 2, 1), (1, 1, 2), (2, 1, 2, 1)], ids=str)
+def test_what_is_imported_late_is_never_another_models(order: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever were opened before, by paths relative to where the program is too: each answers with its own code, or is refused."""
+    monkeypatch.chdir(tmp_path)
+    for said in (1, 2):
+        _save(tmp_path / f"c{said}", Path(f"m{said}"), monkeypatch, said, late=True)
+    opened, answered = {}, 0
+    for said in order:
+        opened[said] = open_folder(Path(f"m{said}"), trusted=True).predictor()
+        gc.collect()
+        for own, one in opened.items():
+            try:
+                assert one.predict(None) == ((own, own * 100), own * 10)
+                answered += 1
+            except ImportError as error:
+                assert "different modules 'own_late'" in str(error)  # noqa: PT017  # either is right, a wrong answer is not
+        assert (answered > 0) and ("own_late" in sys.modules) is (len(opened) == 1)
+    del opened[order[0]], one
+    gc.collect()
+    (said,) = opened
+    assert opened[said].predict(None) == ((said, said * 100), said * 10)
+
+
+def test_what_a_model_that_is_gone_imported_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though Python has it still; and a model that does not open leaves everything as it was."""
+    for said in (1, 2):
+        _save(tmp_path / f"c{said}", tmp_path / f"m{said}", monkeypatch, said, late=True)
+    assert open_folder(tmp_path / "m1", trusted=True).predictor().predict(None) == ((1, 100), 10)
+    gc.collect()
+    before = sys.modules["own_late"]
+    _save(tmp_path / "c3", tmp_path / "broken", monkeypatch, 3)
+    sys.modules["own_late"] = before
+    (tmp_path / "broken" / "MLmodel").write_text((tmp_path / "broken" / "MLmodel").read_text().replace("sha256:", "sums:"))
+    (tmp_path / "broken" / "code" / "own_helper.py").write_text("raise RuntimeError('broken')")
+    with pytest.raises(InvalidValue, match="broken"):
+        open_folder(tmp_path / "broken", trusted=True)
+    assert sys.modules["own_late"] is before
+    assert open_folder(tmp_path / "m2", trusted=True).predictor().predict(None) == ((2, 200), 20)
+
+
 def test_code_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that raises as it is imported, and one that is missing; nothing of them stays."""
     _save(tmp_path / "a", tmp_path / "m", monkeypatch, 1)

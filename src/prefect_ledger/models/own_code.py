@@ -3,7 +3,7 @@
 While a model is opened, names that its code folder has are found there first. A module of such a name that was imported before, from
 other code, is put aside meanwhile and comes back afterwards; one with the very same files is used as it is, so that classes stay the same
 ones. What the model imports later, as it is asked, is still found, but where two opened models have different code of one name such a late
-import is refused: it never gets the other's.
+import is refused: it never gets the other's. So no model's module stays imported by a name that another opened model has other code of.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def importable(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
+    folder = folder.resolve()
     with _importing:
         tops = {top for path in folder.iterdir() if (top := _top(path))}
         new = {top for top in tops if not _same(folder, top)}
@@ -38,19 +39,25 @@ def importable(folder: Path | None) -> Iterator[None]:
         _late.idle = threading.get_ident()
         try:
             yield
+        except BaseException:
+            _taken_out(new)
+            sys.modules.update(aside)
+            raise
+        else:
+            _late.add(folder, tops)
+            _put_back(aside)
+            _settle(tops)
         finally:
             _late.idle = 0
             with contextlib.suppress(ValueError):
                 sys.path.remove(str(folder))
-            _put_back(aside, new)
-            _late.add(folder, tops)
 
 
 def belongs(folder: Path | None, model: object) -> None:
     """Forget the code in ``folder`` when ``model`` is gone; that of one that cannot be watched is kept for good."""
     if folder is not None:
         with contextlib.suppress(TypeError):
-            weakref.finalize(model, _late.drop, folder).atexit = False
+            weakref.finalize(model, _late.drop, folder.resolve()).atexit = False
 
 
 def _top(path: Path) -> str:
@@ -71,9 +78,9 @@ def _place(module: ModuleType) -> Path | None:
     """The folder that a top-level module was found in."""
     if file := getattr(module, "__file__", None):
         path = Path(file)
-        return path.parent.parent if path.name == "__init__.py" else path.parent
+        return (path.parent.parent if path.name == "__init__.py" else path.parent).resolve()
     paths = list(getattr(module, "__path__", ()))
-    return Path(paths[0]).parent if paths else None
+    return Path(paths[0]).parent.resolve() if paths else None
 
 
 def _equal(folder: Path, top: str, place: Path) -> bool:
@@ -95,41 +102,60 @@ def _taken_out(tops: set[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in tops}
 
 
-def _put_back(aside: dict[str, ModuleType], tops: set[str]) -> None:
-    """What was there before comes back. Code of another model does not: nobody could tell whose a later import means."""
-    taken = {name.partition(".")[0] for name in aside}
-    _taken_out(taken & tops)
-    models = {top for top in taken if top in aside and _late.has(_place(aside[top]))}
-    sys.modules.update({name: module for name, module in aside.items() if name.partition(".")[0] not in models})
+def _put_back(aside: dict[str, ModuleType]) -> None:
+    """The program's own modules come back; those of other models do not, for nobody could tell whose a later import means."""
+    tops = {name.partition(".")[0] for name in aside}
+    program = {top for top in tops if top not in aside or not _late.knew(_place(aside[top]))}
+    _taken_out(program)
+    sys.modules.update({name: module for name, module in aside.items() if name.partition(".")[0] in program})
+
+
+def _settle(tops: set[str]) -> None:
+    """Take out the modules of models, opened ones or gone, that are not what every opened model has by that name."""
+    for top in tops:
+        if (module := sys.modules.get(top)) is None or not _late.knew(place := _place(module)):
+            continue
+        if place is None or not all(_alike(top, place, folder) for folder in _late.having(top)):
+            _taken_out({top})
+
+
+def _alike(top: str, one: Path, other: Path) -> bool:
+    return _equal(one, top, other) and _equal(other, top, one)
 
 
 class _Late(MetaPathFinder):
     """Finds, last of all, what an opened model imports as it is asked."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, list[Path]] = {}
+        self._folders: dict[str, list[str]] = {}  # by top-level name; once for each opening. Texts: models may be dropped in any thread
+        self._ever: set[str] = set()
         self.idle = 0  # the thread that opens a model now: it has its own code, and no other's
 
-    def has(self, folder: Path | None) -> bool:
-        return any(folder in folders for folders in self._folders.values())
+    def knew(self, folder: Path | None) -> bool:
+        """Whether a model had its code in this folder, be it gone or not."""
+        return folder is not None and str(folder) in self._ever
+
+    def having(self, top: str) -> list[Path]:
+        """The code folders of opened models that have this name."""
+        return [path for one in dict.fromkeys(self._folders.get(top, ())) if (path := Path(one)).is_dir()]
 
     def add(self, folder: Path, tops: set[str]) -> None:
         if tops and self not in sys.meta_path:
             sys.meta_path.append(self)
+        self._ever.add(str(folder))
         for top in tops:
-            known = [one for one in self._folders.get(top, []) if one.is_dir() and one != folder]
-            self._folders[top] = [*known, folder]
+            self._folders.setdefault(top, []).append(str(folder))
 
     def drop(self, folder: Path) -> None:
-        for top, folders in list(self._folders.items()):
-            self._folders[top] = [one for one in folders if one != folder]
+        """One opening less."""
+        for folders in list(self._folders.values()):
+            with contextlib.suppress(ValueError):
+                folders.remove(str(folder))
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         """The module in the folder of the one model that has it."""
-        folders = (
-            [one for one in self._folders.get(name, ()) if one.is_dir()] if path is None and self.idle != threading.get_ident() else []
-        )
-        if not all(_equal(one, name, folders[0]) and _equal(folders[0], name, one) for one in folders[1:]):
+        folders = self.having(name) if path is None and self.idle != threading.get_ident() else []
+        if not all(_alike(name, one, folders[0]) for one in folders[1:]):
             raise ImportError(
                 f"{len(folders)} opened models have different modules {name!r}: one that is imported while a model is asked cannot be told "
                 f"from the others; import it at the top of the model's code",
