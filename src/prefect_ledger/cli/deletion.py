@@ -7,6 +7,7 @@ from typing import Literal
 
 from prefect_ledger.cli.formats import count
 from prefect_ledger.cli.render import dim, print_json, say, show
+from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.entities import Run
 from prefect_ledger.errors import InvalidValue
 
@@ -71,7 +72,6 @@ def _report(verb: str, changed: list[str], *, json: bool) -> None:
 
 
 def _preview(verb: str, matching: Sequence[Run]) -> None:
-    from prefect_ledger.cli.runs import runs_table
 
     if not matching:
         dim(f"no {'active' if verb == 'delete' else 'deleted'} runs match")

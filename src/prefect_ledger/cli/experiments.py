@@ -69,7 +69,7 @@ def show_(name: Name, /, *, json: Json = False) -> None:
     """
     from prefect_ledger import get_experiment, search_runs
     from prefect_ledger.cli.records import run_record
-    from prefect_ledger.cli.runs import runs_table
+    from prefect_ledger.cli.runs_table import runs_table
 
     one = get_experiment(name)
     runs = search_runs(one.id, limit=10, lifecycle="all")

@@ -9,6 +9,7 @@ from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
 from prefect_ledger.cli.models import models_table
 from prefect_ledger.cli.render import Kind, cell, console, heading, pairs, show, status, table
+from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
 from prefect_ledger.events import MODEL, MODEL_FILE
@@ -135,7 +136,6 @@ def _artifacts(run: Run) -> list[Any]:
 def _children(children: Sequence[Run]) -> list[Any]:
     if not children:
         return []
-    from prefect_ledger.cli.runs import runs_table
 
     return [runs_table(children)]
 

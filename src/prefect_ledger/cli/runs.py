@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.columns import chosen, named
-from prefect_ledger.cli.formats import duration, moment
+from prefect_ledger.cli.columns import named
 from prefect_ledger.cli.options import Json, Which
 from prefect_ledger.cli.records import run_record, whole_record
-from prefect_ledger.cli.render import Kind, cell, console, dim, print_json, show, status, table
-from prefect_ledger.entities import Run
+from prefect_ledger.cli.render import dim, print_json, show
+from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
     from prefect_ledger.cli.comparison import Row
 
 app = App(name="runs", help="List, show, compare, delete and restore runs.")
-_NARROW = 100  # characters, below which a start has no year and no seconds
 RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
 Where = Annotated[str | None, Parameter(name=["--where", "-w"], help="All that match, as in runs list --filter; needs --yes.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do it: --where alone only says which they are.")]
@@ -67,34 +61,6 @@ def list_(
     show(runs_table(found, wanted=wanted))
     if found.next_page:
         dim(f"more: add --page {found.next_page}")
-
-
-def runs_table(runs: Sequence[Run], *, title: str = "", wanted: Sequence[tuple[str, str]] | None = None) -> Table:
-    """Runs in rows. Beside id, name, status and times stand the parameters that vary and the metrics that most runs have."""
-    several = len({run.experiment for run in runs}) > 1
-    narrow = console().width < _NARROW
-    names = ["id", "name", *(["experiment"] if several else []), "status", "started", "took"]
-    front = [_front(run, several=several, narrow=narrow) for run in runs]
-    taken = sum(3 + max(len(head), *(len(row[at]) for row in front)) for at, head in enumerate(names))
-    more = chosen(runs, wanted, room=console().width - taken)
-    kinds: list[tuple[str, Kind]] = [(name, "number" if name == "took" else "text") for name in names]
-    made = table([*kinds, *((column.title, column.kind) for column in more)], title=title)
-    for at, cells in enumerate(front):
-        made.add_row(*cells, *(cell(column.texts[at], column.style) for column in more))
-    return made
-
-
-def _front(run: Run, *, several: bool, narrow: bool) -> list[Text]:
-    name = cell(run.name, "bold" if run.lifecycle == "active" else "strike")
-    started = moment(run.started_at)
-    return [
-        cell(run.id[:8], "dim"),
-        name,
-        *([cell(run.experiment or "")] if several else []),
-        status(str(run.status)),
-        cell(started[5:-3] if narrow else started),
-        cell(duration(run.duration)),
-    ]
 
 
 @app.command(name="show")
