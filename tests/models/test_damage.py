@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import zipfile
@@ -22,6 +23,7 @@ from prefect_ledger import load_model, start_run
 from prefect_ledger.errors import ArtifactCorrupt, InvalidValue, UntrustedModel
 from prefect_ledger.models import digests
 from prefect_ledger.models.flavors import ubjson
+from prefect_ledger.models.model_file import parse
 from prefect_ledger.models.opening import open_folder
 from prefect_ledger.models.saving import save_model
 
@@ -290,3 +292,61 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     file.symlink_to(tmp_path / "elsewhere.skops")
     with pytest.raises(InvalidValue, match="outside of it"):
         open_folder(tmp_path / "m")
+
+
+def _bomb(levels: int, key: str = "model_id", last: str = "[x]") -> str:
+    lines = [f"a0: &a0 {last}", *(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, levels))]
+    return "\n".join([*lines, "flavors: {python_function: {}}", f"{key}: *a{levels - 1}"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _bomb(9),
+        _bomb(9, "artifact_path"),
+        _bomb(40, "metadata"),
+        _bomb(3, last="y" * 100_000),
+        "flavors: {python_function: &me {again: *me}}",
+        "flavors: {python_function: {}}\n<<: &me {<<: *me}",
+        "flavors: {python_function: {}}\nmodel_id: [1, 2]",
+        "flavors: {python_function: {}}\nrun_id: {a: b}",
+        "flavors: {python_function: {}}\nrun_id: 0x" + "f" * 100_000,
+        "flavors: {python_function: {}}\nrun_id: !!timestamp x",
+        "flavors: {python_function: {}}\nrun_id: !!bool x",
+        "flavors: {? [[[a]]] : {}}",
+        "",
+        "- " * 100_000,
+    ],
+    ids=range(14),
+)
+def test_yaml_that_says_more_than_it_holds_is_refused(text: str) -> None:
+    """At once: aliases that unfold without end or stand for themselves, and what is no text where one is wanted."""
+    with pytest.raises(InvalidValue, match="MLmodel"):
+        parse(text.encode())
+
+
+def test_numbers_in_parts_of_sixty_are_texts_and_few_aliases_are_fine() -> None:
+    """A long one is not computed; a list that a dumper saw twice is read, as MLflow may write it."""
+    long = ":".join(["59"] * 200_000)
+    read = parse(f"flavors: {{python_function: {{}}}}\nrun_id: {long}\nartifact_path: {long}.5\nmodel_id: !!int {long}".encode())
+    assert {read.run_id, read.model_id, read.name.removesuffix(".5")} == {long}
+    shared = ["a", "b"]
+    read = parse(yaml.safe_dump({"flavors": {"python_function": {}}, "metadata": {"one": shared, "two": shared}}).encode())
+    assert read.metadata == {"one": shared, "two": shared}
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    """A pipe that nobody writes to and a link to an endless device, in place of the MLmodel file or of the model's own."""
+    file = _saved("sklearn", tmp_path / "m", sums=True)
+    told = tmp_path / "m" / "MLmodel"
+    for path, wants in ((file, "pipe or device"), (told, "no regular file")):
+        path.rename(tmp_path / "aside")
+        os.mkfifo(path)
+        with pytest.raises(InvalidValue, match=wants):
+            open_folder(tmp_path / "m", trusted=True)
+        path.unlink()
+        (tmp_path / "aside").rename(path)
+    told.unlink()
+    told.symlink_to("/dev/zero")
+    with pytest.raises(InvalidValue, match="is a link"):
+        open_folder(tmp_path / "m", trusted=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidName, InvalidValue
+from prefect_ledger.models import strange_yaml
+from prefect_ledger.models.wording import shown
 from prefect_ledger.names import check_path
+from prefect_ledger.transfer import regular
 
 if TYPE_CHECKING:
     from prefect_ledger.models.schema import Signature
@@ -80,11 +83,19 @@ def read(folder: Path) -> ModelFile:
     """
     path = folder / NAME
     try:
-        if path.stat().st_size > LIMIT:
-            raise InvalidValue(f"{path} has more than {LIMIT:,} bytes: that is no MLmodel file")
-        return parse(path.read_bytes(), str(path))
+        with regular(path, follow=False) as file:
+            data = bytearray()
+            while len(data) <= LIMIT and (more := file.read(LIMIT + 1 - len(data))):
+                data += more
     except OSError as error:
         raise InvalidValue(f"no model in {folder}: it has no readable MLmodel file ({error.strerror})") from error
+    except InvalidValue as error:
+        raise InvalidValue(
+            f"no model in {folder}: its MLmodel is a link or no regular file; put a copy of the file in its place"
+        ) from error
+    if len(data) > LIMIT:
+        raise InvalidValue(f"{path} has more than {LIMIT:,} bytes: that is no MLmodel file")
+    return parse(bytes(data), str(path))
 
 
 def parse(data: bytes, place: str = NAME) -> ModelFile:
@@ -93,16 +104,14 @@ def parse(data: bytes, place: str = NAME) -> ModelFile:
     Raises:
         InvalidValue: it is not one.
     """
-    import yaml
-
     try:
-        found = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are the safe ones
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InvalidValue(f"{place} is no YAML: {str(error)[:300]}") from error
+        found = strange_yaml.load(data)
+    except InvalidValue as error:
+        raise InvalidValue(f"{place} {error}") from error
     if not isinstance(found, dict) or not isinstance(flavors := found.pop("flavors", None), dict):
         raise InvalidValue(f"{place} is no MLmodel file: it names no flavors")
-    if bad := [str(name) for name, entry in flavors.items() if not isinstance(name, str) or not isinstance(entry, dict)]:
-        raise InvalidValue(f"{place}: the flavor {bad[0]!r} is no mapping")
+    if bad := [shown(name) for name, entry in flavors.items() if not isinstance(name, str) or not isinstance(entry, dict)]:
+        raise InvalidValue(f"{place}: the flavor {bad[0]} is no mapping")
     return _of(found, flavors, place)
 
 
@@ -111,7 +120,12 @@ def _of(found: dict[str, Any], flavors: dict[str, Any], place: str) -> ModelFile
 
     def text(key: str) -> str:
         value = found.pop(key, None)
-        return "" if value is None else str(value)
+        if value is not None and not isinstance(value, str | bool | int | float | date):
+            raise InvalidValue(f"{place}: {key} is {shown(value)}, where a text is wanted")
+        try:
+            return "" if value is None else str(value)
+        except ValueError as error:  # a whole number of thousands of digits
+            raise InvalidValue(f"{place}: {key} is a number that is too long: a text is wanted") from error
 
     def mapping(key: str) -> Mapping[str, Any]:
         value = found.pop(key, None)
@@ -147,6 +161,8 @@ def inside(folder: Path, name: str) -> Path:
         path = folder / check_path(posixpath.normpath(name))
         if not path.resolve(strict=True).is_relative_to(folder.resolve()):
             raise InvalidValue(f"the model in {folder} names a file outside of it: {name!r}")
+        if not (path.is_file() or path.is_dir()):
+            raise InvalidValue(f"the model in {folder} names as its file a pipe or device: {name!r}; put a copy of the file in its place")
     except InvalidName as error:
         raise InvalidValue(f"the model in {folder} names a file that no model has: {error}") from error
     except OSError as error:
