@@ -37,6 +37,21 @@ def weighing() -> Callable[..., Any]:
     return weigh
 
 
+def centring() -> Callable[..., Any]:
+    """One whose answer to a row depends on the rows beside it, that starts a loop of its own, and waits at numbers above a thousand."""
+
+    def centre(data: Any) -> Any:
+        import asyncio
+
+        import numpy as np
+
+        numbers = np.asarray(data, dtype=float)
+        asyncio.run(asyncio.sleep(0.3 if (numbers > 1000).any() else 0))
+        return numbers - numbers.mean()
+
+    return centre
+
+
 def telling() -> Callable[..., Any]:
     """Another: a row in words."""
     return lambda data: [f"{row['name']} {row['count']} {row['at']:%Y}" for _, row in data.iterrows()]
@@ -53,6 +68,13 @@ def columns_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def array_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("served") / "array"
     save_model(weighing(), path, input_example=(np.array([[1.0, 2.0]]), {"times": 2.0}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def centring_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("served") / "centring"
+    save_model(centring(), path, input_example=np.array([[1.0]]))
     return path
 
 

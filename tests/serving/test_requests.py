@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_ledger.serving.bodies import Reader
+from prefect_ledger.serving.bodies import Asked, Reader
 from prefect_ledger.serving.refusals import Refused
 from tests.serving.asking import Answer, Client
 from tests.serving.conftest import FRAME
@@ -129,20 +130,41 @@ def test_a_model_that_fails_says_where_the_log_says_more(client: Make, array_mod
 def test_a_bad_request_spoils_nobody_elses(client: Make, array_model: Path) -> None:
     """Of many that are asked together, those that can be answered are."""
     bodies = [{"inputs": [[float(number), 0.0]]} for number in (1, 2, 13, 4, 13, 6)]
-    answers = client(array_model).posts(bodies)
+    answers = client(array_model, rows=1000).posts(bodies)
     assert [one.status for one in answers] == [200, 200, 500, 200, 500, 200]
     assert [one.json["predictions"][0][0] for one in answers if one.status == 200] == [2.0, 4.0, 8.0, 12.0]
 
 
 def test_what_waits_meanwhile_is_asked_together(client: Make, array_model: Path) -> None:
     """While the model works on one request, the others gather and are answered by one call, each its own rows."""
-    asked = client(array_model)
+    asked = client(array_model, rows=1000)
     slow = [{"inputs": [[1100.0, 0.0]]}]
     answers = asked.posts(slow + [{"inputs": [[float(number), float(number)]] * (1 + number % 3)} for number in range(20, 40)])
     assert [one.json["predictions"] for one in answers[1:]] == [[[2.0 * number] * 2] * (1 + number % 3) for number in range(20, 40)]
     text = asked.get("/metrics").body.decode()
     calls = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("prefect_ledger_batch_requests_count"))
     assert calls < 10
+
+
+def test_a_python_model_is_asked_about_each_request_alone(client: Make, centring_model: Path) -> None:
+    """Its answer to one who asks does not depend on who else asks, unless somebody said how many rows it may be asked about together."""
+    bodies: list[Any] = [{"inputs": [[2000.0]]}, *({"inputs": [[float(number)], [number + 2.0]]} for number in range(20))]
+    assert [one.json["predictions"] for one in client(centring_model).posts(bodies)] == [[[0.0]], *[[[-1.0], [1.0]]] * 20]
+    assert [one.json["predictions"] for one in client(centring_model, rows=100).posts(bodies)][1:] != [[[-1.0], [1.0]]] * 20
+
+
+def test_only_quick_models_of_frameworks_are_asked_where_the_connections_are(
+    client: Make, centring_model: Path, columns_model: Path
+) -> None:
+    """A Python model may start a loop of its own, or wait, however quick it was before; a large request goes to a thread too."""
+    asked = client(centring_model)
+    assert {asked.post({"inputs": [[float(number)]]}).status for number in range(30)} == {200}
+    assert asked.app.scorer.here(Asked(rows=np.ones((1, 1)))) is None
+    asked = client(columns_model)
+    asked.app.scorer._lately.extend([0.0] * 20)
+    assert asked.app.scorer.here(Asked(rows=np.ones((1, 2)))) is not None
+    assert asked.app.scorer.here(Asked(rows=np.ones((100, 2)))) is None
+    close(asked.post({"inputs": ROWS}))
 
 
 def test_what_is_too_much_is_refused(client: Make, array_model: Path) -> None:
@@ -212,8 +234,6 @@ def test_no_json_makes_the_reader_fail(form: str, value: Any) -> None:
 
 def test_frames_are_answered_as_records() -> None:
     """What a model answers as a frame, a series, an array of texts or a mapping is JSON."""
-    import numpy as np
-
     from prefect_ledger.serving.answers import body
 
     assert json.loads(body(pd.DataFrame({"x": [1], "y": ["a"]}))) == {"predictions": [{"x": 1, "y": "a"}]}

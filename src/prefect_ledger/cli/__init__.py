@@ -190,7 +190,13 @@ def serve(
     max_body: Annotated[int, Parameter(help="Bytes a request may have: 16777216 if not said.")] = 16 << 20,
     timeout: Annotated[float, Parameter(help="Seconds a request may take: 60 if not said.")] = 60.0,
     queue: Annotated[int, Parameter(help="Requests that may wait; more are told to come back (503): 100 if not said.")] = 100,
-    batch_rows: Annotated[int, Parameter(help="Rows of waiting requests that the model is asked together: 1000 if not said.")] = 1000,
+    batch_rows: Annotated[
+        int | None,
+        Parameter(
+            help="Rows of waiting requests that the model is asked together: 1000 if not said. A Python model is asked about each request"
+            " alone if not said, since what it answers to a row may depend on the others."
+        ),
+    ] = None,
     threads: Annotated[int, Parameter(help="Threads of a process that ask the model: 1 if not said.")] = 1,
     trust: Annotated[bool, Parameter(negative="", help="Open a model from elsewhere although that runs its code.")] = False,
 ) -> int:

@@ -20,7 +20,7 @@ def serve_model(reference: str | None, *, host: str, port: int, workers: int, li
         raise InvalidValue(f"--port {port}: a port is a number from 0 to 65535")
     low = {"--workers": workers, "--queue": limits["waiting"], "--batch-rows": limits["rows"], "--threads": limits["threads"]}
     for name, value in low.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise InvalidValue(f"{name} {value}: give 1 or more")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     say(f"serving {reference} at http://{host}:{port}: POST /invocations, GET /docs")

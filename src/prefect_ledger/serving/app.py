@@ -33,18 +33,22 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 log = logging.getLogger("prefect_ledger.serving")
+_LITTLE = 16 << 10  # bytes of a body that may be answered in the thread of the connections
 _APART = 0.01  # seconds between two requests that cannot be asked together
 _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server takes: bytes of a body, seconds for an answer, requests that wait, rows asked at once, threads that ask."""
+    """What the server takes: bytes of a body, seconds for an answer, requests that wait, rows asked at once, threads that ask.
+
+    ``rows``: None for a thousand of a framework's model, and each request alone of a model that runs code of its own.
+    """
 
     body: int = 16 << 20
     seconds: float = 60.0
     waiting: int = 100
-    rows: int = 1000
+    rows: int | None = None
     threads: int = 1
 
 
@@ -53,9 +57,9 @@ class App:
 
     def __init__(self, followed: Followed, limits: Limits | None = None) -> None:
         self._followed, self._limits = followed, limits or Limits()
-        self._scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
-        self._meters = Meters(lambda: self._scorer.waiting)
-        self._scorer.batches = self._meters.batch.observe
+        self.scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
+        self._meters = Meters(lambda: self.scorer.waiting)
+        self.scorer.batches = self._meters.batch.observe
         self._last: tuple[Any, float] = (None, 0.0)  # who asked last, and when
         self._loaded(followed.current)
         followed.changed = self._loaded
@@ -71,6 +75,7 @@ class App:
 
     def _loaded(self, predictor: Any) -> None:
         self._reader = Reader(predictor.signature)
+        self.scorer.renew()
         self._meters.models.labels(str(predictor.about.get("model_id") or predictor.about.get("uri") or "")).inc()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -92,7 +97,7 @@ class App:
     def close(self) -> None:
         """Answer what waits, then stop."""
         self._followed.stop()
-        self._scorer.stop()
+        self.scorer.stop()
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -132,7 +137,8 @@ class App:
     async def _answered(self, content_type: str, body: bytes, alone: bool) -> tuple[int, bytes, Iterable[tuple[bytes, bytes]]]:
         reader = self._reader
         asked = reader.read(body, content_type) if len(body) < 1 << 20 else await asyncio.to_thread(reader.read, body, content_type)
-        answer, predictor = self._scorer.ask_here(asked) if alone and self._scorer.idle else await self._asked(asked)
+        here = self.scorer.here(asked) if alone and len(body) <= _LITTLE else None
+        answer, predictor = (self.scorer.ask_here(asked, here), here) if here is not None else await self._asked(asked)
         about = predictor.about
         names = ((b"x-model-id", "model_id"), (b"x-model-version", "version"))
         return HTTPStatus.OK, answer, [(header, str(about[key]).encode()) for header, key in names if about.get(key)]
@@ -140,7 +146,7 @@ class App:
     async def _asked(self, asked: Asked) -> tuple[bytes, Predictor]:
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._scorer.ask(asked)
+                return await self.scorer.ask(asked)
         except TimeoutError:
             raise too_late(self._limits.seconds) from None
 

@@ -1,7 +1,8 @@
 """Floor 5. Asks the model, in threads of its own: what waits meanwhile and can be asked together is asked together.
 
 Nobody waits for a batch to fill: while the model works on one, the next gathers. A batch that the model, or its signature, does not take is
-asked one by one, so that one bad request spoils nobody else's.
+asked one by one, so that one bad request spoils nobody else's. A model that runs code of its own may answer a row by what is beside it, so
+that it is asked about each request alone, unless somebody said how many rows it may be asked about together.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.models.flavors import of_file
+from prefect_ledger.models.model_file import FUNCTION
 from prefect_ledger.serving import answers
 from prefect_ledger.serving.bodies import gap
 from prefect_ledger.serving.refusals import Refused, broken, too_busy
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 _LATELY = 20  # times
 _QUICK = 0.002  # seconds
+_FEW = 32  # rows of a request that may be answered in the thread of the connections
+_ROWS = 1000  # asked together where nobody said how many
 log = logging.getLogger("prefect_ledger.serving")
 
 
@@ -42,9 +47,12 @@ class _Job:
 
 
 class Scorer:
-    """Answers requests with the predictor that ``current`` gives; at most ``waiting`` of them wait, at most ``rows`` are asked at once."""
+    """Answers requests with the predictor that ``current`` gives; at most ``waiting`` of them wait, at most ``rows`` are asked at once.
 
-    def __init__(self, current: Callable[[], Predictor], *, waiting: int = 100, rows: int = 1000, threads: int = 1) -> None:
+    Without ``rows``, models that run code of their own are asked about each request alone.
+    """
+
+    def __init__(self, current: Callable[[], Predictor], *, waiting: int = 100, rows: int | None = None, threads: int = 1) -> None:
         self._current, self._limit, self._rows = current, waiting, rows
         self._jobs: deque[_Job] = deque()
         self._turn = threading.Condition()
@@ -61,21 +69,31 @@ class Scorer:
         """How many requests wait."""
         return len(self._jobs)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nobody waits, and the model has lately been so quick that asking it here costs less than handing it to a thread."""
-        return not self._busy and not self._jobs and len(self._lately) == _LATELY and max(self._lately) < _QUICK
+    def renew(self) -> None:
+        """The model is another one: how quick it is has to be seen again."""
+        self._lately = deque(maxlen=_LATELY)
 
-    def ask_here(self, asked: Asked) -> tuple[bytes, Predictor]:
-        """As :meth:`ask`, in this thread. Only where :attr:`idle`."""
+    def here(self, asked: Asked) -> Predictor | None:
+        """The predictor, where asking it here and now costs less than handing it to a thread; None where it may hold up everybody else.
+
+        That is: nobody waits, it has lately been quick, it is asked about few rows, and it runs no code of its own, which might wait for
+        something or start a loop.
+        """
+        lately = self._lately
+        if self._busy or self._jobs or len(lately) < _LATELY or max(lately) >= _QUICK or _length(asked) > _FEW:
+            return None
         predictor = self._current()
+        return None if runs_code(predictor) else predictor
+
+    def ask_here(self, asked: Asked, predictor: Predictor) -> bytes:
+        """As :meth:`ask`, in this thread, of the predictor that :meth:`here` gave."""
         begun = time.perf_counter()
         answer = _one(asked, predictor)
         self._lately.append(time.perf_counter() - begun)
         self.batches(1)
         if isinstance(answer, Refused):
             raise answer
-        return answer, predictor
+        return answer
 
     async def ask(self, asked: Asked) -> tuple[bytes, Predictor]:
         """The body of the answer, and the predictor that gave it.
@@ -108,34 +126,37 @@ class Scorer:
 
     def _work(self) -> None:
         while (batch := self._next()) is not None:
-            jobs = [job for job in batch if not job.dropped]
-            if not jobs:
-                continue
-            predictor = self._current()
-            self._busy += 1
-            begun = time.perf_counter()
-            try:
-                results = self._answer(jobs, predictor)
-            except BaseException as error:  # noqa: BLE001  # this thread answers everybody
-                results = [_failed(error)] * len(jobs)
-            self._lately.append(time.perf_counter() - begun)
-            self._busy -= 1
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
+            self._serve(*batch)
+            del batch  # a predictor that was exchanged is not held until the next request comes
 
-    def _next(self) -> list[_Job] | None:
+    def _serve(self, batch: list[_Job], predictor: Predictor) -> None:
+        jobs = [job for job in batch if not job.dropped]
+        if not jobs:
+            return
+        self._busy += 1
+        begun = time.perf_counter()
+        try:
+            results = self._answer(jobs, predictor)
+        except BaseException as error:  # noqa: BLE001  # this thread answers everybody
+            results = [_failed(error)] * len(jobs)
+        self._lately.append(time.perf_counter() - begun)
+        self._busy -= 1
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
+
+    def _next(self) -> tuple[list[_Job], Predictor] | None:
         with self._turn:
             while not self._jobs:
                 if self._stopped:
                     return None
                 self._turn.wait()
-            batch = [self._jobs.popleft()]
-            shape = batch[0].asked.shape
-            if shape is not None:
+            batch, predictor = [self._jobs.popleft()], self._current()
+            limit = self._rows or (1 if runs_code(predictor) else _ROWS)
+            if batch[0].asked.shape is not None:
                 rows = _size(batch[0])
-                while self._jobs and self._fits(self._jobs[0], batch[0]) and (rows := rows + _size(self._jobs[0])) <= self._rows:
+                while self._jobs and self._fits(self._jobs[0], batch[0]) and (rows := rows + _size(self._jobs[0])) <= limit:
                     batch.append(self._jobs.popleft())
-        return batch
+        return batch, predictor
 
     @staticmethod
     def _fits(job: _Job, first: _Job) -> bool:
@@ -152,6 +173,12 @@ class Scorer:
             except Exception as error:  # noqa: BLE001  # whose fault it is shows when each is asked alone
                 log.debug("a batch of %d was not answered together: %r", len(jobs), error)
         return [_one(job.asked, predictor) for job in jobs]
+
+
+def runs_code(predictor: Predictor) -> bool:
+    """Whether the model is a Python function or object, or brings code of its own: nobody knows what it does as it is asked."""
+    flavor, entry = of_file(predictor.file)
+    return flavor.name == FUNCTION or bool(entry.get("code") or predictor.file.function.get("code"))
 
 
 def _one(asked: Asked, predictor: Predictor) -> bytes | Refused:
@@ -184,6 +211,11 @@ def _data(rows: np.ndarray[Any, Any], asked: Asked) -> Any:
 
 def _size(job: _Job) -> int:
     return len(job.asked.rows) if job.asked.rows is not None else 1
+
+
+def _length(asked: Asked) -> int:
+    found = asked.data if asked.rows is None else asked.rows
+    return len(found) if hasattr(found, "__len__") else 1
 
 
 def _deliver(jobs: list[_Job], results: list[bytes | Refused], predictor: Predictor) -> None:
