@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.masking import mask_text
 from prefect_ledger.models import distributions, imports
 
 FILE, PYTHON_ENV, CONDA = "requirements.txt", "python_env.yaml", "conda.yaml"
+_VARIABLE = re.compile(r"\$\{[A-Z0-9_]{1,128}\}")  # pip's
 _BUILD = ("pip", "setuptools", "wheel")
 
 
@@ -33,6 +37,24 @@ def find(model: object, folder: Path, modules: Iterable[str], code: Path | None 
     known = distributions.lines(packages)
     every = {line for found in known.values() for line in found}
     return Found(tuple(sorted(every)), tuple(sorted(top for top, found in known.items() if not found)))
+
+
+def check(lines: Iterable[str]) -> None:
+    """Refuse lines with credentials: whoever opens the model reads them.
+
+    Raises:
+        InvalidValue: one has some.
+
+    Example:
+        >>> check(["numpy==2.4", "--index-url https://${NAME}:${TOKEN}@packages.example/simple"])
+    """
+    for number, line in enumerate(lines, 1):
+        plain = _VARIABLE.sub("", line)
+        if (masked := mask_text(plain)) != plain:
+            raise InvalidValue(
+                f"requirements, line {number}: {masked!r:.200} has credentials, which go wherever the model goes: leave them out, or name "
+                f"variables, which pip fills in: https://${{NAME}}:${{TOKEN}}@host"
+            )
 
 
 def write(folder: Path, lines: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.masking import mask_value, quoted
 from prefect_ledger.models import digests, examples, flavors
 from prefect_ledger.models.flavors.base import Flavor, Saved
 from prefect_ledger.models.model_file import FUNCTION, ModelFile, now_text
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from prefect_ledger.models.schema import Signature
 
 CODE = "code"
-_SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "node_modules")
+_SECRET = (".env*", ".netrc", ".pypirc", ".git-credentials", ".ssh", ".aws")  # what holds secrets by custom
+_SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "node_modules", *_SECRET)
 _IDLE: Mapping[str, Any] = {}
 
 
@@ -52,7 +55,7 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
     sums = digests.of_folder(folder)
     data, params = examples.split(asked.input_example)
     signature = _signature(model, flavor, saved, asked.signature, data, params)
-    example = examples.write(folder, data, params) if data is not None else _IDLE
+    example = examples.write(folder, data, params and mask_value("", params)) if data is not None else _IDLE
     needs = _environment(model, folder, saved, asked.requirements, example)
     file = ModelFile(
         flavors=_entries(flavor, saved, code),
@@ -81,7 +84,8 @@ def save_model(
     ``flavor`` is told by the model's type, or named: ``"sklearn"``, ``"sklearn:cloudpickle"``, ``"python"``. ``signature`` says what the
     model eats and gives: found by asking it with ``input_example`` (data, or ``(data, params)``), from the type hints of a Python model, or
     from the data given here: inputs, or ``(inputs, outputs)``; None for none. ``requirements`` are found by looking at what the model
-    imports, or given as lines or as the path of a file. ``code_paths`` are files and folders that the model's own code needs.
+    imports, or given as lines or as the path of a file. ``code_paths`` are files and folders that the model's own code needs; files that
+    hold secrets by custom, such as ``.env``, stay behind. Secrets in ``metadata`` and in the parameters of an example are masked.
 
     Raises:
         InvalidValue: the folder is there and not empty, or the model cannot be saved so. MissingExtra: a package is not installed.
@@ -138,8 +142,9 @@ def _metadata(metadata: Any) -> Mapping[str, Any]:
     if metadata is None:
         return _IDLE
     if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
-        raise InvalidValue(f"metadata is a mapping with texts for keys, not {metadata!r:.80}")
-    return metadata
+        raise InvalidValue(f"metadata is a mapping with texts for keys, not {quoted('metadata', metadata)}")
+    masked: Mapping[str, Any] = mask_value("", metadata)
+    return masked
 
 
 def _signature(model: Any, flavor: Flavor, saved: Saved, asked: Any, data: Any, params: Mapping[str, Any] | None) -> Signature | None:
@@ -151,11 +156,12 @@ def _signature(model: Any, flavor: Flavor, saved: Saved, asked: Any, data: Any, 
 
     if not isinstance(asked, str):
         inputs, outputs = asked if isinstance(asked, tuple) and len(asked) == 2 else (asked, None)
-        return inference.infer(inputs, outputs, params)
+        return inference.infer(inputs, outputs, params and mask_value("", params))
     if asked != "auto":
         raise InvalidValue(f"signature is 'auto', None, a Signature or data to find it from, not {asked!r:.80}")
     if data is not None:
-        return inference.infer(data, _answer(model, flavor, saved, data, params or _IDLE), params)
+        answer = _answer(model, flavor, saved, data, params or _IDLE)
+        return inference.infer(data, answer, params and mask_value("", params))
     return inference.from_hints(getattr(model, "predict", model)) if flavor.name == FUNCTION else None
 
 
@@ -187,6 +193,10 @@ def _code(folder: Path, saved: Saved, paths: Iterable[str | os.PathLike[str]]) -
     for path in paths:
         source = Path(path)
         target.mkdir(exist_ok=True)
+        if any(fnmatch.fnmatch(source.name, one) for one in _SECRET):
+            raise InvalidValue(
+                f"code_paths: {source.name} holds secrets by custom, and whoever opens the model could read it: leave it out"
+            )
         if (to := target / source.resolve().name).exists():
             raise InvalidValue(f"code_paths has the name {to.name!r} twice, or it is the loader's own")
         if source.is_dir():
@@ -222,5 +232,6 @@ def _environment(model: Any, folder: Path, saved: Saved, asked: Any, example: Ma
         lines = tuple(asked)
         if not all(isinstance(line, str) for line in lines):
             raise InvalidValue(f"requirements are lines of text such as 'scikit-learn==1.6.1', not {asked!r:.80}")
+    requirements.check(lines)
     requirements.write(folder, lines)
     return ""
