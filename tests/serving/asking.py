@@ -21,6 +21,13 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
+class Pause:
+    """Where a body stops half way, until it may go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.over = asyncio.Event(), asyncio.Event()
+
+
 class Client:
     """One who asks."""
 
@@ -44,8 +51,8 @@ class Client:
 
         return asyncio.run(together())
 
-    async def ask(self, method: str, path: str, body: bytes, content_type: str, parts: int = 1) -> Answer:
-        """One request, its body in so many parts."""
+    async def ask(self, method: str, path: str, body: bytes, content_type: str, parts: int = 1, pause: Pause | None = None) -> Answer:
+        """One request, its body in so many parts, the last of which comes after the ``pause``."""
         size = max(1, -(-len(body) // parts))
         pieces = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
         messages = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
@@ -53,6 +60,9 @@ class Client:
         sent: list[Any] = []
 
         async def receive() -> Any:
+            if pause is not None and len(messages) == 1:
+                pause.reached.set()
+                await pause.over.wait()
             if messages:
                 return messages.pop(0)
             await asyncio.sleep(3600)

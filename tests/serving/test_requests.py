@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from prefect_ledger.serving.bodies import Asked, Reader
 from prefect_ledger.serving.refusals import Refused
-from tests.serving.asking import Answer, Client
+from tests.serving.asking import Answer, Client, Pause
 from tests.serving.conftest import FRAME
 
 Make = Callable[..., Client]
@@ -179,6 +179,25 @@ def test_what_is_too_much_is_refused(client: Make, array_model: Path) -> None:
     refused = [one for one in answers if one.status == 503]
     assert refused
     assert all(one.headers["retry-after"] == "1" for one in refused)
+
+
+def test_bodies_that_come_in_together_are_limited_too(client: Make, array_model: Path) -> None:
+    """While one is being received, another that would make them too many is refused and told when to come again; a small one is not."""
+    asked = client(array_model, body=400_000, bodies=300_000)
+    big, small = (json.dumps({"inputs": [[1.0] * 2] * rows}).encode() for rows in (20_000, 2))
+
+    async def together() -> list[Answer]:
+        pause = Pause()
+        first = asyncio.create_task(asked.ask("POST", "/invocations", big, "application/json", parts=5, pause=pause))
+        await pause.reached.wait()
+        others = [await asked.ask("POST", "/invocations", one, "application/json") for one in (big, small)]
+        pause.over.set()
+        return [await first, *others, await asked.ask("POST", "/invocations", big, "application/json")]
+
+    first, second, little, last = asyncio.run(together())
+    assert [first.status, second.status, little.status, last.status] == [200, 503, 200, 200]
+    assert (second.headers["retry-after"], second.json["error_code"]) == ("1", "RESOURCE_EXHAUSTED")
+    assert asked.app.held.size == 0
 
 
 def test_a_model_that_takes_too_long_is_not_waited_for(client: Make, array_model: Path) -> None:

@@ -188,6 +188,7 @@ def serve(
     workers: Annotated[int, Parameter(env_var="PREFECT_LEDGER_SERVE_WORKERS", help="Processes that serve: 1 if not said.")] = 1,
     follow: Annotated[float, Parameter(help="Seconds between two looks at where an alias points: 5 if not said, 0 for never.")] = 5.0,
     max_body: Annotated[int, Parameter(help="Bytes a request may have: 16777216 if not said.")] = 16 << 20,
+    max_bodies: Annotated[int, Parameter(help="Bytes that all requests together may have (503): 8 times --max-body if not said.")] = 0,
     timeout: Annotated[float, Parameter(help="Seconds a request may take: 60 if not said.")] = 60.0,
     queue: Annotated[int, Parameter(help="Requests that may wait; more are told to come back (503): 100 if not said.")] = 100,
     batch_rows: Annotated[
@@ -216,7 +217,7 @@ def serve(
     """
     from prefect_ledger.cli.serving import serve_model
 
-    limits = {"body": max_body, "seconds": timeout, "waiting": queue, "rows": batch_rows, "threads": threads}
+    limits = {"body": max_body, "seconds": timeout, "waiting": queue, "rows": batch_rows, "threads": threads, "bodies": max_bodies}
     how = {"follow": follow, "trust": trust, "digest": digest, "share_port": share_port}
     return serve_model(reference, host=host, port=port, workers=workers, limits=limits, **how)
 

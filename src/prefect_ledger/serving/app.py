@@ -21,6 +21,7 @@ import orjson
 from prefect_ledger.serving import answers, pages
 from prefect_ledger.serving.bodies import Reader
 from prefect_ledger.serving.following import Followed
+from prefect_ledger.serving.held import Held, Share
 from prefect_ledger.serving.meters import CONTENT_TYPE, Meters
 from prefect_ledger.serving.refusals import Refused, broken, too_large, too_late
 from prefect_ledger.serving.scorer import Scorer
@@ -40,9 +41,11 @@ _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server takes: bytes of a body, seconds for an answer, requests that wait, rows asked at once, threads that ask.
+    """What the server takes: bytes of a body, seconds for an answer, requests that wait, rows asked at once, threads that ask, bytes of
+    all bodies at once.
 
     ``rows``: None for a thousand of a framework's model, and each request alone of a model that runs code of its own.
+    ``bodies``: 0 for eight times ``body``.
     """
 
     body: int = 16 << 20
@@ -50,6 +53,7 @@ class Limits:
     waiting: int = 100
     rows: int | None = None
     threads: int = 1
+    bodies: int = 0
 
 
 class App:
@@ -58,6 +62,7 @@ class App:
     def __init__(self, followed: Followed, limits: Limits | None = None) -> None:
         self._followed, self._limits = followed, limits or Limits()
         self.scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
+        self.held = Held(self._limits.bodies or 8 * self._limits.body)
         self._meters = Meters(lambda: self.scorer.waiting)
         self.scorer.batches = self._meters.batch.observe
         self._last: tuple[Any, float] = (None, 0.0)  # who asked last, and when
@@ -116,8 +121,9 @@ class App:
     async def _invocations(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers: Iterable[tuple[bytes, bytes]] = ()
+        share = Share(self.held)
         try:
-            body = await self._body(scope, receive)
+            body = await self._body(scope, receive, share)
             if body is None:
                 return
             started = time.perf_counter()
@@ -131,6 +137,8 @@ class App:
             log.exception("a request failed (%s)", reference)
             failed = broken(reference)
             status, answer = failed.status, answers.failure(failed.code, failed.message)
+        finally:
+            share.end()
         self._meters.answered(int(status), time.perf_counter() - started)
         await _respond(send, status, answer, _JSON, headers)
 
@@ -157,7 +165,7 @@ class App:
         self._last = (client, now)
         return alone
 
-    async def _body(self, scope: Message, receive: Receive) -> bytes | None:
+    async def _body(self, scope: Message, receive: Receive, share: Share) -> bytes | None:
         """The body; None when the one who asks has gone."""
         limit = self._limits.body
         if (length := _header(scope, b"content-length")).isdigit() and int(length) > limit:
@@ -172,6 +180,7 @@ class App:
                 size += len(part)
                 if size > limit:
                     raise too_large(limit)
+                share.grow(size)
                 parts.append(part)
                 if not message.get("more_body"):
                     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -27,6 +27,15 @@ def too_busy(waiting: int) -> Refused:
     )
 
 
+def too_full(limit: int) -> Refused:
+    """More bytes are being received, or wait for an answer, than are held at once."""
+    return Refused(
+        f"the bodies of all requests together have more than {limit:,} bytes: try again in a second",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="RESOURCE_EXHAUSTED",
+    )
+
+
 def too_late(seconds: float) -> Refused:
     """The model took too long."""
     return Refused(f"the model did not answer within {seconds:g} seconds", status=HTTPStatus.GATEWAY_TIMEOUT, code="DEADLINE_EXCEEDED")

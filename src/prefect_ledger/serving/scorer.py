@@ -24,16 +24,16 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.flavors import of_file
 from prefect_ledger.models.model_file import FUNCTION
 from prefect_ledger.serving import answers
-from prefect_ledger.serving.bodies import gap
+from prefect_ledger.serving.bodies import Asked, gap
 from prefect_ledger.serving.refusals import Refused, broken, too_busy
 
 if TYPE_CHECKING:
     from prefect_ledger.models.predictor import Predictor
-    from prefect_ledger.serving.bodies import Asked
 
 _LATELY = 20  # times
 _QUICK = 0.002  # seconds
 _FEW = 32  # rows of a request that may be answered in the thread of the connections
+_NOTHING = Asked()
 _ROWS = 1000  # asked together where nobody said how many
 log = logging.getLogger("prefect_ledger.serving")
 
@@ -111,7 +111,10 @@ class Scorer:
         try:
             return await job.future
         except asyncio.CancelledError:
-            job.dropped = True
+            with self._turn:
+                job.dropped = True
+                if job in self._jobs:  # it keeps its place, since the model is slow, but not its data
+                    job.asked = _NOTHING
             raise
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from prefect_ledger.errors import InvalidValue, MissingExtra
 
 _VARIABLE = "PREFECT_LEDGER_SERVING"  # from the server's process to its workers
+_CONNECTIONS = 1000  # of a process; whoever else connects is told to come back
 
 
 def serve(
@@ -52,6 +53,7 @@ def serve(
         "log_level": "warning",
         "access_log": False,
         "timeout_graceful_shutdown": 30,
+        "limit_concurrency": max(_CONNECTIONS, 2 * int((limits or {}).get("waiting", 0))),
     }
     if workers == 1:
         app = _made(told)
