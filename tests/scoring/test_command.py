@@ -42,10 +42,13 @@ def test_the_command_scores_and_says_what_came_of_it(tmp_path: Path) -> None:
     said = document(command("score", ref, place, out, "--overwrite", "--keep-none", "--prediction", "twice", "--json", home=home))
     assert (said["rows"], said["output"]) == (10, out)
     assert list(pd.read_parquet(out).columns) == ["twice"]
+    new = str(tmp_path / "new.parquet")
     for words, message in (
-        (("score", ref, str(tmp_path / "none.csv"), f"{out}2"), "there is no file or folder"),
-        (("score", ref, place, f"{out}2", "--param", "by"), "write NAME=VALUE"),
-        (("score", "models:/m-1", place, f"{out}2"), "error: "),
+        (("score", ref, str(tmp_path / "none.csv"), new), "there is no file or folder"),
+        (("score", ref, place, new, "--param", "by"), "write NAME=VALUE"),
+        (("score", "models:/m-1", place, new), "error: "),
+        (("score", ref, place, place, "--overwrite"), "is written as Parquet: give it a name that ends in .parquet"),
+        (("score", ref, out, str(tmp_path / "ledger" / ".." / "out.parquet"), "--overwrite"), "would be a part of the source"),
     ):
         failed = command(*words, home=home)
         assert failed.returncode == 1

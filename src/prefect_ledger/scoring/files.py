@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.scoring.sources import Part, Source, Table, arrow, cut
+from prefect_ledger.scoring.sources import PARQUET, Part, Source, Table, arrow, cut
 
-_PARQUET = (".parquet", ".pq", ".parq")
 _CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 _PIECE = 1 << 20  # bytes of a column that are read at once, however large its row group
 _BLOCK = 4 << 20  # bytes of a CSV file that are read at once: a row must fit
@@ -58,6 +57,9 @@ class Files(Source):
             with _opened(path) as file:
                 total += file.metadata.num_rows
         return total
+
+    def paths(self) -> Sequence[Path]:
+        return (self.path, *self.files)
 
     def check(self) -> None:
         if self._look() != self._seen:
@@ -143,16 +145,16 @@ def _found(path: Path) -> tuple[tuple[Path, ...], bool]:
     if path.is_file():
         files = [path]
     elif path.is_dir():
-        files = sorted(one for one in _below(path) if one.name.lower().endswith((*_PARQUET, *_CSV)))
+        files = sorted(one for one in _below(path) if one.name.lower().endswith((*PARQUET, *_CSV)))
         if not files:
-            raise InvalidValue(f"the folder {path} holds no file that ends in {', '.join((*_PARQUET, *_CSV))}")
+            raise InvalidValue(f"the folder {path} holds no file that ends in {', '.join((*PARQUET, *_CSV))}")
     else:
         raise InvalidValue(f"there is no file or folder {path} to score")
     kinds = {one.name.lower().endswith(_CSV) for one in files}
     if len(kinds) > 1:
         raise InvalidValue(f"the folder {path} holds Parquet and CSV: score one kind at a time")
-    if files == [path] and not path.name.lower().endswith((*_PARQUET, *_CSV)):
-        raise InvalidValue(f"{path} is neither Parquet nor CSV by its name: it ends in {', '.join((*_PARQUET, *_CSV))}")
+    if files == [path] and not path.name.lower().endswith((*PARQUET, *_CSV)):
+        raise InvalidValue(f"{path} is neither Parquet nor CSV by its name: it ends in {', '.join((*PARQUET, *_CSV))}")
     return tuple(files), kinds == {True}
 
 

@@ -95,7 +95,7 @@ def score(
     Args:
         model: A reference, as ``load_predictor`` takes it.
         source, query: What is scored.
-        output: The file to write.
+        output: The file to write; its name ends in ``.parquet``.
         keep: Names and patterns of columns of the source that stand beside the answers; those that look like ids when left out.
         columns: What the model is given; left out, the columns of its signature, else all that are not kept.
         params: Parameters for the model.
@@ -108,8 +108,9 @@ def score(
 
     Raises:
         SignatureMismatch: a column is missing or of another type; the message names it. ScoringFailed: the model raised, or did not
-        answer for each row; the message says which rows. InvalidValue: the source is not there, cannot be read or has no rows.
-        OutputExists. MissingExtra. Else as :func:`prefect_ledger.load_predictor`.
+        answer for each row; the message says which rows. InvalidValue: the source is not there, cannot be read or has no rows; or the
+        output would be a part of it, or is called otherwise. OutputExists: also of a link. MissingExtra.
+        Else as :func:`prefect_ledger.load_predictor`.
 
     Example:
         >>> import pandas as pd
@@ -157,15 +158,14 @@ class Plan:
         """Look at both ends.
 
         Raises:
-            InvalidValue: the source is not there, has no rows, or the output would be a part of it. OutputExists. MissingExtra.
+            InvalidValue: the source is not there, has no rows, or the output would be a part of it or take its place. OutputExists.
+            MissingExtra.
         """
         output = Output(job.output, overwrite=job.overwrite, folder=folder)
         found = source(job.source, job.query)
         if found.rows() == 0:
             raise InvalidValue(f"{found.place} has no rows: there is nothing to score")
-        place = Path(found.place)
-        if job.query is None and (output.path == place or place in output.path.parents):
-            raise InvalidValue(f"the output {output.path} would be a part of the source {place}: write it elsewhere")
+        output.keep_off(found.paths())
         return cls(found, output)
 
     def check(self, rows: int) -> None:

@@ -10,13 +10,13 @@ import glob
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect_ledger import lockfile
 from prefect_ledger.errors import InvalidValue, OutputExists, ScoringFailed
-from prefect_ledger.scoring.sources import Table, arrow
+from prefect_ledger.scoring.sources import PARQUET, Table, arrow
 
 _GROUP = 1 << 20  # rows of a row group
 _AHEAD = 64 << 20  # bytes that wait for the row group to be full
@@ -26,17 +26,35 @@ class Output:
     """Where predictions go: a file, or with ``folder`` a folder of parts.
 
     Raises:
-        OutputExists: something stands there, and ``overwrite`` was not said. InvalidValue: nothing can be written there.
+        OutputExists: something stands there, and ``overwrite`` was not said, or it is a link. InvalidValue: nothing can be written there,
+        or the file's name says that it is something else than Parquet.
     """
 
     def __init__(self, place: str, *, overwrite: bool = False, folder: bool = False) -> None:
         if "://" in place:
             raise InvalidValue(f"predictions are written to this machine, not to {place}: copy them from here")
         self.path, self._overwrite, self._folder = Path(place).absolute(), overwrite, folder
+        self._read: Sequence[Path] = ()
+        if not folder and not self.path.name.lower().endswith(PARQUET):
+            raise InvalidValue(f"{self.path} is written as Parquet: give it a name that ends in {', '.join(PARQUET)}")
         self.check()
 
+    def keep_off(self, read: Sequence[Path]) -> None:
+        """Refuse to be one of these files and folders, to lie in one, or to take the place of a folder that holds one; now, and
+        just before the output is renamed.
+
+        Raises:
+            InvalidValue: it would.
+        """
+        self._read = read
+        self._apart()
+
     def check(self) -> None:
-        """Refuse a place that is taken. Raises as the class."""
+        """Refuse a place that is taken, or from which is read. Raises as the class, and as ``keep_off``."""
+        self._free()
+        self._apart()
+
+    def _free(self) -> None:
         path = self.path
         if not path.parent.is_dir():
             raise InvalidValue(f"there is no folder {path.parent} to write {path.name} into")
@@ -44,12 +62,23 @@ class Output:
             return
         if not self._overwrite:
             raise OutputExists(f"{path} is there already: give another place, or say --overwrite")
+        if path.is_symlink():
+            raise OutputExists(f"{path} is a link to {path.readlink()}: name the place that it leads to, or remove it first")
         if path.is_dir() != self._folder:
             raise OutputExists(
                 f"{path} is a {'folder' if path.is_dir() else 'file'}, which is not replaced by a {self._noun}: remove it first"
             )
         if self._folder and (strange := next((one for one in path.iterdir() if one.suffix != ".parquet" or not one.is_file()), None)):
             raise OutputExists(f"{path} holds {strange.name}, which is no part of predictions: it is not replaced, remove it first")
+
+    def _apart(self) -> None:
+        """Told by files' numbers: a place has many names, by dots, links and mounts."""
+        own, around = _numbers({self.path}), _numbers(_around(self.path))
+        for read in self._read:
+            if _numbers({read}) & around:
+                raise InvalidValue(f"the output {self.path} would be a part of the source {read}: write it elsewhere")
+            if self._folder and own & _numbers(_around(read)):
+                raise InvalidValue(f"the output {self.path} would take the place of the source {read}, which is in it: write it elsewhere")
 
     @property
     def _noun(self) -> str:
@@ -58,8 +87,9 @@ class Output:
     @contextlib.contextmanager
     def aside(self) -> Iterator[Path]:
         """A place to write to, file or folder; when the block ends well it becomes the output, else it goes."""
-        self._clear()
-        path = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.unfinished")
+        final = _real(self.path)
+        _clear(final)
+        path = _unfinished(final)
         lock = lockfile.acquire(_locked(path) if self._folder else path)
         assert lock is not None  # nobody else knows the name
         try:
@@ -67,35 +97,18 @@ class Output:
                 path.mkdir()
             yield path
             self.check()
+            if _real(self.path) != final:
+                raise InvalidValue(f"{self.path} was {final} when it began, and is another place by now: score again")
             if self._folder:
-                self._rename_folder(path)
+                _rename_folder(path, final)
             else:
-                path.replace(self.path)
-            _sync(self.path.parent)
+                path.replace(final)
+            _sync(final.parent)
         finally:
             _remove(path)
             if self._folder:
                 _remove(lock.path)
             lock.release()
-
-    def _rename_folder(self, path: Path) -> None:
-        _sync(path)
-        if not self.path.exists():
-            path.rename(self.path)
-            return
-        old = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.unfinished")
-        self.path.rename(old)
-        path.rename(self.path)
-        _remove(old)
-
-    def _clear(self) -> None:
-        """Take away what dead writers left."""
-        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.????????.unfinished"):
-            lock = lockfile.acquire(_locked(left) if left.is_dir() else left)
-            if lock is not None:
-                _remove(left)
-                _remove(lock.path)
-                lock.release()
 
 
 def write(
@@ -150,6 +163,55 @@ def _as(table: Table, schema: Any, start: int) -> Table:
         raise ScoringFailed(f"{said}: {'; '.join(changed)} ({error})") from error
 
 
+def _numbers(paths: set[Path]) -> set[tuple[int, int]]:
+    """What files and folders are, whatever they are called: device and number. Those that are not there are left out."""
+    found: set[tuple[int, int]] = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            info = path.stat()
+            found.add((info.st_dev, info.st_ino))
+    return found
+
+
+def _around(path: Path) -> set[Path]:
+    """A place, and all folders it lies in; of a link, also those that it leads into."""
+    real, folder = Path(os.path.realpath(path)), _real(path).parent
+    return {path, real, *real.parents, folder, *folder.parents}
+
+
+def _real(path: Path) -> Path:
+    """The same place without links on the way to it."""
+    return Path(os.path.realpath(path.parent), path.name)
+
+
+def _unfinished(final: Path) -> Path:
+    return final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.unfinished")
+
+
+def _clear(final: Path) -> None:
+    """Take away what dead writers left."""
+    for left in final.parent.glob(f".{glob.escape(final.name)}.????????.unfinished"):
+        if left.is_symlink():  # nobody makes one: it is not locked, as that would be what it leads to
+            _remove(left)
+            continue
+        lock = lockfile.acquire(_locked(left) if left.is_dir() else left)
+        if lock is not None:
+            _remove(left)
+            _remove(lock.path)
+            lock.release()
+
+
+def _rename_folder(path: Path, final: Path) -> None:
+    _sync(path)
+    if not final.exists():
+        path.rename(final)
+        return
+    old = _unfinished(final)
+    final.rename(old)
+    path.rename(final)
+    _remove(old)
+
+
 def _sync(path: Path) -> None:
     with contextlib.suppress(PermissionError):  # a folder cannot be opened for this everywhere
         fd = os.open(path, os.O_RDONLY)
@@ -161,7 +223,7 @@ def _sync(path: Path) -> None:
 
 def _remove(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()

@@ -61,6 +61,9 @@ class Query(Source):
     def rows(self) -> int | None:
         return None
 
+    def paths(self) -> Sequence[Path]:
+        return (_sqlite(self._url),) if self._url.startswith("sqlite") else ()
+
     def check(self) -> None:
         """One transaction sees one moment."""
 
@@ -166,10 +169,7 @@ class Rows:
 def _engine(url: str) -> sa.Engine:
     try:
         if url.startswith("sqlite"):
-            path = Path(url.partition("://")[2].removeprefix("/"))
-            if not path.is_file():
-                raise InvalidValue(f"there is no SQLite file {path}: write sqlite:///file.db, or sqlite:////folder/file.db from the root")
-            place = f"{path.absolute().as_uri()}?mode=ro"
+            place = f"{_sqlite(url).as_uri()}?mode=ro"
             return sa.create_engine(
                 "sqlite://", creator=lambda: sqlite3.connect(place, uri=True, check_same_thread=False), poolclass=sa.NullPool
             )
@@ -180,3 +180,10 @@ def _engine(url: str) -> sa.Engine:
         if isinstance(error, InvalidValue):
             raise
         raise InvalidValue(f"{shown_url(url)} is no database's URL: write postgresql://user:password@host:port/name") from None
+
+
+def _sqlite(url: str) -> Path:
+    path = Path(url.partition("://")[2].removeprefix("/"))
+    if not path.is_file():
+        raise InvalidValue(f"there is no SQLite file {path}: write sqlite:///file.db, or sqlite:////folder/file.db from the root")
+    return path.absolute()

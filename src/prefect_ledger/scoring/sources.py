@@ -6,12 +6,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from prefect_ledger.errors import InvalidValue, MissingExtra
 from prefect_ledger.masking import mask_text
 
 Table = Any  # of pyarrow, which ships no types
+PARQUET = (".parquet", ".pq", ".parq")  # what its files' names end in
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
@@ -77,6 +79,10 @@ class Source(ABC):
     @abstractmethod
     def rows(self) -> int | None:
         """How many rows there are; None when nobody knows before they are read."""
+
+    @abstractmethod
+    def paths(self) -> Sequence[Path]:
+        """Files and folders of this machine that are read."""
 
     @abstractmethod
     def check(self) -> None:
