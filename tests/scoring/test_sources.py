@@ -72,6 +72,16 @@ def test_a_query_cannot_write(model: LoggedModel, tmp_path: Path, postgres_url: 
     database.close()
 
 
+@pytest.mark.parametrize("query", ["ATTACH DATABASE 'new.db' AS other", "VACUUM INTO 'new.db'"])
+def test_a_query_makes_no_file(query: str, model: LoggedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would open, and so make, other files, also where its own is read only: a query is refused that asks for one."""
+    monkeypatch.chdir(tmp_path)
+    place, _ = written("sqlite", tmp_path / "in", customers(10))
+    with pytest.raises(InvalidValue, match="authoriz"):
+        score(model.uri, place, "out.parquet", query=query)
+    assert not Path("new.db").exists()
+
+
 def test_the_digest_of_a_query_is_of_its_rows(model: LoggedModel, tmp_path: Path) -> None:
     """The same rows have the same digest in chunks of any size; other rows have another."""
     place, query = written("sqlite", tmp_path / "in", customers())

@@ -170,9 +170,7 @@ def _engine(url: str) -> sa.Engine:
     try:
         if url.startswith("sqlite"):
             place = f"{_sqlite(url).as_uri()}?mode=ro"
-            return sa.create_engine(
-                "sqlite://", creator=lambda: sqlite3.connect(place, uri=True, check_same_thread=False), poolclass=sa.NullPool
-            )
+            return sa.create_engine("sqlite://", creator=lambda: _connect(place), poolclass=sa.NullPool)
         return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
     except ModuleNotFoundError as error:
         raise MissingExtra("psycopg", "postgres", need="a query on PostgreSQL") from error
@@ -180,6 +178,13 @@ def _engine(url: str) -> sa.Engine:
         if isinstance(error, InvalidValue):
             raise
         raise InvalidValue(f"{shown_url(url)} is no database's URL: write postgresql://user:password@host:port/name") from None
+
+
+def _connect(place: str) -> sqlite3.Connection:
+    conn = sqlite3.connect(place, uri=True, check_same_thread=False)
+    # ATTACH and VACUUM INTO make files, also of a database that is read only
+    conn.set_authorizer(lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK)
+    return conn
 
 
 def _sqlite(url: str) -> Path:
