@@ -9,9 +9,11 @@ from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.frames import as_pandas, pandas
 from prefect_ledger.models.nested import conform, right
+from prefect_ledger.models.scalars import missing
 from prefect_ledger.models.schema import Column, Schema
-from prefect_ledger.models.wording import about, article, listed, plural
+from prefect_ledger.models.wording import about, article, listed, plural, quoted
 
+LIST, SPARSE = "list", "list with missing values"  # what a model takes, where its only column has no name
 _DTYPES = {
     DataType.boolean: "bool",
     DataType.integer: "int32",
@@ -26,10 +28,11 @@ class Columns:
     """Brings data to the columns of a schema.
 
     Frames of any library become pandas frames with the schema's columns in its order; arrays, lists and mappings stay what they are, or
-    become frames with ``frame``. Columns that the schema does not know are left out.
+    become frames with ``frame``. Columns that the schema does not know are left out. ``rows`` is for a model that takes a list of values
+    without a name: a frame's only column becomes one, and a value that is in none is refused.
     """
 
-    def __init__(self, schema: Schema, *, json: bool, frame: bool) -> None:
+    def __init__(self, schema: Schema, *, json: bool, frame: bool, rows: str = "") -> None:
         self.json, self.frame = json, frame
         self.fields = tuple(one for one in schema.fields if isinstance(one, Column))
         self.named = schema.named
@@ -41,6 +44,8 @@ class Columns:
         self.placed = self.names == list(range(len(self.names)))
         self.seen: tuple[Any, list[Any]] | None = None  # columns and dtypes of a frame that was right as it came
         self.texts = {str(name): name for name in self.names if json and self.named and not isinstance(name, str)}
+        self.alone = not frame and not self.named and len(self.fields) == 1
+        self.rows = rows if self.alone else ""
         self.anything = not self.named and self.kinds == [DataType.any]
 
     def __call__(self, data: Any) -> Any:
@@ -49,9 +54,11 @@ class Columns:
         Raises:
             SignatureMismatch: columns are missing, or of another type.
         """
-        if self.anything:
+        if self.anything and not self.rows:
             return data
         if (frame := as_pandas(data)) is not None:
+            if self.alone and getattr(data, "ndim", 2) == 2:
+                return self._only(frame)
             alone = getattr(data, "ndim", 2) == 1 and getattr(data, "name", None) in (None, "")
             found = self._frame(frame, alone=alone or not self.named)
             return found if getattr(data, "ndim", 2) == 2 or self.frame else _as_series(found, data)
@@ -60,10 +67,36 @@ class Columns:
         if isinstance(data, list):
             return self._framed(self._list(data))
         if hasattr(data, "dtype") and getattr(data, "ndim", 0) >= 1:
-            return self._array(data)
+            return data if self.anything else self._array(data)
+        if self.rows:
+            raise self._no_list(data)
         if self.named or len(self.fields) > 1:
             raise self._wrong(data)
         return self._framed(conform(data, self.kinds[0], "the data", json=self.json))
+
+    def _only(self, frame: Any) -> Any:
+        """The only column of a frame, for a model that takes values without a name: as a list, where it takes one."""
+        names = frame.columns.tolist()
+        if len(names) != 1:
+            raise SignatureMismatch(
+                f"the data is a frame with {len(names)} columns, {listed(names)}, where {article(str(self.kinds[0]))} without a name is "
+                f"wanted of each row: give one column, or a list",
+                found="DataFrame",
+                wanted=str(self.kinds[0]),
+            )
+        found = self._by_place(frame, names).iloc[:, 0]
+        if not self.rows:
+            return found
+        floats = self.kinds[0] in (DataType.double, DataType.float, DataType.any)
+        return self._list([one if floats or not missing(one) else None for one in found.tolist()])
+
+    def _no_list(self, data: Any) -> SignatureMismatch:
+        found = "None" if data is None else f"{article(type(data).__name__)}, {quoted('the data', data)}"
+        return SignatureMismatch(
+            f"the data is {found}, where a list is wanted, with {article(str(self.kinds[0]))} for each row",
+            found=type(data).__name__,
+            wanted=str(self.kinds[0]),
+        )
 
     # --- frames ---------------------------------------------------------------------------------------------------------
 
@@ -191,9 +224,9 @@ class Columns:
         if self.named and not (self.placed and data and isinstance(data[0], list | tuple)):
             return [self._row(row, place) for place, row in enumerate(data)]
         if len(self.fields) == 1 and not (self.named and self.placed):
-            field = self.fields[0]
+            field, nothing = self.fields[0], self.rows != LIST
             return [
-                one if one is None or right(one, field.type) else conform(one, field.type, f"row {row}", json=self.json)
+                one if (one is None and nothing) or right(one, field.type) else conform(one, field.type, f"row {row}", json=self.json)
                 for row, one in enumerate(data)
             ]
         return [self._placed(row, place) for place, row in enumerate(data)]

@@ -17,7 +17,8 @@ class Enforcer:
     """Brings data and parameters to one signature; what can be found out before is.
 
     ``json`` is for data that was read from JSON, which has no widths, times or bytes: numbers must fit, times are ISO text and bytes
-    base64. ``frame`` gives pandas frames where the signature has columns, whatever the data was.
+    base64. ``frame`` gives pandas frames where the signature has columns, whatever the data was. ``rows`` says, of a model of one column
+    without a name, that it takes a list (``columns.LIST``, or ``columns.SPARSE`` where values may be missing).
 
     Example:
         >>> from prefect_ledger.models.inference import infer
@@ -26,10 +27,10 @@ class Enforcer:
         ([{'age': 40.0}], {'alpha': 0.5})
     """
 
-    def __init__(self, signature: Signature, *, json: bool = False, frame: bool = False) -> None:
+    def __init__(self, signature: Signature, *, json: bool = False, frame: bool = False, rows: str = "") -> None:
         self.signature = signature
         self._json = json
-        self._data = None if signature.inputs is None else _checker(signature.inputs, json=json, frame=frame)
+        self._data = None if signature.inputs is None else _checker(signature.inputs, json=json, frame=frame, rows=rows)
         self._params = {one.name: one for one in signature.params}
 
     def __call__(self, data: Any, params: Mapping[str, Any] | None = None) -> tuple[Any, Mapping[str, Any]]:
@@ -68,9 +69,9 @@ def enforce(signature: Signature, data: Any, params: Mapping[str, Any] | None = 
     return Enforcer(signature)(data, params)
 
 
-def _checker(schema: Schema, *, json: bool, frame: bool) -> Callable[[Any], Any]:
+def _checker(schema: Schema, *, json: bool, frame: bool, rows: str) -> Callable[[Any], Any]:
     if not schema.tensors:
-        return Columns(schema, json=json, frame=frame)
+        return Columns(schema, json=json, frame=frame, rows=rows)
     from prefect_ledger.models import tensors
 
     return tensors.checker(schema, json=json)

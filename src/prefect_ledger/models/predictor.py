@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from prefect_ledger.models.columns import LIST, SPARSE
 from prefect_ledger.models.model_file import FUNCTION
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from prefect_ledger.models.model_file import ModelFile
     from prefect_ledger.models.schema import Signature
 
+TAKES = "takes"  # in the MLmodel file; a key that MLflow does not know, and keeps
 _NONE: Mapping[str, Any] = {}
 
 
@@ -31,8 +33,9 @@ class Predictor:
         self._enforce: Enforcer | None = None
         self._of_json: Enforcer | None = None
         if file.signature is not None:
-            self._enforce = Enforcer(file.signature, frame=_eats_frames(file))
-            self._of_json = Enforcer(file.signature, json=True, frame=_eats_frames(file))
+            frame, rows = _eats_frames(file), _eats_lists(file)
+            self._enforce = Enforcer(file.signature, frame=frame, rows=rows)
+            self._of_json = Enforcer(file.signature, json=True, frame=frame, rows=rows)
 
     def __repr__(self) -> str:
         return f"Predictor({self.about.get('uri') or self.file.name or self.file.model_id or 'model'!r})"
@@ -68,3 +71,11 @@ def _eats_frames(file: ModelFile) -> bool:
     if any(name != FUNCTION for name in file.flavors):
         return True
     return file.function.get("loader_module") == "mlflow.pyfunc.model" and not file.extra.get("is_signature_from_type_hint")
+
+
+def _eats_lists(file: ModelFile) -> str:
+    """Whether a Python model of values without a name takes a list of them, as its example was or its hints say; MLflow knows only such."""
+    if file.extra.get("is_signature_from_type_hint") and file.function.get("loader_module") == "mlflow.pyfunc.model":
+        return LIST
+    takes = file.extra.get(TAKES)
+    return takes if takes in (LIST, SPARSE) else ""

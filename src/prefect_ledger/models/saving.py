@@ -63,7 +63,7 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
         created=now_text(),
         example=example,
         metadata=metadata,
-        extra={**_as_given(flavor, signature, data), digests.KEY: sums},
+        extra={**_as_given(flavor, signature, data if data is not None else _inputs(asked.signature)), digests.KEY: sums},
     )
     return file, "; ".join(note for note in (saved.note, needs) if note)
 
@@ -155,7 +155,7 @@ def _signature(model: Any, flavor: Flavor, saved: Saved, asked: Any, data: Any, 
     from prefect_ledger.models import inference
 
     if not isinstance(asked, str):
-        inputs, outputs = asked if isinstance(asked, tuple) and len(asked) == 2 else (asked, None)
+        inputs, outputs = _pair(asked)
         return inference.infer(inputs, outputs, params and mask_value("", params))
     if asked != "auto":
         raise InvalidValue(f"signature is 'auto', None, a Signature or data to find it from, not {asked!r:.80}")
@@ -165,6 +165,18 @@ def _signature(model: Any, flavor: Flavor, saved: Saved, asked: Any, data: Any, 
     return inference.from_hints(getattr(model, "predict", model)) if flavor.name == FUNCTION else None
 
 
+def _pair(asked: Any) -> tuple[Any, Any]:
+    """Data that a signature is to be found from, as inputs and outputs."""
+    return asked if isinstance(asked, tuple) and len(asked) == 2 else (asked, None)
+
+
+def _inputs(asked: Any) -> Any:
+    """The inputs that a signature is found from; None where it is found or given otherwise."""
+    from prefect_ledger.models.schema import Signature
+
+    return None if isinstance(asked, str | Signature) else _pair(asked)[0]
+
+
 def _as_given(flavor: Flavor, signature: Signature | None, data: Any) -> Mapping[str, Any]:
     """What has MLflow give a Python model its data as the caller gives it, not a frame made of it: a list, or rows like the example's."""
     if flavor.name != FUNCTION or signature is None or signature.inputs is None or signature.inputs.tensors:
@@ -172,7 +184,14 @@ def _as_given(flavor: Flavor, signature: Signature | None, data: Any) -> Mapping
     rows = signature.inputs.named
     if rows and not isinstance(data, list | Mapping):
         return _IDLE
-    return {"is_signature_from_type_hint": not rows, "type_hint_from_example": rows}
+    given = {"is_signature_from_type_hint": not rows, "type_hint_from_example": rows}
+    if rows or not (data is None or isinstance(data, list)):
+        return given
+    from prefect_ledger.models.columns import LIST, SPARSE
+    from prefect_ledger.models.predictor import TAKES
+    from prefect_ledger.models.scalars import missing
+
+    return given | {TAKES: SPARSE if any(map(missing, data or ())) else LIST}
 
 
 def _answer(model: Any, flavor: Flavor, saved: Saved, data: Any, params: Mapping[str, Any]) -> Any:
