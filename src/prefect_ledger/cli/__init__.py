@@ -256,7 +256,7 @@ def score(
 
     REFERENCE is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. SOURCE
     is a Parquet or CSV file, a folder of them, or sqlite:///file.db or
-    postgresql://user@host/name beside --query. OUTPUT has the columns that are
+    postgresql://user@host/name beside --query. OUTPUT, a .parquet file, has what is
     kept and the answers, as "prediction" or, where the model gives several,
     "prediction_0", "prediction_1" and so on. It stands whole or not at all.
 

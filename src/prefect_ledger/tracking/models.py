@@ -237,7 +237,9 @@ def _find(one: Ledger, meant: Reference) -> LoggedModel:
             return found[-1]
         there = sorted({model.name for model in one.reader.models(run.id)})
         raise ModelNotFound(f"run {run.id} has no model {meant.text!r}; it has: {', '.join(map(repr, there)) or 'none'}")
-    raise ModelNotFound(f"no model is registered as {meant.text!r}")
+    raise ModelNotFound(
+        f"no model is registered as {meant.text!r}: there is no registry yet; `prefect-ledger models list` names all as models:/m-…"
+    )
 
 
 def fetch(one: Ledger, model: LoggedModel, folder: Path) -> None:
