@@ -14,6 +14,7 @@ from prefect_ledger.models.schema import Column, Schema
 from prefect_ledger.models.wording import about, article, listed, plural, quoted
 
 LIST, SPARSE = "list", "list with missing values"  # what a model takes, where its only column has no name
+ROWS = "rows"  # and where its columns have: mappings, not a frame
 _DTYPES = {
     DataType.boolean: "bool",
     DataType.integer: "int32",
@@ -29,7 +30,8 @@ class Columns:
 
     Frames of any library become pandas frames with the schema's columns in its order; arrays, lists and mappings stay what they are, or
     become frames with ``frame``. Columns that the schema does not know are left out. ``rows`` is for a model that takes a list of values
-    without a name: a frame's only column becomes one, and a value that is in none is refused.
+    without a name: a frame's only column becomes one, and a value that is in none is refused; or for one that takes mappings, which a
+    frame becomes too.
     """
 
     def __init__(self, schema: Schema, *, json: bool, frame: bool, rows: str = "") -> None:
@@ -46,6 +48,7 @@ class Columns:
         self.texts = {str(name): name for name in self.names if json and self.named and not isinstance(name, str)}
         self.alone = not frame and not self.named and len(self.fields) == 1
         self.rows = rows if self.alone else ""
+        self.records = rows == ROWS and self.named
         self.anything = not self.named and self.kinds == [DataType.any]
 
     def __call__(self, data: Any) -> Any:
@@ -61,8 +64,12 @@ class Columns:
                 return self._only(frame)
             alone = getattr(data, "ndim", 2) == 1 and getattr(data, "name", None) in (None, "")
             found = self._frame(frame, alone=alone or not self.named)
+            if self.records:
+                return self._records(found)
             return found if getattr(data, "ndim", 2) == 2 or self.frame else _as_series(found, data)
         if isinstance(data, Mapping) and self.named:
+            if self.records and not self.nested and any(map(_many, data.values())):
+                return self(pandas("a model that is asked with columns").DataFrame(dict(data)))
             return self._framed(self._mapping(data))
         if isinstance(data, list):
             return self._framed(self._list(data))
@@ -89,6 +96,13 @@ class Columns:
             return found
         floats = self.kinds[0] in (DataType.double, DataType.float, DataType.any)
         return self._list([one if floats or not missing(one) else None for one in found.tolist()])
+
+    def _records(self, frame: Any) -> list[dict[Any, Any]]:
+        """A frame's rows as mappings, without what is missing of optional columns."""
+        optional = {name for name, field in self.known.items() if not field.required}
+        return [
+            {name: value for name, value in row.items() if not (name in optional and missing(value))} for row in frame.to_dict("records")
+        ]
 
     def _no_list(self, data: Any) -> SignatureMismatch:
         found = "None" if data is None else f"{article(type(data).__name__)}, {quoted('the data', data)}"

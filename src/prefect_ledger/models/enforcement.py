@@ -18,7 +18,8 @@ class Enforcer:
 
     ``json`` is for data that was read from JSON, which has no widths, times or bytes: numbers must fit, times are ISO text and bytes
     base64. ``frame`` gives pandas frames where the signature has columns, whatever the data was. ``rows`` says, of a model of one column
-    without a name, that it takes a list (``columns.LIST``, or ``columns.SPARSE`` where values may be missing).
+    without a name, that it takes a list (``columns.LIST``, or ``columns.SPARSE`` where values may be missing), and of others that they take
+    mappings (``columns.ROWS``).
 
     Example:
         >>> from prefect_ledger.models.inference import infer

@@ -13,6 +13,7 @@ from typing import Any
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.model_file import inside
+from prefect_ledger.models.scalars import missing
 
 FILE, SERVING = "input_example.json", "serving_input_example.json"
 ROWS = 100  # of a longer example, only the first are kept
@@ -101,12 +102,14 @@ def _plain(data: Any) -> tuple[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    """``value`` in what JSON has: arrays as lists, times as ISO text, not-a-number as null."""
+    """``value`` in what JSON has: arrays as lists, times as ISO text, not-a-number and what is missing as null."""
     if isinstance(value, Mapping):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_json(item) for item in value]
-    if value is None or isinstance(value, bool | int | str):
+    if missing(value):
+        return None
+    if isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.models.columns import LIST, SPARSE
+from prefect_ledger.models.columns import LIST, ROWS, SPARSE
 from prefect_ledger.models.model_file import FUNCTION
 
 if TYPE_CHECKING:
@@ -67,15 +67,17 @@ class Predictor:
 
 def _eats_frames(file: ModelFile) -> bool:
     """Whether data with columns is given as a frame: to models of frameworks, and as MLflow does to the Python models that it saved,
-    unless type hints say what they take. Those saved here take what the caller gives."""
+    unless type hints say what they take. Those saved here take what the caller gives, and mappings where the example had them."""
+    if file.extra.get(TAKES) == ROWS:
+        return False
     if any(name != FUNCTION for name in file.flavors):
         return True
     return file.function.get("loader_module") == "mlflow.pyfunc.model" and not file.extra.get("is_signature_from_type_hint")
 
 
 def _eats_lists(file: ModelFile) -> str:
-    """Whether a Python model of values without a name takes a list of them, as its example was or its hints say; MLflow knows only such."""
+    """Whether a model takes a list of values or of mappings, as its example was or its hints say; MLflow's Python models with hints do."""
     if file.extra.get("is_signature_from_type_hint") and file.function.get("loader_module") == "mlflow.pyfunc.model":
         return LIST
     takes = file.extra.get(TAKES)
-    return takes if takes in (LIST, SPARSE) else ""
+    return takes if takes in (LIST, ROWS, SPARSE) else ""

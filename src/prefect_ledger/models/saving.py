@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.masking import mask_value, quoted
+from prefect_ledger.masking import mask_text, mask_value, quoted
 from prefect_ledger.models import digests, examples, flavors
+from prefect_ledger.models.columns import LIST, ROWS, SPARSE
 from prefect_ledger.models.flavors.base import Flavor, Saved
 from prefect_ledger.models.model_file import FUNCTION, ModelFile, now_text
+from prefect_ledger.models.predictor import TAKES, Predictor
 
 if TYPE_CHECKING:
     from prefect_ledger.models.schema import Signature
@@ -55,7 +57,7 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
     sums = digests.of_folder(folder)
     data, params = examples.split(asked.input_example)
     signature = _signature(model, flavor, saved, asked.signature, data, params)
-    example = examples.write(folder, data, params and mask_value("", params)) if data is not None else _IDLE
+    example, lost = _example(folder, data, params)
     needs = _environment(model, folder, saved, asked.requirements, example)
     file = ModelFile(
         flavors=_entries(flavor, saved, code),
@@ -65,7 +67,8 @@ def build(model: Any, folder: Path, asked: Request) -> tuple[ModelFile, str]:
         metadata=metadata,
         extra={**_as_given(flavor, signature, data if data is not None else _inputs(asked.signature)), digests.KEY: sums},
     )
-    return file, "; ".join(note for note in (saved.note, needs) if note)
+    odd = _asked_again(model, flavor, saved, file, folder, params)
+    return file, "; ".join(note for note in (saved.note, needs, lost, odd) if note)
 
 
 def save_model(
@@ -179,16 +182,16 @@ def _inputs(asked: Any) -> Any:
 
 def _as_given(flavor: Flavor, signature: Signature | None, data: Any) -> Mapping[str, Any]:
     """What has MLflow give a Python model its data as the caller gives it, not a frame made of it: a list, or rows like the example's."""
-    if flavor.name != FUNCTION or signature is None or signature.inputs is None or signature.inputs.tensors:
+    if signature is None or signature.inputs is None or signature.inputs.tensors:
         return _IDLE
     rows = signature.inputs.named
+    if flavor.name != FUNCTION:  # it was asked with these mappings and took them, as a pipeline with a DictVectorizer does
+        return {TAKES: ROWS} if rows and isinstance(data, list) else _IDLE
     if rows and not isinstance(data, list | Mapping):
         return _IDLE
     given = {"is_signature_from_type_hint": not rows, "type_hint_from_example": rows}
     if rows or not (data is None or isinstance(data, list)):
         return given
-    from prefect_ledger.models.columns import LIST, SPARSE
-    from prefect_ledger.models.predictor import TAKES
     from prefect_ledger.models.scalars import missing
 
     return given | {TAKES: SPARSE if any(map(missing, data or ())) else LIST}
@@ -199,6 +202,34 @@ def _answer(model: Any, flavor: Flavor, saved: Saved, data: Any, params: Mapping
         return flavor.predictor(model, {**saved.function, **saved.entry})(data, params)
     except Exception as error:  # the model's own code, asked with the caller's example
         raise InvalidValue(f"the model cannot be asked with its input example: {type(error).__name__}: {error}") from error
+
+
+def _example(folder: Path, data: Any, params: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], str]:
+    """Keep the example; or say why it is not kept: the model is worth more than that."""
+    if data is None:
+        return _IDLE, ""
+    try:
+        return examples.write(folder, data, params and mask_value("", params)), ""
+    except InvalidValue as error:
+        return _IDLE, f"its input example is not kept: {error}"
+
+
+def _asked_again(model: Any, flavor: Flavor, saved: Saved, file: ModelFile, folder: Path, params: Mapping[str, Any] | None) -> str:
+    """Ask the model as others will, with its example as that comes back from its file; returns what it then says against it.
+
+    A frame loses its categories in JSON, as in CSV and in what a signature can say, and there are models that insist on them.
+    """
+    if file.signature is None or not file.example or not (file.example.get("type") == "dataframe" or file.extra.get(TAKES) == ROWS):
+        return ""
+    try:
+        data, _ = examples.read(folder, file.example)
+        Predictor(flavor.predictor(model, {**saved.function, **saved.entry}), file).predict(data, params, json=True)
+    except Exception as error:  # noqa: BLE001  # the model's own code
+        return (
+            f"it does not take its input example as that comes from a file or a request, without categories and other types of pandas "
+            f"({type(error).__name__}: {mask_text(str(error))[:200]}); ask it with a frame like the example"
+        )
+    return ""
 
 
 def _code(folder: Path, saved: Saved, paths: Iterable[str | os.PathLike[str]]) -> str | None:

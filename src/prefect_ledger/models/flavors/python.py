@@ -46,6 +46,11 @@ class Python(Flavor):
                 python_loader.asker(model)
         except ValueError as error:  # a builtin without a signature
             raise InvalidValue(f"what {model!r:.80} takes cannot be found out: wrap it in a function of data") from error
+        if _is_async(model):
+            raise InvalidValue(
+                f"{model!r:.80} is async: asked, it gives a coroutine that nobody awaits; log a function that runs it, such as "
+                f"lambda data: asyncio.run(predict(data))"
+            )
         pickles.dump(model, folder / _FILE)
         code = {f"{LOADER}.py": Path(inspect.getfile(python_loader)).read_bytes()}
         return Saved({}, {"loader_module": LOADER, "data": _FILE, "cloudpickle_version": _version()}, ("cloudpickle",), code=code)
@@ -96,6 +101,15 @@ class Python(Flavor):
             raise InvalidValue(f"a {type(model).__name__} can be loaded but not asked: it has no method predict(data) and is no function")
         asked: Predict = python_loader.asker(model, _context(folder, entry))
         return asked
+
+
+def _is_async(model: Any) -> bool:
+    """Whether its answer would have to be awaited."""
+    ask = inspect.unwrap(getattr(model, "predict", None) or model)
+    return any(
+        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
+        for one in (ask, getattr(type(ask), "__call__", None))  # noqa: B004
+    )
 
 
 def _context(folder: Path | None, entry: Entry) -> SimpleNamespace:
