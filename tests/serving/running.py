@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.services_real.processes import clean_environment, dies_with_us, free_port, start, stop, wait_until
+from tests.services_real.processes import clean_environment, dies_with_us, start, stop, wait_until
 
 
 class Server:
@@ -37,22 +38,23 @@ class Server:
 
 @contextmanager
 def server(reference: str, folder: Path, *words: str, home: Path | None = None) -> Iterator[Server]:
-    """``prefect-ledger serve`` on a free port."""
-    port, log = free_port(), folder / "serve.log"
-    command = [*dies_with_us(), sys.executable, "-m", "prefect_ledger.cli", "serve", reference, "--port", str(port), "--trust", *words]
+    """``prefect-ledger serve`` on a free port, which it says when it can be asked; its temporary files are in ``folder/temporary``."""
+    log, temporary = folder / "serve.log", folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    command = [*dies_with_us(), sys.executable, "-m", "prefect_ledger.cli", "serve", reference, "--port", "0", "--trust", *words]
     home = home or folder / "ledger"
-    env = clean_environment(PREFECT_LEDGER_HOME=str(home), PREFECT_HOME=str(folder / "prefect"))
+    env = clean_environment(PREFECT_LEDGER_HOME=str(home), PREFECT_HOME=str(folder / "prefect"), TMPDIR=str(temporary))
     child = start(command, log, env=env, cwd=folder)
-    one = Server(port, child)
 
-    def ready() -> bool:
-        try:
-            return one.ask(None, "/ping")[0] == 200
-        except OSError:
-            return False
+    def said() -> re.Match[str] | None:
+        return re.search(r"serving .* at http://127\.0\.0\.1:(\d+): POST", log.read_text(errors="replace"))
 
     try:
-        wait_until(ready, child, log, seconds=60)
+        wait_until(lambda: said() is not None, child, log, seconds=60)
+        found = said()
+        assert found is not None
+        one = Server(int(found[1]), child)
+        assert one.ask(None, "/ping")[0] == 200
         yield one
     finally:
         stop(child, signal.SIGTERM)

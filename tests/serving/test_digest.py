@@ -91,11 +91,19 @@ def test_a_server_tells_which_model_it_is(tmp_path: Path, fresh_ledger: Ledger) 
     assert {key: said[key] for key in wanted} == wanted
 
 
-def test_a_server_of_several_workers_refuses_before_it_starts_one(folder: Path) -> None:
-    """It ends with one sentence, and not with workers that are started again and again."""
-    env = clean_environment(PREFECT_LEDGER_MODEL=str(folder), PREFECT_LEDGER_MODEL_DIGEST="0" * 64)
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"PREFECT_LEDGER_MODEL_DIGEST": "0" * 64}, "is not the model that was to be served"),
+        ({}, "is not opened"),
+    ],
+)
+def test_a_server_of_several_workers_that_cannot_open_its_model_ends(folder: Path, more: dict[str, str], words: str) -> None:
+    """With one sentence, and not with workers that are started again and again; nor does it say that it serves."""
+    env = clean_environment(PREFECT_LEDGER_MODEL=str(folder), **more)
     command = [sys.executable, "-m", "prefect_ledger.cli", "serve", "--port", "0", "--workers", "2"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert "is not the model that was to be served" in done.stderr
+    assert done.returncode == 1, done.stderr
+    assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert not done.stdout

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from prefect_ledger import start_run
 from prefect_ledger.tracking.ledger import Ledger
+from tests.services_real.processes import wait_until
 from tests.serving.running import server
 
 
@@ -37,17 +38,29 @@ def test_several_workers_share_the_port_and_their_counters(array_model: Path, tm
     assert 'prefect_ledger_requests_total{status="200"} 12.0' in text
 
 
+def copies(folder: Path) -> set[str]:
+    """The private copies of models that a server has now."""
+    return {path.name for path in (folder / "temporary").glob("prefect-ledger-model-*")}
+
+
 def _times(factor: float) -> Callable[[Any], Any]:
     return lambda data: [factor * x for x in data]
 
 
 def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledger: Ledger, tmp_path: Path) -> None:
-    """While it is asked all the time, the name comes to mean another model: every answer is one of theirs and says whose."""
+    """While it is asked all the time, the name comes to mean another model: every answer is one of theirs and says whose.
+
+    Each worker keeps the files of the model it serves, not of those before it, and none when it has ended.
+    """
     with start_run(experiment="serving") as run:
         models = {run.log_model(_times(2.0), "m", requirements=[]).id: 2.0}
         fresh_ledger.flush()
         done, answers = threading.Event(), []
-        with server(f"runs:/{run.id}/m", tmp_path, "--follow", "0.2", home=fresh_ledger.settings.home) as one:
+        words = ("--follow", "0.2", "--workers", "2")
+        with server(f"runs:/{run.id}/m", tmp_path, *words, home=fresh_ledger.settings.home) as one:
+            both = f'prefect_ledger_models_loaded_total{{model="{next(iter(models))}"}} 2.0'
+            wait_until(lambda: both in one.ask(None, "/metrics")[1].decode(), one.child, tmp_path / "serve.log", seconds=30)
+            first = copies(tmp_path)
 
             def ask() -> None:
                 while not done.is_set():
@@ -59,14 +72,13 @@ def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledge
             second = run.log_model(_times(3.0), "m", requirements=[])
             models[second.id] = 3.0
             fresh_ledger.flush()
-            waited = threading.Event()
-            for _ in range(200):
-                if answers and answers[-1][2].get("x-model-id") == second.id:
-                    break
-                waited.wait(0.1)
+            wait_until(lambda: len(copies(tmp_path)) == 2 and not copies(tmp_path) & first, one.child, tmp_path / "serve.log", seconds=30)
+            wait_until(lambda: answers[-1][2].get("x-model-id") == second.id, one.child, tmp_path / "serve.log", seconds=30)
             done.set()
             for thread in threads:
                 thread.join()
+    assert copies(tmp_path) == set()
+    assert one.child.returncode == 0
     assert {status for status, _, _ in answers} == {200}
     assert {headers["x-model-id"] for _, _, headers in answers} == set(models)
     assert all(found["predictions"] == [models[headers["x-model-id"]]] for _, found, headers in answers)

@@ -1,4 +1,4 @@
-"""Floor 6. ``prefect-ledger serve``: what is served is said before the first request."""
+"""Floor 6. ``prefect-ledger serve``: what is served is said when it can be asked."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def serve_model(reference: str | None, *, host: str, port: int, workers: int, li
         if value is not None and value < 1:
             raise InvalidValue(f"{name} {value}: give 1 or more")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    say(f"serving {reference} at http://{host}:{port}: POST /invocations, GET /docs")
-    serve(reference, host=host, port=port, workers=workers, limits=limits, **how)
+
+    def ready(url: str) -> None:
+        say(f"serving {reference} at {url}: POST /invocations, GET /docs")
+        sys.stdout.flush()
+
+    serve(reference, host=host, port=port, workers=workers, limits=limits, ready=ready, **how)
     return 0

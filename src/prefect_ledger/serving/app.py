@@ -101,8 +101,8 @@ class App:
 
     def close(self) -> None:
         """Answer what waits, then stop."""
-        self._followed.stop()
         self.scorer.stop()
+        self._followed.stop()
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from prefect_ledger.errors import ArtifactCorrupt, InvalidValue, LedgerError
 from prefect_ledger.models.manifest import folder_digest
+from prefect_ledger.serving.copies import drop_copy, open_copy
 from prefect_ledger.tracking.models import find_model, load_predictor
 from prefect_ledger.tracking.references import parse
 
@@ -37,7 +38,7 @@ class Followed:
 
     def __init__(self, reference: str, *, seconds: float = 5.0, trust: bool = False, digest: str = "") -> None:
         self.reference, self._seconds, self._trust = reference, 0.0 if digest else seconds, trust
-        self.current: Predictor = _proven(reference, digest.lower()) if digest else load_predictor(reference, trust=trust)
+        self.current: Predictor = _proven(reference, digest.lower()) if digest else open_copy(reference, trust=trust)
         self.changed: Callable[[Predictor], None] = lambda _: None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -46,10 +47,11 @@ class Followed:
             self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more; what is served now is asked no more."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        drop_copy(self.current)  # now, since a worker's process may not end in order
 
     def look(self) -> bool:
         """Look now; whether the model was exchanged.
@@ -60,7 +62,7 @@ class Followed:
         meant = find_model(self.reference)
         if meant.id == self.current.about.get("model_id"):
             return False
-        self.current = load_predictor(self.reference, trust=self._trust)
+        self.current = open_copy(self.reference, trust=self._trust)
         log.info("%s is %s now", self.reference, self.current.about.get("model_id"))
         self.changed(self.current)
         return True
@@ -99,7 +101,7 @@ def _proven(reference: str, digest: str) -> Predictor:
     """The model that has this digest, and may therefore run what it brings."""
     prove(reference, digest)
     if parse(reference).kind != "place":
-        predictor = load_predictor(reference)
+        predictor = open_copy(reference)
         _check(reference, str(predictor.about.get("digest", "")), digest)
         return predictor
     sys.dont_write_bytecode = True  # else the model's own code would leave files beside it, and the next start would find another digest
