@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 
 from prefect_ledger.errors import SignatureMismatch
+from prefect_ledger.models.enforcement import Enforcer
 from prefect_ledger.models.opening import open_folder
 from prefect_ledger.models.predictor import Predictor
 from prefect_ledger.models.saving import save_model
+from prefect_ledger.models.schema import Column, DataType, Schema, Signature
 
 
 def _hinted(rows: list[float]) -> list[float]:
@@ -80,3 +82,30 @@ def test_a_model_of_one_value_takes_one(tmp_path: Path) -> None:
     asked = _saved(tmp_path / "m", lambda value: value * 2, input_example=1.5)
     assert asked.predict(2.0) == 4.0
     assert asked.predict(pd.DataFrame({"a": [1.0, 2.0]})).tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("kind", ["long", "integer", "boolean"])
+@pytest.mark.parametrize("json", [False, True])
+def test_what_has_no_missing_value_is_not_missing(kind: str, json: bool) -> None:
+    """A required column of whole numbers or truths, however it is given; an optional one may lack some, and texts are None as in frames."""
+    good: Any = kind == "boolean" or 1
+    dtype: Any = {"long": "Int64", "integer": "Int32", "boolean": "boolean"}[kind]
+    forms: list[Any] = [
+        [{"a": good}, {"a": None}],
+        {"a": [good, None]},
+        pd.DataFrame({"a": pd.Series([good, None], dtype=object)}),
+        pd.DataFrame({"a": pd.array([good, None], dtype)}),
+    ]
+    for data in forms:
+        with pytest.raises(SignatureMismatch, match="column 'a', row 1 is missing"):
+            Enforcer(Signature(Schema((Column("a", DataType(kind)),))), json=json)(data)
+        Enforcer(Signature(Schema((Column("a", DataType(kind), required=False),))), json=json)(data)
+        Enforcer(Signature(Schema((Column("a", DataType.string),))), json=json)([{"a": None}])
+    with pytest.raises(SignatureMismatch, match="row 0 is missing"):
+        Enforcer(Signature(Schema((Column("a", DataType(kind)),))), json=json, frame=True)([{"a": None}])
+
+
+def test_truths_are_no_numbers() -> None:
+    """And the message says what to give."""
+    with pytest.raises(SignatureMismatch, match="column 'a' is a bool, where a double is wanted: true and false are no numbers here"):
+        Enforcer(Signature(Schema((Column("a", DataType.double),))))(pd.DataFrame({"a": [True]}))

@@ -9,7 +9,7 @@ from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.frames import as_pandas, pandas
 from prefect_ledger.models.nested import conform, right
-from prefect_ledger.models.scalars import missing
+from prefect_ledger.models.scalars import WHOLE, missing
 from prefect_ledger.models.schema import Column, Schema
 from prefect_ledger.models.wording import about, article, listed, plural, quoted
 
@@ -224,11 +224,12 @@ class Columns:
     def _values(self, value: Any, field: Column) -> Any:
         where = f"column {field.name!r}"
         if self.nested or not _many(value):
-            return None if value is None else conform(value, field.type, where, required=field.required, json=self.json)
+            gap = value is None and not _needed(field)
+            return None if gap else conform(value, field.type, where, required=field.required, json=self.json)
         if isinstance(value, list | tuple):
             return [
                 one
-                if one is None or right(one, field.type)
+                if (one is None and not _needed(field)) or right(one, field.type)
                 else conform(one, field.type, f"{where}, row {row}", required=field.required, json=self.json)
                 for row, one in enumerate(value)
             ]
@@ -258,7 +259,7 @@ class Columns:
         for name, field in self.known.items():
             if name in row:
                 value = row[name]
-                if value is None or right(value, field.type):
+                if (value is None and not _needed(field)) or right(value, field.type):
                     found[name] = value
                     continue
                 where = f"column {name!r}, row {place}"
@@ -316,6 +317,11 @@ class Columns:
             f"the data is {article(type(data).__name__)}, where a frame or mappings with the columns {listed(self.names)} are wanted",
             found=type(data).__name__,
         )
+
+
+def _needed(field: Column) -> bool:
+    """Whether what is missing is no value of a column: none of whole numbers or truths that data must have."""
+    return field.required and field.type in WHOLE
 
 
 def _many(value: Any) -> bool:

@@ -14,6 +14,7 @@ from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import DataType
 from prefect_ledger.models.wording import article, quoted
 
+WHOLE = frozenset({DataType.boolean, DataType.integer, DataType.long})  # types that have no value for what is missing
 _MAX_FLOAT = (2.0 - 2.0**-23) * 2.0**127
 
 

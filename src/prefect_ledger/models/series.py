@@ -10,7 +10,7 @@ import pandas as pd
 from prefect_ledger.errors import SignatureMismatch
 from prefect_ledger.models.column_types import DataType, Kind
 from prefect_ledger.models.nested import conform
-from prefect_ledger.models.scalars import missing
+from prefect_ledger.models.scalars import WHOLE, missing
 from prefect_ledger.models.widening import widen
 from prefect_ledger.models.wording import about, article
 
@@ -24,7 +24,8 @@ _NUMBERS = {
 
 
 def column(values: Any, wanted: Kind, name: Any, *, required: bool = True, json: bool = False) -> Any:
-    """A pandas Series as ``wanted``: itself where it is, else a new one with the same index. Missing values stay missing.
+    """A pandas Series as ``wanted``: itself where it is, else a new one with the same index. Missing values stay missing; a required column
+    of whole numbers or truths has none.
 
     Raises:
         SignatureMismatch: it is of another type; for columns of objects the message has the first wrong row.
@@ -33,8 +34,25 @@ def column(values: Any, wanted: Kind, name: Any, *, required: bool = True, json:
         >>> column(pd.Series([1, 2], dtype="int32"), DataType.double, "age").tolist()
         [1.0, 2.0]
     """
+    if wanted is DataType.any:
+        return values
     with about(name):
-        return values if wanted is DataType.any else _column(values, wanted, name, required=required, json=json)
+        found = _column(values, wanted, name, required=required, json=json)
+        if required and wanted in WHOLE and not (isinstance(found.dtype, np.dtype) and found.dtype.kind in "biu"):
+            _complete(found, wanted, f"column {name!r}")
+        return found
+
+
+def _complete(values: Any, wanted: Kind, where: str) -> None:
+    """Refuse a required column with missing values, where its type has none: a model of whole numbers would stumble over it."""
+    if (lacks := values.isna().to_numpy()).any():
+        raise SignatureMismatch(
+            f"{where}, row {int(lacks.argmax())} is missing, where {article(str(wanted))} is wanted; a signature found from data with some "
+            f"missing has an optional column",
+            field=where,
+            found="missing",
+            wanted=str(wanted),
+        )
 
 
 def _column(values: Any, wanted: Kind, name: Any, *, required: bool, json: bool) -> Any:
@@ -134,6 +152,8 @@ def _mismatch(values: Any, wanted: DataType, where: str, name: Any) -> Signature
     said = f"{where} is {article(str(values.dtype))}, where {article(str(wanted))} is wanted"
     if values.dtype.kind == "f" and wanted in (DataType.integer, DataType.long):
         said += ": whole numbers with missing values are floats in a frame; a signature found from data with some has double"
+    elif values.dtype.kind == "b" and wanted in _NUMBERS:
+        said += ": true and false are no numbers here; give 1 and 0"
     elif values.dtype.kind in "iuf" and wanted in _NUMBERS:
         said += " and values could change"
     return SignatureMismatch(said, field=str(name), found=str(values.dtype), wanted=str(wanted))

@@ -109,7 +109,8 @@ def load_model(ref: str | os.PathLike[str], *, trust: bool = False) -> Any:
 
     Raises:
         ModelNotFound: no such model. ArtifactCorrupt: a file is not what was logged. UntrustedModel: it would run code that nobody answers
-        for. MissingExtra: its framework is not installed. InvalidName: not a reference. StoreUnavailable, ArtifactsUnavailable.
+        for. InvalidValue: a folder holds no model, or one that does not open. MissingExtra: its framework is not installed.
+        InvalidName: not a reference. StoreUnavailable, ArtifactsUnavailable.
 
     Example:
         >>> from prefect_ledger import load_model, start_run
