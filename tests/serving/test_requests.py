@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefect_ledger.serving.answers import body
 from prefect_ledger.serving.bodies import Asked, Reader
 from prefect_ledger.serving.refusals import Refused
 from tests.serving.asking import Answer, Client, Pause
@@ -253,11 +255,39 @@ def test_no_json_makes_the_reader_fail(form: str, value: Any) -> None:
 
 def test_frames_are_answered_as_records() -> None:
     """What a model answers as a frame, a series, an array of texts or a mapping is JSON."""
-    from prefect_ledger.serving.answers import body
-
     assert json.loads(body(pd.DataFrame({"x": [1], "y": ["a"]}))) == {"predictions": [{"x": 1, "y": "a"}]}
     assert json.loads(body(pd.Series([1.5, float("nan")]))) == {"predictions": [1.5, None]}
     assert json.loads(body(np.array(["a", "b"]))) == {"predictions": ["a", "b"]}
     assert json.loads(body({"p": np.array([[1.0]]), "n": np.int64(3)})) == {"predictions": {"p": [[1.0]], "n": 3}}
     with pytest.raises(TypeError):
         body(object())
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (np.array(["2026-01-02T03:04:05", "NaT"], dtype="datetime64[ns]"), ["2026-01-02T03:04:05.000000000", None]),
+        (np.array([["2026-01-02"]], dtype="datetime64[D]"), [["2026-01-02"]]),
+        ([np.datetime64("2026-01-02"), np.datetime64("NaT")], ["2026-01-02", None]),
+        ([pd.NaT, pd.NA, None], [None, None, None]),
+        (pd.DataFrame({"x": [2**70, "a"]}), [{"x": 2.0**70}, {"x": "a"}]),
+        (np.ma.array(np.array(["2026-01-02"] * 2, dtype="datetime64[D]"), mask=[True, False]), [None, "2026-01-02"]),
+        (pd.DataFrame({"at": [pd.Timestamp("2026-01-02"), pd.NaT]}), [{"at": "2026-01-02T00:00:00"}, {"at": None}]),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), [1.0, None]),
+        (np.ma.array([1, 2]), [1, 2]),
+        ([Decimal("1.5"), Decimal("NaN"), 2**70, np.longdouble(0.5)], [1.5, None, 2.0**70, 0.5]),
+        (np.array([0.5, 1.5], dtype=np.longdouble), [0.5, 1.5]),
+        (np.array([0.5, 1.5], dtype=np.float16), [0.5, 1.5]),
+        (np.array([1.5, np.nan], dtype=">f8"), [1.5, None]),
+        (np.array([Decimal("1.5"), None], dtype=object), [1.5, None]),
+    ],
+)
+def test_what_json_has_no_word_for_is_said_in_one_it_has(found: Any, wanted: Any) -> None:
+    """Times as ISO text, what is missing or masked as null, numbers of other kinds as numbers."""
+    assert json.loads(body(found)) == {"predictions": wanted}
+
+
+def test_no_column_of_an_answer_is_lost() -> None:
+    """A frame with two columns of one name has no records: it is an error, and not one of the two."""
+    with pytest.raises(TypeError, match="several columns 'a'"):
+        body(pd.DataFrame([[1, 2]], columns=["a", "a"]))
