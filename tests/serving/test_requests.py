@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefect_ledger.cli import app as cli
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.serving import pages
 from prefect_ledger.serving.answers import body
 from prefect_ledger.serving.bodies import Asked, Reader
 from prefect_ledger.serving.refusals import Refused
@@ -203,10 +207,15 @@ def test_bodies_that_come_in_together_are_limited_too(client: Make, array_model:
 
 
 def test_a_model_that_takes_too_long_is_not_waited_for(client: Make, array_model: Path) -> None:
-    """504 after the limit; afterwards others are answered again."""
+    """504 after the limit, and a ping says that the model hangs; afterwards others are answered again."""
     asked = client(array_model, seconds=0.2)
-    assert asked.post({"inputs": [[1200.0, 0.0]]}).status == 504
-    asyncio.run(asyncio.sleep(1.2))
+    assert asked.get("/ping").status == 200
+    assert [asked.post({"inputs": [[2000.0, 0.0]]}).status for _ in range(2)] == [504, 504]
+    hangs = asked.get("/ping")
+    assert (hangs.status, hangs.headers["retry-after"]) == (503, "1")
+    assert "more than 0.2 seconds" in hangs.json["message"]
+    while asked.get("/ping").status != 200:
+        threading.Event().wait(0.05)
     assert asked.post({"inputs": [[1.0, 0.0]]}).status == 200
 
 
@@ -222,6 +231,7 @@ def test_what_the_server_says_of_itself(client: Make, columns_model: Path) -> No
     page = asked.get("/docs")
     assert "<script" not in page.body.decode()
     assert "http://" not in page.body.decode().replace("http://127.0.0.1:8000", "")
+    assert b"http://[::1]:8123/invocations" in pages.docs(asked.app.followed.current, ("::1", 8123))
     assert asked.get("/invocations").status == 405
     assert asked.post({}, path="/ping").status == 405
     assert asked.get("/nowhere").status == 404
@@ -291,3 +301,15 @@ def test_no_column_of_an_answer_is_lost() -> None:
     """A frame with two columns of one name has no records: it is an error, and not one of the two."""
     with pytest.raises(TypeError, match="several columns 'a'"):
         body(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--timeout", "0"), ("--timeout", "nan"), ("--max-body", "0"), ("--follow", "-1"), ("--max-bodies", "5"), ("--batch-rows", "0")],
+)
+def test_options_that_make_no_sense_are_refused(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """By their name, before a model is looked for."""
+    command, found, _ = cli.parse_args(["serve", "nowhere", *words], exit_on_error=False, print_error=False)
+    with pytest.raises(InvalidValue, match=f"^{words[0]} "):
+        command(*found.args, **found.kwargs)
+    assert not capsys.readouterr().out

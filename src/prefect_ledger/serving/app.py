@@ -23,7 +23,7 @@ from prefect_ledger.serving.bodies import Reader
 from prefect_ledger.serving.following import Followed
 from prefect_ledger.serving.held import Held, Share
 from prefect_ledger.serving.meters import CONTENT_TYPE, Meters
-from prefect_ledger.serving.refusals import Refused, broken, too_large, too_late
+from prefect_ledger.serving.refusals import Refused, broken, stuck, too_large, too_late
 from prefect_ledger.serving.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ Send = Callable[[Message], Awaitable[None]]
 log = logging.getLogger("prefect_ledger.serving")
 _LITTLE = 16 << 10  # bytes of a body that may be answered in the thread of the connections
 _APART = 0.01  # seconds between two requests that cannot be asked together
+_NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
+_LATER = ((b"retry-after", b"1"),)
 _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
 
 
@@ -60,7 +62,7 @@ class App:
     """Serves the model of ``followed``."""
 
     def __init__(self, followed: Followed, limits: Limits | None = None) -> None:
-        self._followed, self._limits = followed, limits or Limits()
+        self.followed, self._limits = followed, limits or Limits()
         self.scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
         self.held = Held(self._limits.bodies or 8 * self._limits.body)
         self._meters = Meters(lambda: self.scorer.waiting)
@@ -68,14 +70,14 @@ class App:
         self._last: tuple[Any, float] = (None, 0.0)  # who asked last, and when
         self._loaded(followed.current)
         followed.changed = self._loaded
-        self._gets: dict[str, Callable[[], tuple[bytes, bytes]]] = {
-            "/ping": lambda: (b"\n", _JSON),
-            "/health": lambda: (b"\n", _JSON),
-            "/version": lambda: (pages.version(), _TEXT),
-            "/metadata": lambda: (pages.metadata(followed.current, followed.reference), _JSON),
-            "/metrics": lambda: (self._meters.text(), CONTENT_TYPE.encode()),
-            "/openapi.json": lambda: (orjson.dumps(pages.openapi(followed.current)), _JSON),
-            "/docs": lambda: (pages.docs(followed.current), b"text/html; charset=utf-8"),
+        self._gets: dict[str, Callable[[Message], tuple[bytes, bytes]]] = {
+            "/ping": self._ping,
+            "/health": self._ping,
+            "/version": lambda _: (pages.version(), _TEXT),
+            "/metadata": lambda _: (pages.metadata(followed.current, followed.reference), _JSON),
+            "/metrics": lambda _: (self._meters.text(), CONTENT_TYPE.encode()),
+            "/openapi.json": lambda _: (orjson.dumps(pages.openapi(followed.current)), _JSON),
+            "/docs": lambda scope: (pages.docs(followed.current, scope.get("server")), b"text/html; charset=utf-8"),
         }
 
     def _loaded(self, predictor: Any) -> None:
@@ -102,21 +104,31 @@ class App:
     def close(self) -> None:
         """Answer what waits, then stop."""
         self.scorer.stop()
-        self._followed.stop()
+        self.followed.stop()
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if path == "/invocations" and method == "POST":
             await self._invocations(scope, receive, send)
         elif path in self._gets and method in ("GET", "HEAD"):
-            body, kind = self._gets[path]()
-            await _respond(send, HTTPStatus.OK, body, kind, head=method == "HEAD")
+            status, headers = HTTPStatus.OK, _NO_HEADERS
+            try:
+                body, kind = self._gets[path](scope)
+            except Refused as refused:
+                status, headers = HTTPStatus(refused.status), _LATER
+                body, kind = answers.failure(refused.code, refused.message), _JSON
+            await _respond(send, status, body, kind, headers, head=method == "HEAD")
         else:
             known = path in self._gets or path == "/invocations"
             status = HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND
             allow = [(b"allow", b"POST" if path == "/invocations" else b"GET, HEAD")] if known else []
             words = "this path is asked with another method" if known else "there is nothing at this path; /docs says what there is"
             await _respond(send, status, answers.failure("ENDPOINT_NOT_FOUND" if not known else "BAD_REQUEST", words), _JSON, allow)
+
+    def _ping(self, _scope: Message) -> tuple[bytes, bytes]:
+        if self.scorer.stuck(self._limits.seconds):
+            raise stuck(self._limits.seconds)
+        return b"\n", _JSON
 
     async def _invocations(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -131,7 +143,7 @@ class App:
         except Refused as refused:
             status, answer = refused.status, answers.failure(refused.code, refused.message)
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                headers = [(b"retry-after", b"1")]
+                headers = _LATER
         except Exception:  # nobody is shown a traceback
             reference = uuid.uuid4().hex[:12]
             log.exception("a request failed (%s)", reference)

@@ -131,12 +131,14 @@ def _request(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def docs(predictor: Predictor) -> bytes:
-    """A page that says what can be asked, with an example."""
+def docs(predictor: Predictor, address: tuple[str, int | None] | None = None) -> bytes:
+    """A page that says what can be asked, with an example; ``address`` is where the server listens."""
+    host, port = address or ("127.0.0.1", 8000)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/invocations"
     name = html.escape(str(predictor.about.get("name") or "model"))
     signature = html.escape(str(predictor.signature) if predictor.signature is not None else "not recorded")
     rows = "".join(f"<li><code>GET {path}</code>: {words}</li>" for path, words in _GETS.items())
-    call = "curl -H 'Content-Type: application/json' -d @request.json http://127.0.0.1:8000/invocations"
+    call = f"curl -H 'Content-Type: application/json' -d @request.json {url}"
     page = (
         f"<!doctype html><meta charset=utf-8><title>{name}</title><style>{_STYLE}</style><h1>{name}</h1>"
         "<p><code>POST /invocations</code> asks the model: JSON with one of <code>dataframe_split</code>, <code>dataframe_records</code>, "

@@ -36,6 +36,15 @@ def too_full(limit: int) -> Refused:
     )
 
 
+def stuck(seconds: float) -> Refused:
+    """The model works on something for longer than anybody waits."""
+    return Refused(
+        f"the model has been busy with one thing for more than {seconds:g} seconds: start the server anew if it stays so",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="RESOURCE_EXHAUSTED",
+    )
+
+
 def too_late(seconds: float) -> Refused:
     """The model took too long."""
     return Refused(f"the model did not answer within {seconds:g} seconds", status=HTTPStatus.GATEWAY_TIMEOUT, code="DEADLINE_EXCEEDED")

@@ -57,7 +57,7 @@ class Scorer:
         self._jobs: deque[_Job] = deque()
         self._turn = threading.Condition()
         self._stopped = False
-        self._busy = 0
+        self._begun: dict[int, float] = {}  # when each thread that asks the model now began, by its id
         self._lately: deque[float] = deque(maxlen=_LATELY)  # seconds that the model took, the last times
         self.batches: Callable[[int], None] = lambda _size: None
         self._threads = [threading.Thread(target=self._work, name=f"prefect-ledger-scorer-{i}", daemon=True) for i in range(threads)]
@@ -68,6 +68,11 @@ class Scorer:
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._jobs)
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether the model has not answered for so long, in any thread: what is asked now would not be answered."""
+        begun = list(self._begun.values())
+        return len(begun) == len(self._threads) and time.perf_counter() - max(begun) > seconds
 
     def renew(self) -> None:
         """The model is another one: how quick it is has to be seen again."""
@@ -80,7 +85,7 @@ class Scorer:
         something or start a loop.
         """
         lately = self._lately
-        if self._busy or self._jobs or len(lately) < _LATELY or max(lately) >= _QUICK or _length(asked) > _FEW:
+        if self._begun or self._jobs or len(lately) < _LATELY or max(lately) >= _QUICK or _length(asked) > _FEW:
             return None
         predictor = self._current()
         return None if runs_code(predictor) else predictor
@@ -136,14 +141,13 @@ class Scorer:
         jobs = [job for job in batch if not job.dropped]
         if not jobs:
             return
-        self._busy += 1
-        begun = time.perf_counter()
+        begun = self._begun[threading.get_ident()] = time.perf_counter()
         try:
             results = self._answer(jobs, predictor)
         except BaseException as error:  # noqa: BLE001  # this thread answers everybody
             results = [_failed(error)] * len(jobs)
+        del self._begun[threading.get_ident()]
         self._lately.append(time.perf_counter() - begun)
-        self._busy -= 1
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
 
