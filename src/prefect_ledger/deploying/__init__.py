@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
 
+from prefect_ledger import plugins
 from prefect_ledger.deploying.base import Deployment, Target, check_config, check_name
 from prefect_ledger.errors import InvalidValue
 
@@ -37,23 +37,11 @@ def get_target(name: str) -> Target:
         module, _, kind = place.rpartition(".")
         made: Target = getattr(importlib.import_module(f"{__name__}.{module}"), kind)()
         return made
-    if (point := _points().get(name)) is None:
+    if (point := plugins.points(GROUP).get(name)) is None:
         raise InvalidValue(f"no target {name!r:.80}; there are: {', '.join(target_names())}")
-    try:
-        found = point.load()()
-    except Exception as error:  # somebody else's code
-        raise InvalidValue(f"the target {name!r} ({point.value}) cannot be loaded: {type(error).__name__}: {error}") from error
-    if not isinstance(found, Target):
-        raise InvalidValue(f"the target {name!r} ({point.value}) is no Target but a {type(found).__name__}")
-    return found
+    return plugins.made(point, Target)  # type: ignore[type-abstract]  # made by one below it
 
 
 def target_names() -> list[str]:
     """The names of all targets, those of other packages too."""
-    return sorted({*_BUILT_IN, *_points()})
-
-
-def _points() -> dict[str, Any]:
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return sorted({*_BUILT_IN, *plugins.points(GROUP)})

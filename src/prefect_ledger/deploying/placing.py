@@ -8,8 +8,6 @@ from pathlib import Path
 from prefect_ledger.models.manifest import folder_digest
 from prefect_ledger.models.model_file import ModelFile, read
 
-__all__ = ["Placed", "folder_digest", "place"]
-
 
 @dataclass(frozen=True, slots=True)
 class Placed:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
+from prefect_ledger import plugins
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name
+from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved
 from prefect_ledger.models.model_file import FUNCTION, ModelFile
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "Entry", "Flavor", "Predict", "Saved", "choose", "named", "of_file", "parse_request"]
 
@@ -104,26 +108,13 @@ def _find(name: str) -> Flavor | None:
         module, _, kind = place.rpartition(".")
         found: Flavor = getattr(importlib.import_module(f"{__name__}.{module}"), kind)()
         return found
-    return _loaded(name) if name in _points() else None
+    return plugins.made(_points()[name], Flavor) if name in _points() else None  # type: ignore[type-abstract]  # made by one below it
 
 
 @functools.cache
-def _points() -> dict[str, Any]:
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _points() -> Mapping[str, EntryPoint]:
+    return plugins.points(GROUP)
 
 
 def _installed() -> Iterator[Flavor]:
     return (one for name in _points() if name not in _BUILT_IN and (one := _find(name)) is not None)
-
-
-def _loaded(name: str) -> Flavor:
-    point = _points()[name]
-    try:
-        made = point.load()()
-    except Exception as error:  # somebody else's code
-        raise InvalidValue(f"the flavor {name!r} ({point.value}) cannot be loaded: {type(error).__name__}: {error}") from error
-    if not isinstance(made, Flavor):
-        raise InvalidValue(f"the flavor {name!r} ({point.value}) is no Flavor but a {class_name(type(made))}")
-    return made
