@@ -176,11 +176,23 @@ def search_models(
 
 
 def _open(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, Any]]:
+    opened, about, folder = open_copy(ref, trust)
+    if folder is not None:
+        _kept.append(folder)
+    return opened, about
+
+
+def open_copy(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, Any], tempfile.TemporaryDirectory[str] | None]:
+    """The model that ``ref`` means, what is said of it, and the private copy that it may still read from: for the caller to keep so long.
+
+    Raises:
+        As :func:`load_model`; no copy is left then.
+    """
     from prefect_ledger.models.opening import open_folder
 
     meant = parse(os.fspath(ref))
     if meant.kind == "place" and "://" not in meant.text:
-        return open_folder(Path(meant.text), trusted=trust), {"uri": meant.text}
+        return open_folder(Path(meant.text), trusted=trust), {"uri": meant.text}, None
     folder = tempfile.TemporaryDirectory(prefix="prefect-ledger-model-", ignore_cleanup_errors=True)
     try:
         about: dict[str, Any]
@@ -193,10 +205,9 @@ def _open(ref: str | os.PathLike[str], trust: bool) -> tuple[Opened, dict[str, A
         folder.cleanup()
         raise
     if opened.needs_folder:
-        _kept.append(folder)
-    else:
-        folder.cleanup()
-    return opened, about
+        return opened, about, folder
+    folder.cleanup()
+    return opened, about, None
 
 
 def copy_to(ref: str | os.PathLike[str], folder: Path) -> LoggedModel | None:
