@@ -353,3 +353,193 @@ class JournalRow(Row, table=True):
     segment: int = Field(sa_column=_big(nullable=False))
     slot: int = Field(sa_column=_big(nullable=False))
     done: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+
+
+class RegisteredModelRow(Row, table=True):
+    """A name in the registry, whose versions are numbered from 1; ``latest`` is the greatest number that was ever given."""
+
+    __tablename__ = "registered_models"
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    name: str = Field(sa_column=Column(String(250), nullable=False, unique=True))
+    description: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    latest: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    created: int = Field(sa_column=_big(nullable=False))
+    updated: int = Field(sa_column=_big(nullable=False))
+    deleted: int | None = Field(default=None, sa_column=_big())
+
+
+def _model_key() -> Any:
+    return Column(BigInteger, primary_key=True, autoincrement=False)
+
+
+def _version_key() -> Any:
+    return Column(Integer, primary_key=True, autoincrement=False)
+
+
+class ModelVersionRow(Row, table=True):
+    """One version: which logged model it is (its files and their digest never change), and where it stands."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        Index("ix_model_versions_stage", "model_id", "stage", "version"),
+        Index("ix_model_versions_logged", "logged_id"),
+    )
+    model_id: int = Field(sa_column=_model_key())
+    version: int = Field(sa_column=_version_key())
+    logged_id: str = Field(sa_column=Column(String(34), nullable=False))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    digest: str = Field(sa_column=Column(String(64), nullable=False))
+    stage: str = Field(default="none", sa_column=Column(String(16), nullable=False, server_default="none"))
+    description: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    author: str = Field(sa_column=Column(String(250), nullable=False))
+    strength: str = Field(sa_column=Column(String(16), nullable=False))
+    created: int = Field(sa_column=_big(nullable=False))
+    updated: int = Field(sa_column=_big(nullable=False))
+    deleted: int | None = Field(default=None, sa_column=_big())
+
+
+class AliasRow(Row, table=True):
+    __tablename__ = "model_aliases"
+    model_id: int = Field(sa_column=_model_key())
+    alias: str = Field(sa_column=Column(String(250), primary_key=True))
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+
+
+class ModelTagRow(Row, table=True):
+    """A tag of a version; of the model as a whole where ``version`` is 0."""
+
+    __tablename__ = "model_tags"
+    model_id: int = Field(sa_column=_model_key())
+    version: int = Field(sa_column=_version_key())
+    key: str = Field(sa_column=Column(String(250), primary_key=True))
+    value: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ModelNoteRow(Row, table=True):
+    """What somebody wrote about a version: an annotation, or a review with its verdict."""
+
+    __tablename__ = "model_notes"
+    __table_args__ = (Index("ix_model_notes_version", "model_id", "version", "id"),)
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    model_id: int = Field(sa_column=_big(nullable=False))
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    author: str = Field(sa_column=Column(String(250), nullable=False))
+    strength: str = Field(sa_column=Column(String(16), nullable=False))
+    verdict: str = Field(default="", sa_column=Column(String(16), nullable=False, server_default=""))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class WishRow(Row, table=True):
+    """A logged model that is to be registered: said by whoever logged it, done by whoever may write the registry."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (Index("ix_registrations_open", "version", "at"),)
+    logged_id: str = Field(sa_column=Column(String(34), primary_key=True))
+    name: str = Field(sa_column=Column(String(250), nullable=False))
+    author: str = Field(sa_column=Column(String(250), nullable=False))
+    strength: str = Field(sa_column=Column(String(16), nullable=False))
+    how: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    at: int = Field(sa_column=_big(nullable=False))
+    version: int | None = Field(default=None, sa_column=Column(Integer))  # what it became; 0: refused
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+
+
+class PolicyRow(Row, table=True):
+    __tablename__ = "policies"
+    version: int = Field(sa_column=_version_key())
+    digest: str = Field(sa_column=Column(String(64), nullable=False))
+    content: str = Field(sa_column=Column(Text, nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    author: str = Field(sa_column=Column(String(250), nullable=False))
+
+
+class EvidenceRow(Row, table=True):
+    """On what a request was judged: its JSON, by digest; its arrays stand in the artifact store under their own."""
+
+    __tablename__ = "evidences"
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    content: str = Field(sa_column=Column(Text, nullable=False))
+    arrays: str = Field(default="", sa_column=Column(String(64), nullable=False, server_default=""))
+    uri: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+
+
+class RequestRow(Row, table=True):
+    """Somebody asks that a version go to a stage."""
+
+    __tablename__ = "transition_requests"
+    __table_args__ = (
+        Index("ix_transition_requests_model", "model_id", "version", "id"),
+        Index("ix_transition_requests_state", "state", "id"),
+    )
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    model_id: int = Field(sa_column=_big(nullable=False))
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+    stage: str = Field(sa_column=Column(String(16), nullable=False))
+    champion: int | None = Field(default=None, sa_column=Column(Integer))
+    state: str = Field(default="open", sa_column=Column(String(16), nullable=False, server_default="open"))
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    requester: str = Field(sa_column=Column(String(250), nullable=False))
+    strength: str = Field(sa_column=Column(String(16), nullable=False))
+    why: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    evidence: str = Field(sa_column=Column(String(64), nullable=False))
+    standing: str = Field(sa_column=Column(Text, nullable=False))  # what the ledger said of both sides, by name of the fact
+    report: str = Field(sa_column=Column(Text, nullable=False))
+    passed: int = Field(sa_column=Column(Integer, nullable=False))
+    policy: int = Field(sa_column=Column(Integer, nullable=False))
+    rule: str = Field(sa_column=Column(Text, nullable=False))
+    opened: int = Field(sa_column=_big(nullable=False))
+    expires: int = Field(sa_column=_big(nullable=False))
+    closed: int | None = Field(default=None, sa_column=_big())
+
+
+class VoteRow(Row, table=True):
+    __tablename__ = "request_votes"
+    request_id: int = Field(sa_column=_model_key())
+    number: int = Field(sa_column=_version_key())
+    voter: str = Field(sa_column=Column(String(250), nullable=False))
+    strength: str = Field(sa_column=Column(String(16), nullable=False))
+    how: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    approve: int = Field(sa_column=Column(Integer, nullable=False))
+    comment: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    evidence: str = Field(sa_column=Column(String(64), nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+
+
+class AuditRow(Row, table=True):
+    """One change of the registry. ``hash`` is that of the previous row's and of ``content``, which says all; the columns are to find it by."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_model", "model_id", "version", "seq"),)
+    seq: int = Field(sa_column=_model_key())
+    at: int = Field(sa_column=_big(nullable=False))
+    action: str = Field(sa_column=Column(String(32), nullable=False))
+    model_id: int | None = Field(default=None, sa_column=_big())
+    version: int | None = Field(default=None, sa_column=Column(Integer))
+    actor: str = Field(sa_column=Column(String(250), nullable=False))
+    strength: str = Field(sa_column=Column(String(16), nullable=False))
+    evidence: str = Field(default="", sa_column=Column(String(64), nullable=False, server_default=""))
+    content: str = Field(sa_column=Column(Text, nullable=False))
+    hash: str = Field(sa_column=Column(String(64), nullable=False))
+
+
+class AuditHeadRow(Row, table=True):
+    """The end of the chain: one row, which everyone who changes the registry holds while doing so."""
+
+    __tablename__ = "audit_head"
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    seq: int = Field(sa_column=_big(nullable=False))
+    hash: str = Field(sa_column=Column(String(64), nullable=False))
+
+
+class OutboxRow(Row, table=True):
+    """An event that is to be sent about a change: written with it, sent after it, at least once."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_sent", "sent", "seq"),)
+    seq: int = Field(sa_column=_model_key())
+    name: str = Field(sa_column=Column(String(64), nullable=False))
+    payload: str = Field(sa_column=Column(Text, nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    sent: int | None = Field(default=None, sa_column=_big())
