@@ -107,6 +107,45 @@ class ModelNotFound(NotFound):
     """No model is meant by this reference."""
 
 
+# --- the registry ------------------------------------------------------------------------------------------------
+
+
+class RegisteredModelNotFound(ModelNotFound):
+    """The registry has no model of this name; the message offers near ones."""
+
+
+class VersionNotFound(ModelNotFound):
+    """The registered model has no such version, or none in this stage or under this alias."""
+
+
+class RequestNotFound(NotFound):
+    """There is no request of this number."""
+
+
+class EvidenceNotFound(NotFound):
+    """There is no evidence of this digest."""
+
+
+class RegisteredModelExists(LedgerError, ValueError):
+    """A registered model (perhaps a deleted one) has this name already."""
+
+
+class RegistryConflict(LedgerError, RuntimeError):
+    """Somebody else changed the registry meanwhile, so that what was asked no longer fits; nothing was changed. Look, then ask again."""
+
+
+class TransitionRefused(LedgerError, PermissionError):
+    """A gate, a missing approval or a policy does not allow this change; nothing was changed. The message says what is missing."""
+
+
+class VoteRefused(LedgerError, PermissionError):
+    """This approval or rejection does not count, and was not recorded; the message says why."""
+
+
+class EvidenceCorrupt(LedgerError):
+    """Recorded evidence does not have its digest, or does not read as evidence."""
+
+
 # --- scoring -----------------------------------------------------------------------------------------------------
 
 

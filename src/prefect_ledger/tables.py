@@ -508,7 +508,7 @@ class VoteRow(Row, table=True):
 
 
 class AuditRow(Row, table=True):
-    """One change of the registry. ``hash`` is that of the previous row's and of ``content``, which says all; the columns are to find it by."""
+    """One change of the registry. ``hash`` covers the previous row's and ``content``, which says all; the columns are to find it by."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_model", "model_id", "version", "seq"),)

@@ -1,0 +1,96 @@
+"""Floor 1. The audit log as a chain: each row's hash covers its whole text and the hash of the row before it. Pure.
+
+A chain of hashes is old craft (Haber and Stornetta, "How to time-stamp a digital document", Journal of Cryptology 3, 1991): whoever knows
+its head can tell that no row before it was changed, removed or put in. Whoever can rewrite every row and the head too can forge the whole,
+so a head that is to prove something is kept where the database's owner does not reach.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GENESIS = "0" * 64  # the hash before the first row
+COLUMNS = ("seq", "at", "action", "model_id", "version", "actor", "strength", "evidence")  # of the text, which a row also has as columns
+
+
+def canonical(fields: Mapping[str, Any]) -> str:
+    """One text for the same fields, in whatever order they come.
+
+    Example:
+        >>> canonical({"b": 1, "a": "é"})
+        '{"a":"é","b":1}'
+    """
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def link(previous: str, content: str) -> str:
+    """The hash of a row: sha256 (hex) of the previous row's hash, a line break and its text."""
+    return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What walking the chain found. ``broken`` is the number of the first row that does not hold, None when all do."""
+
+    rows: int
+    head: str
+    broken: int | None = None
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row holds."""
+        return self.broken is None
+
+
+def verify(rows: Iterable[tuple[Any, ...]], seq: int, head: str, anchor: str = "") -> Verified:
+    """Walk all rows, in order, from the first to the head.
+
+    Args:
+        rows: :data:`COLUMNS`, then content and hash.
+        seq: the number of the last row.
+        head: its hash, as the head says.
+        anchor: a hash that some row must have: one that was kept elsewhere.
+    """
+    previous, number, met = GENESIS, 0, anchor in ("", GENESIS)
+    for broken, reason, found in _walked(rows):
+        if reason:
+            return Verified(number, previous, broken, reason)
+        previous, number, met = found, broken, met or found == anchor
+    if (number, previous) != (seq, head):
+        if number > seq:
+            return Verified(number, previous, seq + 1, f"row {seq + 1} is beyond the head, which says that the last row is {seq}")
+        if number < seq:
+            return Verified(number, previous, number + 1, f"row {number + 1} is missing: the head says that the last row is {seq}")
+        return Verified(number, previous, number, f"the head says that row {number} has the hash {head}, it has {previous}")
+    if not met:
+        return Verified(number, previous, 1, f"no row has the hash {anchor} that was kept: the chain was written anew")
+    return Verified(number, previous)
+
+
+def _walked(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str]]:
+    """For each row its number, what is wrong with it, and its hash."""
+    previous, loads, sha256, width = GENESIS, json.loads, hashlib.sha256, len(COLUMNS)
+    for expected, row in enumerate(rows, 1):
+        content, found = row[width], row[width + 1]
+        if row[0] != expected:
+            lost = f"row {expected} is missing" if row[0] > expected else f"row {row[0]} is there twice"
+            yield expected, lost, ""
+            return
+        if sha256(f"{previous}\n{content}".encode("utf-8", "surrogatepass")).hexdigest() != found:
+            yield expected, f"row {expected} was changed, or one before it: its hash is not that of its text", ""
+            return
+        try:
+            text = loads(content)
+            same = tuple([text[name] for name in COLUMNS]) == row[:width]
+        except (ValueError, TypeError, KeyError):
+            same = False
+        if not same:
+            yield expected, f"row {expected} was changed: its columns are not what its text says", ""
+            return
+        previous = found
+        yield expected, "", found

@@ -1,0 +1,126 @@
+"""Floor 0. What the registry knows about, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, get_args
+
+from prefect_ledger.errors import InvalidName
+from prefect_ledger.identities import Identity
+
+Stage: TypeAlias = Literal["none", "staging", "production", "archived"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def check_stage(stage: object) -> Stage:
+    """``stage`` if it is one.
+
+    Raises:
+        InvalidName: otherwise.
+    """
+    for one in STAGES:
+        if one == stage:
+            return one
+    raise InvalidName(f"a stage is one of {', '.join(STAGES)}, not {stage!r:.80}")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A name in the registry. ``aliases`` and ``stages`` say which version each means now: of a stage, the highest one in it."""
+
+    name: str
+    description: str = ""
+    latest: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deleted_at: datetime | None = None
+    aliases: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
+    stages: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
+    tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version of a registered model. ``logged_id`` is the logged model it is, ``digest`` that of the list of its files."""
+
+    name: str
+    version: int
+    stage: Stage
+    logged_id: str
+    run_id: str
+    digest: str
+    author: Identity
+    description: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deleted_at: datetime | None = None
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+    @property
+    def uri(self) -> str:
+        """The reference that means this version and no other."""
+        return f"models:/{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote about a version; a review has a ``verdict``: "approve", "reject" or "comment"."""
+
+    author: Identity
+    text: str
+    verdict: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the audit log: what was changed, from what to what, by whom, why, and on what evidence.
+
+    ``hash`` covers ``content``, the row's canonical text, and the hash of the row before it.
+    """
+
+    seq: int
+    at: datetime
+    action: str
+    name: str
+    version: int | None
+    by: Identity
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    why: str = ""
+    evidence: str = ""
+    hash: str = ""
+    content: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRequest:
+    """Somebody asks that a version go to a stage; ``report`` is what its gates said of ``evidence``.
+
+    ``state`` is "open", "done", "rejected", "withdrawn", "expired" or "void"; ``reason`` says why it ended.
+    """
+
+    id: int
+    name: str
+    version: int
+    stage: Stage
+    state: str
+    requester: Identity
+    champion: int | None
+    evidence: str
+    passed: bool
+    report: Mapping[str, Any]
+    policy: int
+    opened_at: datetime
+    expires_at: datetime
+    why: str = ""
+    reason: str = ""
+    closed_at: datetime | None = None
+    votes: tuple[Mapping[str, Any], ...] = ()
+    standing: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    rule: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)

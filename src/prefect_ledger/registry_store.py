@@ -1,0 +1,237 @@
+"""Floor 3. Writes the registry: each change with the row of the audit log that tells of it, under the head of the chain.
+
+Functions take the held end of the chain (``audit_store.hold``), whose transaction they write in and never commit. They keep what must
+always hold: versions are numbered from 1 and never given twice, a version's content never changes, an alias moves only from where the
+caller saw it. Who may do what, and on which evidence, is decided above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.audit_store import Chain
+from prefect_ledger.database import execute, rows
+from prefect_ledger.errors import RegisteredModelExists, RegistryConflict, TransitionRefused
+from prefect_ledger.queries.registered import Known, any_version, known
+
+if TYPE_CHECKING:
+    from prefect_ledger.entities import LoggedModel
+    from prefect_ledger.identities import Identity
+    from prefect_ledger.registered import ModelVersion, Stage
+
+
+class _Anything:
+    """An alias may be anywhere."""
+
+    def __repr__(self) -> str:
+        return "ANYWHERE"
+
+
+ANYWHERE: Any = _Anything()
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+def ensure(chain: Chain, name: str, by: Identity, why: str = "") -> Known:
+    """The model of this name; made when it is new.
+
+    Raises:
+        RegisteredModelNotFound: it is deleted.
+    """
+    if not rows(chain.tx, "SELECT 1 FROM registered_models WHERE name = ?", [name]):
+        return create(chain, name, by, why=why)
+    return known(chain.tx, name)
+
+
+def create(chain: Chain, name: str, by: Identity, *, description: str = "", why: str = "") -> Known:
+    """A new registered model.
+
+    Raises:
+        RegisteredModelExists: the name is taken, perhaps by a deleted one.
+    """
+    _check_free(chain, name)
+    text = "INSERT INTO registered_models (name, description, created, updated) VALUES (?, ?, ?, ?)"
+    execute(chain.tx, text, [name, description, chain.now, chain.now])
+    row = known(chain.tx, name)
+    chain.append("model.created", by, model=row[:2], after={"name": name, "description": description}, why=why)
+    return row
+
+
+def rename(chain: Chain, row: Known, name: str, by: Identity, why: str = "") -> None:
+    """Give a model another name; its versions, aliases and history stay with it.
+
+    Raises:
+        RegisteredModelExists: the name is taken, perhaps by a deleted one.
+    """
+    if name == row.name:
+        return
+    _check_free(chain, name)
+    execute(chain.tx, "UPDATE registered_models SET name = ?, updated = ? WHERE id = ?", [name, chain.now, row.id])
+    chain.append("model.renamed", by, model=(row.id, name), before={"name": row.name}, after={"name": name}, why=why)
+
+
+def set_deleted(chain: Chain, row: Known, deleted: bool, by: Identity, why: str = "") -> None:
+    """Mark a model as deleted, or take that back; nothing is lost, and the name stays taken. A second time does nothing."""
+    if (row.deleted is not None) == deleted:
+        return
+    at = chain.now if deleted else None
+    execute(chain.tx, "UPDATE registered_models SET deleted = ?, updated = ? WHERE id = ?", [at, chain.now, row.id])
+    chain.append("model.deleted" if deleted else "model.restored", by, model=row[:2], why=why)
+
+
+def _check_free(chain: Chain, name: str) -> None:
+    if found := rows(chain.tx, "SELECT deleted FROM registered_models WHERE name = ?", [name]):
+        what, then = ("a deleted", f"registry.restore_model({name!r}) brings it back") if found[0][0] else ("a", "take another name")
+        raise RegisteredModelExists(f"there is {what} registered model {name!r}; {then}")
+
+
+# --- versions --------------------------------------------------------------------------------------------------------
+
+
+def add_version(chain: Chain, row: Known, logged: LoggedModel, by: Identity, *, description: str = "", why: str = "") -> int:
+    """A version that is this logged model; returns its number. A logged model that is a version already stays that one."""
+    text = "SELECT version FROM model_versions WHERE model_id = ? AND logged_id = ? AND deleted IS NULL"
+    if found := rows(chain.tx, text, [row.id, logged.id]):
+        return int(found[0][0])
+    execute(chain.tx, "UPDATE registered_models SET latest = latest + 1, updated = ? WHERE id = ?", [chain.now, row.id])
+    number = int(rows(chain.tx, "SELECT latest FROM registered_models WHERE id = ?", [row.id])[0][0])
+    execute(
+        chain.tx,
+        """INSERT INTO model_versions (model_id, version, logged_id, run_id, digest, description, author, strength, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [row.id, number, logged.id, logged.run_id, logged.digest, description, by.name, by.strength.value, chain.now, chain.now],
+    )
+    after = {"logged_id": logged.id, "run_id": logged.run_id, "digest": logged.digest, "stage": "none", "description": description}
+    chain.append("version.registered", by, model=row[:2], version=number, after=after, why=why)
+    return number
+
+
+def move(
+    chain: Chain, row: Known, number: int, stage: Stage, by: Identity, *, archive: bool, why: str = "", evidence: str = "", how: str = ""
+) -> list[int]:
+    """Move a version to a stage, and with ``archive`` those that were in it to the archive; returns these. Where it is already: nothing.
+
+    ``how`` is the kind of the move, said in the audit row: the number of a request, or that the rules were passed over.
+    """
+    one = any_version(chain.tx, row, number)
+    _check_live(one)
+    if one.stage == stage:
+        return []
+    gone: list[int] = []
+    if archive and stage not in ("none", "archived"):
+        text = "SELECT version FROM model_versions WHERE model_id = ? AND stage = ? AND deleted IS NULL ORDER BY version"
+        gone = [found[0] for found in rows(chain.tx, text, [row.id, stage])]
+    for other in gone:
+        _set(chain, row, other, stage="archived")
+        said = {"stage": "archived", "for": number}
+        chain.append("version.moved", by, model=row[:2], version=other, before={"stage": stage}, after=said, why=why, evidence=evidence)
+    _set(chain, row, number, stage=stage)
+    after: dict[str, Any] = {"stage": stage} | ({"how": how} if how else {})
+    chain.append("version.moved", by, model=row[:2], version=number, before={"stage": one.stage}, after=after, why=why, evidence=evidence)
+    return gone
+
+
+def describe(chain: Chain, row: Known, number: int | None, text: str, by: Identity, why: str = "") -> None:
+    """Set the description of a version; of the model as a whole where ``number`` is None."""
+    if number is None:
+        before = row.description
+        execute(chain.tx, "UPDATE registered_models SET description = ?, updated = ? WHERE id = ?", [text, chain.now, row.id])
+    else:
+        one = any_version(chain.tx, row, number)
+        _check_live(one)
+        before = one.description
+        _set(chain, row, number, description=text)
+    if before != text:
+        said = ({"description": before}, {"description": text})
+        chain.append("described", by, model=row[:2], version=number, before=said[0], after=said[1], why=why)
+
+
+def set_tags(chain: Chain, row: Known, number: int, tags: Mapping[str, str | None], by: Identity, why: str = "") -> None:
+    """Set tags of a version (of the model: 0); None removes one."""
+    if number:
+        _check_live(any_version(chain.tx, row, number))
+    text = "SELECT key, value FROM model_tags WHERE model_id = ? AND version = ?"
+    there = dict(rows(chain.tx, text, [row.id, number]))
+    changed = {key: value for key, value in tags.items() if there.get(key) != value}
+    for key, value in sorted(changed.items()):
+        if value is None:
+            execute(chain.tx, "DELETE FROM model_tags WHERE model_id = ? AND version = ? AND key = ?", [row.id, number, key])
+            continue
+        text = """INSERT INTO model_tags (model_id, version, key, value) VALUES (?, ?, ?, ?)
+                  ON CONFLICT (model_id, version, key) DO UPDATE SET value = excluded.value"""
+        execute(chain.tx, text, [row.id, number, key, value])
+    if changed:
+        before = {key: there.get(key) for key in changed}
+        chain.append("tagged", by, model=row[:2], version=number or None, before=before, after=changed, why=why)
+
+
+def annotate(chain: Chain, row: Known, number: int, said: str, by: Identity, verdict: str = "") -> None:
+    """Add an annotation or a review to a version."""
+    _check_live(any_version(chain.tx, row, number))
+    text = "INSERT INTO model_notes (model_id, version, at, author, strength, verdict, text) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    execute(chain.tx, text, [row.id, number, chain.now, by.name, by.strength.value, verdict, said])
+    chain.append("reviewed" if verdict else "annotated", by, model=row[:2], version=number, after={"text": said, "verdict": verdict})
+
+
+def set_version_deleted(chain: Chain, row: Known, number: int, deleted: bool, by: Identity, why: str = "") -> None:
+    """Mark a version as deleted, or take that back. Its number is never given again. A second time does nothing.
+
+    Raises:
+        TransitionRefused: it stands in production, or an alias leads to it.
+    """
+    one = any_version(chain.tx, row, number)
+    if (one.deleted_at is not None) == deleted:
+        return
+    if deleted and (one.stage == "production" or one.aliases):
+        where = "stands in production" if one.stage == "production" else f"is @{one.aliases[0]}"
+        raise TransitionRefused(f"version {number} of {row.name!r} {where}: move that elsewhere first, then delete the version")
+    at = chain.now if deleted else None
+    execute(chain.tx, "UPDATE model_versions SET deleted = ? WHERE model_id = ? AND version = ?", [at, row.id, number])
+    stage = {"stage": one.stage}
+    chain.append(
+        "version.deleted" if deleted else "version.restored", by, model=row[:2], version=number, before=stage, after=stage, why=why
+    )
+
+
+def _set(chain: Chain, row: Known, number: int, **column: str) -> None:
+    ((name, value),) = column.items()
+    text = f"UPDATE model_versions SET {name} = ?, updated = ? WHERE model_id = ? AND version = ?"
+    execute(chain.tx, text, [value, chain.now, row.id, number])
+
+
+def _check_live(one: ModelVersion) -> None:
+    if one.deleted_at is not None:
+        raise RegistryConflict(f"version {one.version} of {one.name!r} is deleted: registry.restore_version({one.name!r}, {one.version})")
+
+
+# --- aliases ---------------------------------------------------------------------------------------------------------
+
+
+def set_alias(
+    chain: Chain, row: Known, alias: str, number: int | None, by: Identity, *, expected: int | None = ANYWHERE, why: str = ""
+) -> int | None:
+    """Let an alias mean a version (None: take it away); returns what it meant before.
+
+    Raises:
+        RegistryConflict: it is not where ``expected`` says that it was seen (None: nowhere). VersionNotFound.
+    """
+    found = rows(chain.tx, "SELECT version FROM model_aliases WHERE model_id = ? AND alias = ?", [row.id, alias])
+    before = int(found[0][0]) if found else None
+    if expected is not ANYWHERE and before != expected:
+        now, seen = (f"version {one}" if one is not None else "no version" for one in (before, expected))
+        raise RegistryConflict(f"@{alias} of {row.name!r} means {now} now, not {seen}: somebody moved it meanwhile; nothing was changed")
+    if number is not None:
+        _check_live(any_version(chain.tx, row, number))
+    if before == number:
+        return before
+    if number is None:
+        execute(chain.tx, "DELETE FROM model_aliases WHERE model_id = ? AND alias = ?", [row.id, alias])
+    else:
+        text = """INSERT INTO model_aliases (model_id, alias, version, at) VALUES (?, ?, ?, ?)
+                  ON CONFLICT (model_id, alias) DO UPDATE SET version = excluded.version, at = excluded.at"""
+        execute(chain.tx, text, [row.id, alias, number, chain.now])
+    said = ({"alias": alias, "version": before}, {"alias": alias, "version": number})
+    chain.append("alias.moved", by, model=row[:2], version=number if number is not None else before, before=said[0], after=said[1], why=why)
+    return before
