@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,7 +35,7 @@ class Identity:
     """A person or machine: ``name`` tells it from others, ``how`` says in words what the strength rests on.
 
     Raises:
-        InvalidValue: no name, or one that is longer than 250 characters or has line breaks.
+        InvalidValue: no name, or one that is longer than 250 characters, or has line breaks or characters that nobody sees.
     """
 
     name: str
@@ -42,6 +43,53 @@ class Identity:
     how: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > 250 or not self.name.isprintable():
+        name: object = self.name
+        if not isinstance(name, str) or not self.name.strip() or len(self.name) > 250 or not self.name.isprintable():
             raise InvalidValue(f"an identity has a name of 1 to 250 printable characters, not {self.name!r:.80}")
-        object.__setattr__(self, "strength", Strength(self.strength))
+        if unseen := next((c for c in self.name if ord(c) in _UNSEEN), ""):
+            raise InvalidValue(f"the name {self.name!a:.80} has a character that nobody sees (U+{ord(unseen):04X}): leave it out")
+        try:
+            object.__setattr__(self, "strength", Strength(self.strength))
+        except ValueError:
+            known = ", ".join(Strength)
+            raise InvalidValue(f"a strength is one of {known}, not {self.strength!r:.80}") from None
+
+    @property
+    def person(self) -> str:
+        """The name as it is compared: "Alice " is nobody else than "alice".
+
+        Example:
+            >>> Identity("Alice ").person == Identity("alice").person
+            True
+        """
+        return person(self.name)
+
+
+def person(name: str) -> str:
+    """``name`` as names are compared: without case, outer spaces and the two ways to write an accent (Unicode NFC).
+
+    Letters of another script that look alike stay other letters, and so other people.
+
+    Example:
+        >>> person(" Zoe\u0308 ") == person("ZO\u00cb")
+        True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name.strip()).casefold())
+
+
+# Printable in Python's eyes and yet drawn as nothing or as a space: fillers, joiners, selectors of variants.
+_UNSEEN = frozenset(
+    [
+        0x034F,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        0x2800,
+        0x3164,
+        0xFFA0,
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    ]
+)
