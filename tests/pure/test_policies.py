@@ -17,6 +17,7 @@ from prefect_ledger.policies import DEFAULT, STAGES, Policy, Rule, duration, dur
 
 LAW = settings(max_examples=150, deadline=None)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1Z9wv0m5T4yQ2vH0v8oV8c1vNfJ3mJ5c0x1t2u3v4w"
+OTHER = KEY.replace("3v4w", "3v5w")
 WHOLE = """
 [[rule]]
 model = "churn*"
@@ -150,10 +151,13 @@ def test_a_rule_that_cannot_hold_is_refused_with_its_number(line: str, message: 
         ("signers = 1", "signers is a table of names and public keys, not 1"),
         ("[signers]\n'al,ice' = 'x'", "a signer's name has letters, digits and . _ @ + -"),
         ("[signers]\n'*' = 'x'", "a signer's name has letters, digits and . _ @ + -"),
+        (f"[signers]\nalice = '{KEY}'\nbob = '{KEY} b'", "signers gives one key to two people, alice and bob"),
+        (f"[signers]\nalice = '{KEY.replace('ed25519', 'rsa')}'", "signer alice has a public key such as"),
+        (f"[signers]\nalice = '{KEY[:-4]}'", "signer alice has a public key such as"),
         ("[signers]\nalice = 'ssh-dss AAAA'", "signer alice has a public key such as 'ssh-ed25519 AAAA…'"),
         (f"[signers]\nalice = ['{KEY}\\nbob {KEY}']", "signer alice has a public key"),
         (f"[signers]\nalice = 'cert-authority {KEY}'", "signer alice has a public key"),
-        (f"[signers]\nalice = '{KEY}'\nAlice = '{KEY}'", "signers names one person twice: alice, Alice"),
+        (f"[signers]\nalice = '{KEY}'\nAlice = '{KEY}'", "signers names one person twice, alice and Alice"),
     ],
 )
 def test_a_text_that_is_no_policy_is_refused(text: str, message: str) -> None:
@@ -217,7 +221,9 @@ rules = st.builds(
     break_glass=st.lists(texts, max_size=2).map(tuple),
 )
 policies = st.builds(
-    Policy, st.lists(rules, max_size=4).map(tuple), st.dictionaries(st.sampled_from(["alice", "bob@example.org"]), st.just((KEY,)))
+    Policy,
+    st.lists(rules, max_size=4).map(tuple),
+    st.sampled_from([{}, {"alice": (KEY, f"{OTHER} laptop")}, {"b@example.org": (OTHER,), "alice": (KEY,)}]),
 )
 
 

@@ -7,7 +7,7 @@ from prefect_ledger.policies.policy import DEFAULT, Policy
 from prefect_ledger.policies.reading import read_policy
 from prefect_ledger.policies.rules import STAGES, Rule
 from prefect_ledger.policies.standing import Standing, deadline, refusal, standing
-from prefect_ledger.policies.votes import Asked, Vote
+from prefect_ledger.policies.votes import Asked, Vote, statement
 
 __all__ = [
     "DEFAULT",
@@ -24,4 +24,5 @@ __all__ = [
     "read_policy",
     "refusal",
     "standing",
+    "statement",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from prefect_ledger.errors import InvalidValue
@@ -35,3 +36,15 @@ class Asked:
     opened: int
     evidence: str = ""
     withdrawn: bool = False
+
+
+def statement(verb: str, **facts: str | int | bool) -> bytes:
+    """What somebody signs who approves, rejects or asks: the bytes that say all of it, the same for the same facts in any order.
+
+    Name in the facts whatever the signature must not be carried over to: the request, the digests of evidence and policy.
+
+    Example:
+        >>> statement("approve", request="r-1", evidence="ab12")
+        b'{"evidence":"ab12","prefect-ledger":"approve","request":"r-1"}'
+    """
+    return json.dumps({**facts, "prefect-ledger": verb}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,1 @@
+"""The registry: models, versions, stages, aliases, who agreed and on what evidence."""
