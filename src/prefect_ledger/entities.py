@@ -44,6 +44,11 @@ def to_datetime(micros: int | None) -> datetime | None:
     return None if micros is None else _EPOCH + timedelta(microseconds=micros)
 
 
+def to_micros(at: datetime) -> int:
+    """The microseconds since 1970 of an aware datetime, exact."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """A named set of runs. ``id`` 0 is "Default"."""

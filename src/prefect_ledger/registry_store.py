@@ -91,7 +91,15 @@ def _check_free(chain: Chain, name: str) -> None:
 
 
 def add_version(chain: Chain, row: Known, logged: LoggedModel, by: Identity, *, description: str = "", why: str = "") -> int:
-    """A version that is this logged model; returns its number. A logged model that is a version already stays that one."""
+    """A version that is this logged model; returns its number. A logged model that is a version already stays that one.
+
+    Raises:
+        RegistryConflict: its run is deleted.
+    """
+    lock = " FOR UPDATE" if chain.tx.dialect.name == "postgresql" else ""  # so that gc does not take it meanwhile
+    found = rows(chain.tx, f"SELECT lifecycle FROM runs WHERE id = ?{lock}", [logged.run_id])
+    if not found or found[0][0] != "active":
+        raise RegistryConflict(f"run {logged.run_id}, which logged the model, is deleted: restore_runs({logged.run_id!r}) first")
     text = "SELECT version FROM model_versions WHERE model_id = ? AND logged_id = ? AND deleted IS NULL"
     if found := rows(chain.tx, text, [row.id, logged.id]):
         return int(found[0][0])

@@ -89,7 +89,8 @@ def _lifecycles(tx: sa.Connection, runs: Sequence[str]) -> dict[str, str]:
 def doomed(tx: sa.Connection, before: int, own: Mapping[int, int], silent: int) -> list[Doomed]:
     """Runs deleted at ``before`` or earlier (``own``: another moment for the runs of an experiment) and not heard of since ``silent``.
 
-    A run whose artifacts an active run shows as its own, because a task's result came from the cache, stays.
+    A run whose artifacts an active run shows as its own, because a task's result came from the cache, stays, and so does one whose model
+    is a version in the registry: what was in production can be shown for ever.
     """
     text = """SELECT r.id, r.name, r.experiment_id, COALESCE(e.name, ''), r.deleted, r.seen, r.lifecycle, r.artifact_uri
               FROM runs r LEFT JOIN experiments e ON e.id = r.experiment_id
@@ -125,14 +126,15 @@ def own_retention(tx: sa.Connection) -> dict[int, float]:
 def condemn(tx: sa.Connection, run: Doomed) -> bool:
     """Take away what ``run`` has but its row; False when it was restored or heard of meanwhile, and then nothing is touched."""
     if run.deleted is not None:
-        text = "UPDATE runs SET lifecycle = ? WHERE id = ? AND lifecycle = 'deleted' AND deleted = ? AND seen = ?"
+        text = """UPDATE runs SET lifecycle = ? WHERE id = ? AND lifecycle = 'deleted' AND deleted = ? AND seen = ?
+                  AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.run_id = runs.id)"""
         if execute(tx, text, [ERASING, run.id, run.deleted, run.seen]).rowcount != 1:
             return False
     elif not rows(tx, "SELECT 1 FROM runs WHERE id = ? AND lifecycle = ?", [run.id, ERASING]):
         return False
     execute(tx, "DELETE FROM chunks WHERE series_id IN (SELECT id FROM series WHERE run_id = ?)", [run.id])
     for table in METADATA.sorted_tables:
-        if "run_id" in table.columns and table.name != "artifacts":
+        if "run_id" in table.columns and table.name not in ("artifacts", "model_versions"):
             execute(tx, f"DELETE FROM {table.name} WHERE run_id = ?", [run.id])
     return True
 
@@ -177,9 +179,8 @@ def known(tx: sa.Connection, runs: Sequence[str]) -> dict[str, Known]:
 
 
 def _needed(tx: sa.Connection) -> set[str]:
-    if "cache_links" not in METADATA.tables:
-        return set()
-    text = "SELECT DISTINCT l.source_run_id FROM cache_links l JOIN runs r ON r.id = l.run_id WHERE r.lifecycle = 'active'"
+    text = """SELECT l.source_run_id FROM cache_links l JOIN runs r ON r.id = l.run_id WHERE r.lifecycle = 'active'
+              UNION SELECT run_id FROM model_versions"""
     return {row[0] for row in rows(tx, text)}
 
 

@@ -101,10 +101,25 @@ def read(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], Sides]
     return (_read_whole if tx.dialect.name == "postgresql" else _read_each)(tx, ids)
 
 
-def runs(tx: sa.Connection, ids: Sequence[str], reader: RunReader) -> list[Run]:
+def runs(tx: sa.Connection, ids: Sequence[str], reader: RunReader | None) -> list[Run]:
     """Whole runs, in the order of ``ids``."""
     found, (params, metrics, tags) = read(tx, ids)
     return [_run(f, params[f.id], metrics[f.id], tags[f.id], reader) for f in found]
+
+
+def facts(tx: sa.Connection, run: str) -> dict[str, Any]:
+    """The surroundings recorded at the start of a run, and under "packages" what was installed."""
+    text = "SELECT r.facts, p.content FROM runs r LEFT JOIN packages p ON p.digest = r.packages WHERE r.id = ?"
+    for said, packages in rows(tx, text, [run]):
+        return {**json.loads(said), **({"packages": json.loads(packages)} if packages else {})}
+    return {}
+
+
+def dataset_uses(tx: sa.Connection, run: str) -> list[tuple[str, str, str]]:
+    """Name, digest and context of the data that the last attempt of a run used."""
+    text = """SELECT u.name, u.digest, u.context FROM dataset_uses u JOIN runs r ON r.id = u.run_id AND r.attempt = u.attempt
+              WHERE u.run_id = ? ORDER BY u.name, u.digest, u.context"""
+    return [(name, digest, context) for name, digest, context in rows(tx, text, [run])]
 
 
 def _read_whole(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], Sides]:
@@ -139,7 +154,7 @@ def _read_each(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], 
     return found, Sides(params, metrics, tags)
 
 
-def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], tags: dict[str, str], reader: RunReader) -> Run:
+def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], tags: dict[str, str], reader: RunReader | None) -> Run:
     return Run(
         id=fields.id,
         name=fields.name,

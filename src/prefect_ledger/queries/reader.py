@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger import names
 from prefect_ledger.database import Database, rows
 from prefect_ledger.entities import Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Summary, TaskRun, to_datetime
-from prefect_ledger.errors import ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
+from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
 from prefect_ledger.events import clean
-from prefect_ledger.queries import details, frames, links, models, search
+from prefect_ledger.queries import details, frames, links, models, registered, search
 from prefect_ledger.queries.page import Page
 from prefect_ledger.usage import Prices
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from prefect_ledger.registered import ModelVersion
     from prefect_ledger.series import Series
     from prefect_ledger.usage import Usage
 
@@ -156,6 +157,20 @@ class Reader:
             raise ModelNotFound(f"no model has the id {model_id!r}; run.models lists those of a run")
         return found
 
+    def version(self, name: str, selector: str | int) -> tuple[ModelVersion, LoggedModel]:
+        """The version that ``selector`` (a number, ``@alias``, a stage, "latest") means of a registered model, and the logged model it is.
+
+        Raises:
+            RegisteredModelNotFound, VersionNotFound. ArtifactCorrupt: what is said of the logged model is not what was registered.
+        """
+        with self._read() as tx:
+            found = registered.version(tx, name, selector)
+            logged = models.by_id(tx, found.logged_id)
+        if logged is None or logged.digest != found.digest:
+            told = "is gone" if logged is None else f"has the digest {logged.digest}, registered was {found.digest}"
+            raise ArtifactCorrupt(f"version {found.version} of {name!r}: its logged model {found.logged_id} {told}")
+        return found, logged
+
     def models(self, run_id: str) -> list[LoggedModel]:
         """The models of a run, those of its last attempt last."""
         with self._read() as tx:
@@ -218,10 +233,8 @@ class Reader:
 
     def facts(self, run_id: str) -> Mapping[str, Any]:
         """The surroundings recorded at the start, and under "packages" what was installed."""
-        text = "SELECT r.facts, p.content FROM runs r LEFT JOIN packages p ON p.digest = r.packages WHERE r.id = ?"
-        for facts, packages in self._rows(text, run_id):
-            return {**json.loads(facts), **({"packages": json.loads(packages)} if packages else {})}
-        return {}
+        with self._read() as tx:
+            return details.facts(tx, run_id)
 
     def read_artifact(self, artifact: Artifact) -> bytes:
         """The bytes of an artifact, digest checked.

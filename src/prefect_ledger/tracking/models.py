@@ -103,7 +103,9 @@ def log_prepared(run: ActiveRun, prepared: Prepared, name: str, register: object
 def load_model(ref: str | os.PathLike[str], *, trust: bool = False) -> Any:
     """The model that ``ref`` means, as its framework's own object.
 
-    ``ref`` is ``models:/m-<id>``, ``runs:/<run id>/<model's name>``, or the folder or URL of a model in the MLmodel format, MLflow's too.
+    ``ref`` is a version in the registry (``models:/churn/7``, ``models:/churn@champion``, ``models:/churn/production``,
+    ``models:/churn/latest``), ``models:/m-<id>``, ``runs:/<run id>/<model's name>``, or the folder or URL of a model in the MLmodel format,
+    MLflow's too.
     Every file's digest is checked before anything is opened. A model whose opening runs code (a pickle, code of its own) is opened only
     when it comes from this ledger, as it was logged, or with ``trust=True``.
 
@@ -249,9 +251,7 @@ def _find(one: Ledger, meant: Reference) -> LoggedModel:
             return found[-1]
         there = sorted({model.name for model in one.reader.models(run.id)})
         raise ModelNotFound(f"run {run.id} has no model {meant.text!r}; it has: {', '.join(map(repr, there)) or 'none'}")
-    raise ModelNotFound(
-        f"no model is registered as {meant.text!r}: there is no registry yet; `prefect-ledger models list` names all as models:/m-…"
-    )
+    return one.reader.version(meant.text, meant.selector)[1]
 
 
 def fetch(one: Ledger, model: LoggedModel, folder: Path) -> None:

@@ -1,0 +1,121 @@
+"""Floor 5. How the registry's verbs reach the store: to look, or to change under the held end of the audit chain."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.errors import InvalidName, InvalidValue
+from prefect_ledger.identities import Identity, Strength
+from prefect_ledger.names import KEY_LIMIT
+from prefect_ledger.registered import STAGES
+from prefect_ledger.tracking.ledger import ledger
+
+if TYPE_CHECKING:
+    from prefect_ledger.audit_store import Chain
+
+WHERE_IT_IS: Any = object()  # "expected": where it was when the verb was called
+_TEXT_LIMIT = 20_000
+_sender: list[Callable[[], None]] = []  # whoever sends events, once there is somebody
+
+
+@contextlib.contextmanager
+def looking() -> Iterator[Any]:
+    """A reading transaction, all of one moment; Any, because nothing up here speaks SQL. What this process logged is brought in first."""
+    one = ledger()
+    one.flush()
+    with one.database.read() as tx:
+        yield tx
+
+
+@contextlib.contextmanager
+def changing() -> Iterator[Chain]:
+    """A writing transaction that holds the end of the audit chain. When it is committed, whoever sends events is told.
+
+    Raises:
+        StoreUnavailable.
+    """
+    from prefect_ledger import audit_store
+
+    one = ledger()
+    one.flush()
+    with one.database.write() as tx:
+        yield audit_store.hold(tx)
+    for send in _sender:
+        with contextlib.suppress(Exception):  # the change stands; what was not sent now is sent by the next one who looks
+            send()
+
+
+def send_with(send: Callable[[], None]) -> None:
+    """Have ``send`` called after each change, to send the events that wait in the outbox. The last one given holds."""
+    _sender[:] = [send]
+
+
+def who(by: Identity | str | None) -> Identity:
+    """The identity that a verb was given: a name is claimed, None asks who runs this process."""
+    if by is None:
+        from prefect_ledger.registry.callers import caller
+
+        return caller()
+    if isinstance(by, Identity):
+        return by
+    if isinstance(by, str):
+        return Identity(by, Strength.CLAIMED, "named by the caller")
+    raise InvalidValue(f"by is an Identity, a name, or None for whoever runs this process, not {by!r:.80}")
+
+
+def check_model(name: object) -> str:
+    """``name`` if it may name a registered model: what a logged model may be named, at most 250 characters.
+
+    Raises:
+        InvalidName: otherwise.
+    """
+    from prefect_ledger.tracking.paths import check_model_name
+
+    check_model_name(name)
+    assert isinstance(name, str)
+    return name
+
+
+def check_alias(alias: object) -> str:
+    """``alias`` if it may be one: a name without spaces that is no stage, no version and not "latest".
+
+    Raises:
+        InvalidName: otherwise.
+    """
+    text = alias.removeprefix("@") if isinstance(alias, str) else ""
+    plain = text.replace("-", "").replace("_", "").replace(".", "")
+    if not text or len(text) > KEY_LIMIT or not plain.isalnum():
+        raise InvalidName(f"an alias is 1 to {KEY_LIMIT} letters, digits, '-', '_' and '.', such as champion, not {alias!r:.80}")
+    if text in STAGES or text == "latest" or text.isdecimal() or (text[0] in "vV" and text[1:].isdecimal()):
+        raise InvalidName(f"{text!r} cannot be an alias: it means a version, a stage or the latest already")
+    return text
+
+
+def check_version(version: object) -> int:
+    """``version`` as a number: 7, "7".
+
+    Raises:
+        InvalidValue: otherwise.
+    """
+    text = str(version)
+    if isinstance(version, bool) or not isinstance(version, int | str) or not (text.isascii() and text.isdecimal() and 0 < len(text) < 10):
+        raise InvalidValue(f"a version is a number from 1 on, not {version!r:.80}")
+    return int(text)
+
+
+def check_text(text: object, what: str, *, needed: bool = False) -> str:
+    """``text`` masked, if it is one of at most 20,000 characters.
+
+    Raises:
+        InvalidValue: otherwise, or when it is ``needed`` and empty.
+    """
+    from prefect_ledger.events import clean
+    from prefect_ledger.masking import mask_text
+
+    if not isinstance(text, str) or len(text) > _TEXT_LIMIT:
+        raise InvalidValue(f"{what} is a text of at most {_TEXT_LIMIT:,} characters, not {text!r:.80}")
+    if needed and not text.strip():
+        raise InvalidValue(f"{what} is needed here: say it in a sentence")
+    return clean(mask_text(text))

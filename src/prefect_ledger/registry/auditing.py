@@ -1,0 +1,71 @@
+"""Floor 5. Whether the audit log is whole, where it ends, and all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.registry.access import looking
+
+if TYPE_CHECKING:
+    from prefect_ledger.audit_chain import Verified
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class AuditHead(NamedTuple):
+    """The number of the last row of the audit log, and its hash: what is kept elsewhere, to compare with later."""
+
+    seq: int
+    hash: str
+
+
+def verify_audit(anchor: str = "") -> Verified:
+    """Walk the whole audit log; what is found names the first row that does not hold. ``anchor`` is a hash that was kept elsewhere.
+
+    Whoever may write the database can write the whole log anew, with hashes that fit. That shows only where one of them was kept out of
+    their reach: each event and each promotion report repeats the hash, and :func:`audit_head` gives it.
+
+    Raises:
+        InvalidValue: the anchor is no hash. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.verify_audit().whole
+        True
+    """
+    from prefect_ledger import audit_store
+
+    if anchor and not _HASH.fullmatch(anchor):
+        raise InvalidValue(f"an anchor is the hash of a row: 64 hexadecimal digits, not {anchor!r:.80}")
+    with looking() as tx:
+        return audit_store.check(tx, anchor)
+
+
+def audit_head() -> AuditHead:
+    """Where the audit log ends now.
+
+    Raises:
+        StoreUnavailable.
+    """
+    from prefect_ledger import audit_store
+
+    with looking() as tx:
+        return AuditHead(*audit_store.head(tx))
+
+
+def export_audit(after: int = 0) -> Iterator[str]:
+    """The rows of the audit log as JSON lines, those beyond row ``after``: all that a row says, and its ``hash``.
+
+    A line without its hash is the text that the hash covers, as ``prefect_ledger.audit_chain.canonical`` writes it.
+
+    Raises:
+        StoreUnavailable.
+    """
+    from prefect_ledger import audit_store
+
+    with looking() as tx:
+        for change in audit_store.changes(tx, after=after):
+            yield f'{change.content[:-1]},"hash":"{change.hash}"}}'

@@ -1,0 +1,170 @@
+"""Floor 5. The evidence of a request: what the ledger recorded of both sides, what they predicted, and where that is kept.
+
+It is kept under its digest: the JSON in the store, the arrays (which no pickle is needed for) below the artifact root. What is read back is
+what was judged, or an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prefect_ledger.audit_chain import canonical
+from prefect_ledger.errors import EvidenceCorrupt, NotFound
+from prefect_ledger.tracking.ledger import ledger
+
+if TYPE_CHECKING:
+    from prefect_ledger.audit_store import Chain
+    from prefect_ledger.gates import Evidence, Side
+    from prefect_ledger.registered import ModelVersion
+
+FOLDER = "registry/evidence"
+
+
+class Kept(NamedTuple):
+    """Evidence that stands: its digest, its JSON, the digest of its arrays and where they are ("" where there are none)."""
+
+    digest: str
+    content: str
+    arrays: str = ""
+    uri: str = ""
+
+
+def side(tx: Any, one: ModelVersion, latency: tuple[float, ...] = ()) -> Side:
+    """What the ledger says of a version: metrics, parameters and tags of its run, size and signature of its model."""
+    from prefect_ledger.gates import Side
+    from prefect_ledger.queries import details, models
+
+    logged = models.by_id(tx, one.logged_id)
+    if logged is None:
+        raise NotFound(f"the logged model of version {one.version} of {one.name!r} is gone: {one.logged_id}")
+    run = details.runs(tx, [one.run_id], None)[0]
+    return Side(
+        name=one.name,
+        version=one.version,
+        digest=one.digest,
+        metrics=dict(run.metrics),
+        params=dict(run.params),
+        tags={**run.tags, **one.tags},
+        size=logged.size,
+        signature=logged.details.get("signature"),
+        latency=latency,
+    )
+
+
+def facts(tx: Any, one: ModelVersion) -> dict[str, Any]:
+    """What is kept beside the two sides: the commit of the candidate's code, and the data it used."""
+    from prefect_ledger.queries import details
+
+    commit = details.facts(tx, one.run_id).get("git", {})
+    return {"run_id": one.run_id, "git": commit, "datasets": datasets(tx, one)}
+
+
+def datasets(tx: Any, one: ModelVersion) -> list[list[str]]:
+    """Name, digest and context of the data that the run of a version used."""
+    from prefect_ledger.queries import details
+
+    return [[name, digest, context] for name, digest, context in details.dataset_uses(tx, one.run_id)]
+
+
+def standing(tx: Any, candidate: ModelVersion, champion: ModelVersion | None) -> dict[str, Any]:
+    """What an approval rests on and may change: compared when somebody votes, and when the version moves."""
+    found: dict[str, Any] = {}
+    for what, one in (("candidate", candidate), ("champion", champion)):
+        if one is None:
+            found[what] = None
+            continue
+        told = side(tx, one).to_json()
+        parts = {key: _digest(told[key]) for key in ("metrics", "params", "size", "signature")}
+        found[what] = {"version": one.version, "digest": one.digest, **parts, "data": _digest(datasets(tx, one))}
+    return found
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of the standing is another now, in a sentence; "" where nothing is."""
+    for what in ("candidate", "champion"):
+        then, here = before.get(what), now.get(what)
+        if then == here:
+            continue
+        if then is None:
+            return f"version {here['version']} became the champion, and there was none"  # type: ignore[index]
+        if here is None:
+            return f"version {then['version']} is not the champion any more"
+        if then["version"] != here["version"]:
+            return f"the champion is version {here['version']} now, and was version {then['version']}"
+        parts = [key for key in then if then[key] != here.get(key)]
+        return f"the {', '.join(parts)} of the {what} (version {then['version']}) changed"
+    return ""
+
+
+def keep(evidence: Evidence) -> Kept:
+    """Put the arrays of evidence where they stay; the JSON is for :func:`write`, in the transaction of the request."""
+    arrays = evidence.arrays()
+    told: dict[str, Any] = {"evidence": evidence.to_json(), "arrays": ""}
+    if not arrays:
+        content = canonical(told)
+        return Kept(hashlib.sha256(content.encode()).hexdigest(), content)
+    data = _packed(arrays)
+    told["arrays"] = hashlib.sha256(data).hexdigest()
+    content = canonical(told)
+    store = ledger().artifacts
+    stored = store.put_bytes(f"{store.root.rstrip('/')}/{FOLDER}", f"{told['arrays']}.npz", data)
+    return Kept(hashlib.sha256(content.encode()).hexdigest(), content, told["arrays"], stored.uri)
+
+
+def write(chain: Chain, kept: Kept) -> None:
+    """Write evidence into the store."""
+    from prefect_ledger import request_store as store
+
+    store.add_evidence(chain, kept.digest, kept.content, kept.arrays, kept.uri)
+
+
+def read(tx: Any, digest: str) -> Evidence:
+    """The evidence of this digest, every byte checked.
+
+    Raises:
+        EvidenceNotFound. EvidenceCorrupt: it is not what was judged. ArtifactNotFound, ArtifactsUnavailable: of its arrays.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.gates import evidence_of
+
+    content, arrays, uri = store.evidence(tx, digest)
+    if hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest() != digest:
+        raise EvidenceCorrupt(f"the evidence {digest} was changed: its digest is another")
+    try:
+        told = json.loads(content)
+        if told["arrays"] != arrays:
+            raise EvidenceCorrupt(f"the evidence {digest} names other arrays than its row")
+        data = ledger().artifacts.read_bytes(uri, sha256=arrays) if arrays else b""
+        return evidence_of(told["evidence"], _unpacked(data) if data else {})
+    except (ValueError, TypeError, KeyError) as error:
+        raise EvidenceCorrupt(f"the evidence {digest} does not read as evidence: {error}") from error
+
+
+def _packed(arrays: Mapping[str, Any]) -> bytes:
+    """The arrays as ``.npz``, the same bytes for the same arrays: members in order, all of one date."""
+    import zipfile
+
+    import numpy as np
+
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
+    return data.getvalue()
+
+
+def _unpacked(data: bytes) -> dict[str, Any]:
+    import numpy as np
+
+    with np.load(io.BytesIO(data), allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical({"value": value}).encode()).hexdigest()

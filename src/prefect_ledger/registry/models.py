@@ -1,0 +1,149 @@
+"""Floor 5. Registered models as a whole: found, described, renamed, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.errors import TransitionRefused
+from prefect_ledger.registered import STAGES
+from prefect_ledger.registry.access import changing, check_model, check_text, looking, who
+from prefect_ledger.registry.rules import policy_now
+from prefect_ledger.registry.versions import _tags
+
+if TYPE_CHECKING:
+    from prefect_ledger.identities import Identity
+    from prefect_ledger.registered import RegisteredModel
+
+
+def create_model(
+    name: str, *, description: str = "", tags: Mapping[str, Any] | None = None, why: str = "", by: Identity | str | None = None
+) -> RegisteredModel:
+    """A registered model without versions; :func:`register_model` makes one by itself.
+
+    Raises:
+        RegisteredModelExists: the name is taken, perhaps by a deleted one. InvalidName, InvalidValue. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    check_model(name)
+    texts, said, by = _tags(tags or {}), (check_text(description, "a description"), check_text(why, "a reason")), who(by)
+    with changing() as chain:
+        row = store.create(chain, name, by, description=said[0], why=said[1])
+        store.set_tags(chain, row, 0, texts, by)
+        return registered.model(chain.tx, row)
+
+
+def get_model(name: str) -> RegisteredModel:
+    """The registered model of this name, with what its aliases and stages mean now; a deleted one too, as its ``deleted_at`` says.
+
+    Raises:
+        RegisteredModelNotFound: with near names. StoreUnavailable.
+    """
+    from prefect_ledger.queries import registered
+
+    with looking() as tx:
+        return registered.model(tx, registered.known(tx, name, deleted=True))
+
+
+def list_models(*, deleted: bool = False, limit: int = 1000) -> list[RegisteredModel]:
+    """Registered models by name; with ``deleted`` those that are deleted too. ``limit`` is at most 50,000.
+
+    Raises:
+        InvalidValue: of the limit. StoreUnavailable.
+    """
+    from prefect_ledger.queries import registered
+    from prefect_ledger.queries.search import check_limit
+
+    check_limit(limit)
+    with looking() as tx:
+        return registered.models(tx, deleted=deleted, limit=limit)
+
+
+def describe_model(name: str, text: str, *, why: str = "", by: Identity | str | None = None) -> None:
+    """Set the description of a registered model.
+
+    Raises:
+        RegisteredModelNotFound, InvalidValue. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    said, by = (check_text(text, "a description"), check_text(why, "a reason")), who(by)
+    with changing() as chain:
+        store.describe(chain, registered.known(chain.tx, name), None, said[0], by, said[1])
+
+
+def tag_model(name: str, tags: Mapping[str, Any], *, why: str = "", by: Identity | str | None = None) -> None:
+    """Set tags of a registered model; None removes one.
+
+    Raises:
+        RegisteredModelNotFound, InvalidName, InvalidValue. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    texts, said, by = _tags(tags), check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        store.set_tags(chain, registered.known(chain.tx, name), 0, texts, by, said)
+
+
+def rename_model(name: str, new_name: str, *, why: str = "", by: Identity | str | None = None) -> RegisteredModel:
+    """Give a registered model another name. Its versions, aliases and history stay with it; the old name means nothing then.
+
+    A new name under which the policy asks for something else is refused, or a rename would be a way around it.
+
+    Raises:
+        TransitionRefused: the policy has other rules for the new name. RegisteredModelExists: it is taken, perhaps by a deleted one.
+        RegisteredModelNotFound, InvalidName. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    check_model(new_name)
+    said, by = check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        row = registered.known(chain.tx, name)
+        policy = policy_now(chain.tx).policy
+        for stage in STAGES:
+            here, there = ({**policy.rule(one, stage).to_json(), "model": ""} for one in (name, new_name))
+            if here != there:
+                raise TransitionRefused(
+                    f"the policy asks for other things of {new_name!r} than of {name!r} in {stage!r}: set a policy whose rules name both"
+                )
+        store.rename(chain, row, new_name, by, said)
+        return registered.model(chain.tx, registered.known(chain.tx, new_name))
+
+
+def delete_model(name: str, *, why: str = "", by: Identity | str | None = None) -> None:
+    """Mark a registered model as deleted: no reference means it any more, its name stays taken, nothing is lost.
+
+    Raises:
+        TransitionRefused: a version of it stands in production. RegisteredModelNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    said, by = check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        row = registered.known(chain.tx, name, deleted=True)
+        if "production" in (stages := registered.model(chain.tx, row).stages):
+            raise TransitionRefused(
+                f"version {stages['production']} of {name!r} stands in production: archive it first, then delete the model"
+            )
+        store.set_deleted(chain, row, True, by, said)
+
+
+def restore_model(name: str, *, why: str = "", by: Identity | str | None = None) -> None:
+    """Take the deletion of a registered model back.
+
+    Raises:
+        RegisteredModelNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    said, by = check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        store.set_deleted(chain, registered.known(chain.tx, name, deleted=True), False, by, said)

@@ -1,0 +1,315 @@
+"""Floor 5. Asking that a version go to a stage: judged at once, agreed to by people, void when what was judged is no longer so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.entities import to_micros
+from prefect_ledger.errors import RegistryConflict, TransitionRefused, VoteRefused
+from prefect_ledger.identities import Identity, Strength
+from prefect_ledger.registered import check_stage
+from prefect_ledger.registry import evidence as kept
+from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
+from prefect_ledger.registry.rules import canonical_rule, policy_now, rule_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from prefect_ledger.audit_store import Chain
+    from prefect_ledger.gates import Holdout
+    from prefect_ledger.policies import Asked, Rule, Vote
+    from prefect_ledger.queries.registered import Known
+    from prefect_ledger.registered import ModelVersion, TransitionRequest
+
+LEDGER = Identity("prefect-ledger", Strength.CLAIMED, "by itself, from what it has recorded")
+_JUDGED = ("production", "staging")
+
+
+def request_transition(
+    name: str,
+    version: int | str,
+    stage: str,
+    *,
+    holdout: Holdout | None = None,
+    latency: Mapping[str, Sequence[float]] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    why: str = "",
+    by: Identity | str | None = None,
+) -> TransitionRequest:
+    """Ask that a version go to a stage: its gates are judged now, on evidence that is kept, and the request waits for its approvals.
+
+    The evidence is what the ledger recorded of the candidate and of the champion (the version in production now), with ``holdout``
+    what both predicted for the same rows, and ``latency``: measured seconds of single predictions of the "candidate" and the "champion".
+    A request whose gates do not pass is kept too, as rejected: look at ``passed`` and ``report``. An older open request for the same
+    version and stage becomes void.
+
+    Raises:
+        TransitionRefused: the version is in the stage already. RegistryConflict: champion or policy changed while it was judged.
+        RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue. StoreUnavailable, ArtifactsUnavailable.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.gates import Evidence, judge, parse_gate
+    from prefect_ledger.queries import registered
+
+    stage, number = check_stage(stage), check_version(version)
+    said, by = check_text(why, "a reason"), who(by)
+    times = {key: tuple(map(float, values)) for key, values in (latency or {}).items()}
+    with looking() as tx:
+        one, policy = registered.version(tx, name, number), policy_now(tx)
+        champion = _champion(tx, one, stage)
+        if one.stage == stage:
+            raise TransitionRefused(f"version {number} of {name!r} is in {stage} already")
+        rule = policy.policy.rule(name, stage)
+        told = {"policy": policy.version, "policy_digest": policy.policy.digest, "stage": stage, **kept.facts(tx, one), **(facts or {})}
+        candidate = kept.side(tx, one, times.get("candidate", ()))
+        rival = None if champion is None else kept.side(tx, champion, times.get("champion", ()))
+        seen = kept.standing(tx, one, champion)
+    evidence = Evidence(candidate, rival, holdout, told)
+    report = judge([parse_gate(gate) for gate in rule.gates], evidence)
+    parts = kept.keep(evidence)
+    failed = "; ".join(verdict.reason for verdict in report.verdicts if not verdict.passed)
+    state = ("open", "") if report.passed else ("rejected", f"gates did not pass: {failed}")
+    before = None if champion is None else champion.version
+    judged = (parts.digest, seen, report.to_json(), report.passed)
+    asking = store.Asking(stage, before, *judged, policy.version, canonical_rule(rule), rule.expires, *state)
+    with changing() as chain:
+        row = registered.known(chain.tx, name)
+        _check_same(chain.tx, name, one, stage, seen, policy.version)
+        kept.write(chain, parts)
+        for older in store.requests(chain.tx, row, state="open"):
+            if (older.version, older.stage) == (number, stage):
+                store.close(chain, row, older, "void", "asked anew", by)
+        return store.request(chain.tx, store.add_request(chain, row, number, asking, by, said))
+
+
+def approve(request: int, comment: str = "", *, evidence: str | None = None, by: Identity | str | None = None) -> TransitionRequest:
+    """Agree to a request; returns it as it is now. ``evidence`` is the digest of what was looked at, where that is to be made sure of.
+
+    Raises:
+        VoteRefused: it does not count, for the reason that the message says: the person made the version or asked for it, has voted
+            already, may not, is known too weakly; the request ended, expired, or what was judged is no longer so. RequestNotFound.
+            StoreUnavailable.
+    """
+    return _vote(request, True, comment, evidence, by)
+
+
+def reject(request: int, comment: str, *, evidence: str | None = None, by: Identity | str | None = None) -> TransitionRequest:
+    """Refuse a request, which ends it; returns it as it is now. Raises as :func:`approve`."""
+    return _vote(request, False, comment, evidence, by)
+
+
+def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -> TransitionRequest:
+    """Take one's own request back.
+
+    Raises:
+        VoteRefused: it is somebody else's, or has ended. RequestNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.queries import registered
+
+    said, by = check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        one = _open(chain, request)
+        if by.person != one.requester.person:
+            raise VoteRefused(f"request {one.id} is {one.requester.name}'s: {by.name} can reject it, not withdraw it")
+        store.close(chain, registered.known(chain.tx, one.name, deleted=True), one, "withdrawn", f"withdrawn by {by.name}", by, said)
+        return store.request(chain.tx, request)
+
+
+def get_request(request: int) -> TransitionRequest:
+    """The request of this number, with its report and votes.
+
+    Raises:
+        RequestNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import request_store as store
+
+    with looking() as tx:
+        return store.request(tx, request)
+
+
+def list_requests(name: str | None = None, *, state: str | None = None, limit: int = 1000) -> list[TransitionRequest]:
+    """Requests, the newest first; of one registered model, and in one state ("open"), where these are given.
+
+    Raises:
+        RegisteredModelNotFound. InvalidValue: of the limit. StoreUnavailable.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.queries import registered
+    from prefect_ledger.queries.search import check_limit
+
+    check_limit(limit)
+    with looking() as tx:
+        row = None if name is None else registered.known(tx, name, deleted=True)
+        return store.requests(tx, row, state=state, limit=limit)
+
+
+def settle(name: str | None = None, version: int | None = None, stage: str | None = None) -> list[TransitionRequest]:
+    """End open requests that expired, or whose candidate, champion, data or policy is not what was judged; returns these.
+
+    That happens by itself when somebody votes or moves a version; this is for schedules, and for all at once.
+
+    Raises:
+        RegisteredModelNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.queries import registered
+
+    with looking() as tx:
+        row = None if name is None else registered.known(tx, name, deleted=True)
+        ended = [one.id for one in store.requests(tx, row, state="open", limit=50_000) if _is(one, version, stage) and _ended(tx, one)]
+    if not ended:
+        return []
+    with changing() as chain:
+        for request in ended:
+            one = store.request(chain.tx, request)
+            if one.state == "open" and (why := _ended(chain.tx, one)):
+                store.close(chain, registered.known(chain.tx, one.name, deleted=True), one, *why, LEDGER)
+        return [store.request(chain.tx, request) for request in ended]
+
+
+def granted(chain: Chain, row: Known, one: ModelVersion, stage: str) -> TransitionRequest:
+    """The open request that lets this version into the stage now.
+
+    Raises:
+        TransitionRefused: there is none, or it is not approved.
+    """
+    from prefect_ledger import policies
+    from prefect_ledger import request_store as store
+
+    where = f"version {one.version} of {row.name!r} stays in {one.stage}"
+    open_now = [found for found in store.requests(chain.tx, row) if _is(found, one.version, stage)]
+    if not open_now:
+        raise TransitionRefused(f"{where}: the policy wants a request; registry.request_transition({row.name!r}, {one.version}, {stage!r})")
+    latest = open_now[0]
+    if latest.state != "open":
+        raise TransitionRefused(f"{where}: request {latest.id} is {latest.state}: {latest.reason}")
+    if why := _ended(chain.tx, latest, chain.now):
+        raise TransitionRefused(f"{where}: request {latest.id} is {why[0]}: {why[1]}")
+    stands = policies.standing(_rule(latest), _asked(chain.tx, latest), _votes(latest), chain.now)
+    if not (latest.passed and stands.approved):
+        raise TransitionRefused(f"{where}: of request {latest.id}, {stands.reason}")
+    return latest
+
+
+def done(chain: Chain, row: Known, request: TransitionRequest, by: Identity) -> None:
+    """Say that a request was carried out."""
+    from prefect_ledger import request_store as store
+
+    store.close(chain, row, request, "done", f"version {request.version} is in {request.stage}", by)
+
+
+# --- what a vote and a request rest on -------------------------------------------------------------------------------------
+
+
+def _vote(request: int, approves: bool, comment: str, evidence: str | None, by: Identity | str | None) -> TransitionRequest:
+    from prefect_ledger import policies
+    from prefect_ledger import request_store as store
+    from prefect_ledger.queries import registered
+
+    said, by = check_text(comment, "a comment", needed=not approves), who(by)
+    _settle_one(request)
+    with changing() as chain:
+        one = _open(chain, request)
+        rule, asked, votes = _rule(one), _asked(chain.tx, one), _votes(one)
+        vote = policies.Vote(by, approves, chain.now, said, one.evidence if evidence is None else evidence)
+        if refused := policies.refusal(rule, asked, vote, votes, chain.now):
+            raise VoteRefused(f"request {one.id} ({one.name} {one.version} to {one.stage}): {refused}")
+        row = registered.known(chain.tx, one.name)
+        store.add_vote(chain, row, one, approves, by, said)
+        if not approves:
+            store.close(chain, row, one, "rejected", f"rejected by {by.name}: {said}", by)
+        return store.request(chain.tx, request)
+
+
+def _open(chain: Chain, request: int) -> TransitionRequest:
+    from prefect_ledger import request_store as store
+
+    one = store.request(chain.tx, request)
+    if one.state != "open":
+        raise VoteRefused(f"request {one.id} ({one.name} {one.version} to {one.stage}) is {one.state}: {one.reason}")
+    if why := _ended(chain.tx, one, chain.now):
+        raise VoteRefused(f"request {one.id} ({one.name} {one.version} to {one.stage}) is {why[0]}: {why[1]}")
+    return one
+
+
+def _settle_one(request: int) -> None:
+    from prefect_ledger import request_store as store
+
+    with looking() as tx:
+        one = store.request(tx, request)
+        ended = one.state == "open" and _ended(tx, one)
+    if ended:
+        settle(one.name, one.version, one.stage)
+
+
+def _ended(tx: Any, one: TransitionRequest, now: int | None = None) -> tuple[str, str] | None:
+    """In which state an open request ought to be by now, and why; None where it is open rightly."""
+    import time
+
+    from prefect_ledger import policies
+    from prefect_ledger.errors import NotFound
+    from prefect_ledger.queries import registered
+
+    asked, rule = _asked(tx, one), _rule(one)
+    if (time.time_ns() // 1000 if now is None else now) >= policies.deadline(rule, asked):
+        return "expired", policies.standing(rule, asked, _votes(one), policies.deadline(rule, asked)).reason
+    if canonical_rule(policy_now(tx).policy.rule(one.name, one.stage)) != one.rule:
+        return "void", f"the policy asks for other things of {one.name!r} in {one.stage} since: ask again"
+    try:
+        candidate = registered.version(tx, one.name, one.version)
+        now_so = kept.standing(tx, candidate, _champion(tx, candidate, one.stage))
+    except NotFound as error:
+        return "void", str(error)
+    why = kept.changed(one.standing, now_so)
+    return ("void", f"what was judged is not so any more: {why}; ask again") if why else None
+
+
+def _champion(tx: Any, candidate: ModelVersion, stage: str) -> ModelVersion | None:
+    """The version that a candidate for one of these stages is compared with: the one in production."""
+    from prefect_ledger.errors import VersionNotFound
+    from prefect_ledger.queries import registered
+
+    if stage not in _JUDGED:
+        return None
+    try:
+        found = registered.version(tx, candidate.name, "production")
+    except VersionNotFound:
+        return None
+    return None if found.version == candidate.version else found
+
+
+def _check_same(tx: Any, name: str, one: ModelVersion, stage: str, seen: Mapping[str, Any], policy: int) -> None:
+    from prefect_ledger.queries import registered
+
+    if policy_now(tx).version != policy:
+        raise RegistryConflict(f"the policy was set anew while version {one.version} of {name!r} was judged: ask again")
+    candidate = registered.version(tx, name, one.version)
+    now = kept.standing(tx, candidate, _champion(tx, candidate, stage))
+    if why := kept.changed(seen, now):
+        raise RegistryConflict(f"while version {one.version} of {name!r} was judged, {why}: ask again")
+
+
+def _is(one: TransitionRequest, version: int | None, stage: str | None) -> bool:
+    return version in (None, one.version) and stage in (None, one.stage)
+
+
+def _rule(one: TransitionRequest) -> Rule:
+    return rule_of(dict(one.rule))
+
+
+def _asked(tx: Any, one: TransitionRequest) -> Asked:
+    from prefect_ledger.policies import Asked
+    from prefect_ledger.queries import registered
+
+    author = registered.any_version(tx, registered.known(tx, one.name, deleted=True), one.version).author
+    return Asked(author, one.requester, to_micros(one.opened_at), one.evidence, one.state == "withdrawn")
+
+
+def _votes(one: TransitionRequest) -> list[Vote]:
+    from prefect_ledger.policies import Vote
+
+    return [
+        Vote(Identity(said["voter"], said["strength"], said["how"]), said["approve"], said["at"], said["comment"], said["evidence"])
+        for said in one.votes
+    ]

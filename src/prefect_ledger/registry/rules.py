@@ -1,0 +1,82 @@
+"""Floor 5. The policy that holds, kept in the store version by version."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prefect_ledger.errors import InvalidValue, NotFound
+from prefect_ledger.registry.access import changing, check_text, looking, who
+
+if TYPE_CHECKING:
+    from prefect_ledger.identities import Identity
+    from prefect_ledger.policies import Policy, Rule
+
+
+class PolicyVersion(NamedTuple):
+    """A policy, and the number under which the store has it: 0 for the one that holds before any was set."""
+
+    version: int
+    policy: Policy
+
+
+def set_policy(policy: str | Policy, *, why: str = "", by: Identity | str | None = None) -> int:
+    """Let a policy (or the TOML text of one) hold from now on; returns its version. Requests that were judged by other rules become void.
+
+    Raises:
+        InvalidValue: it is none; the message names the rule, the key and what is wanted. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.set_policy('[[rule]]\\nmodel = "docs-*"\\nstage = "production"\\ngates = ["metrics.auc >= 0.8"]') > 0
+        True
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.policies import Policy, read_policy
+
+    found = read_policy(policy) if isinstance(policy, str) else policy
+    if not isinstance(found, Policy):
+        raise InvalidValue(f"a policy is a TOML text or a Policy, not {type(policy).__name__}")
+    found = read_policy(found.to_toml())  # what was built in code is checked as what was read
+    said, by = check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        return store.add_policy(chain, found.digest, found.to_toml(), by, said)
+
+
+def get_policy(version: int | None = None) -> PolicyVersion:
+    """The policy that holds, or the one of a version.
+
+    Raises:
+        NotFound: no such version. StoreUnavailable.
+    """
+    with looking() as tx:
+        return policy_now(tx, version)
+
+
+def policy_now(tx: Any, version: int | None = None) -> PolicyVersion:
+    """The policy that holds in this transaction, or the one of a version.
+
+    Raises:
+        NotFound: no such version.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.policies import DEFAULT, read_policy
+
+    found = None if version == 0 else store.policy(tx, version)
+    if found is None:
+        if version:
+            raise NotFound(f"there is no version {version} of the policy")
+        return PolicyVersion(0, DEFAULT)
+    return PolicyVersion(found.version, read_policy(found.content))
+
+
+def canonical_rule(rule: Any) -> dict[str, Any]:
+    """A rule as plain JSON values, the same for the same rule."""
+    return dict(json.loads(json.dumps(rule.to_json())))
+
+
+def rule_of(said: dict[str, Any]) -> Rule:
+    """The rule whose :func:`canonical_rule` this is."""
+    from prefect_ledger.policies import Rule, duration
+
+    return Rule(**{**said, "expires": duration(said["expires"])})

@@ -1,0 +1,105 @@
+"""Floor 5. Moving a version to another stage: what the policy asks for is there, or nothing is moved."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.errors import RegistryConflict, TransitionRefused
+from prefect_ledger.registered import check_stage
+from prefect_ledger.registry import requests as asked
+from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_text, check_version, looking, who
+from prefect_ledger.registry.rules import policy_now
+from prefect_ledger.tracking.ledger import LedgerWarning
+
+if TYPE_CHECKING:
+    from prefect_ledger.audit_store import Chain
+    from prefect_ledger.identities import Identity
+    from prefect_ledger.policies import Rule
+    from prefect_ledger.queries.registered import Known
+    from prefect_ledger.registered import ModelVersion, TransitionRequest
+
+
+def transition(
+    name: str,
+    version: int | str,
+    stage: str,
+    *,
+    expected: int | str | None = WHERE_IT_IS,
+    break_glass: bool = False,
+    why: str = "",
+    by: Identity | str | None = None,
+) -> ModelVersion:
+    """Move a version to a stage; returns it as it is now. Where the policy says so, the version that was there is archived with it.
+
+    Where the policy has gates or wants approvals, a version moves only by a request (see :func:`request_transition`) that passed its
+    gates, has its approvals, is not expired, and whose candidate, champion, data and policy are still what was judged. ``break_glass``
+    passes over that, for those whom the policy lets and with a reason, and is written down as such.
+
+    Several that move versions at the same time: one wins. ``expected`` is the version that was seen in the stage (None: none); where it is
+    not given, the one that was there when this was called.
+
+    Raises:
+        TransitionRefused: what the policy asks for is missing; the message says what. Nothing was moved.
+        RegistryConflict: another version came into the stage meanwhile; nothing was moved. InvalidName, InvalidValue.
+        RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    stage, number = check_stage(stage), check_version(version)
+    said, by = check_text(why, "why the rules are passed over" if break_glass else "a reason", needed=break_glass), who(by)
+    if expected is WHERE_IT_IS:
+        with looking() as tx:
+            seen = registered.model(tx, registered.known(tx, name)).stages.get(stage)
+    else:
+        seen = None if expected is None else check_version(expected)
+    asked.settle(name, number, stage)
+    with changing() as chain:
+        row = registered.known(chain.tx, name)
+        one = registered.version(chain.tx, name, number)
+        if one.stage == stage:
+            return one
+        _check_seen(chain, row, stage, seen)
+        rule = policy_now(chain.tx).policy.rule(name, stage)
+        request = None if break_glass else _allowed(chain, row, one, stage, rule, by)
+        if break_glass:
+            _broken(chain, row, one, stage, rule, by, said)
+        how = "break glass" if break_glass else f"request {request.id}" if request else ""
+        evidence = request.evidence if request else ""
+        store.move(chain, row, number, stage, by, archive=bool(rule.archive), why=said, evidence=evidence, how=how)
+        if request is not None:
+            asked.done(chain, row, request, by)
+        moved = registered.version(chain.tx, name, number)
+    if break_glass:
+        warnings.warn(f"{by.name} passed over the rules: version {number} of {name!r} is in {stage} now", LedgerWarning, stacklevel=2)
+    return moved
+
+
+def _check_seen(chain: Chain, row: Known, stage: str, seen: int | None) -> None:
+    from prefect_ledger.queries import registered
+
+    there = registered.model(chain.tx, row).stages.get(stage) if stage != "none" else None
+    if stage != "none" and there != seen:
+        now, then = (f"version {one}" if one is not None else "no version" for one in (there, seen))
+        raise RegistryConflict(f"{now} of {row.name!r} is in {stage} now, not {then}: somebody moved it meanwhile; nothing was changed")
+
+
+def _allowed(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity) -> TransitionRequest | None:
+    """The request that allows the move; None where none is needed.
+
+    Raises:
+        TransitionRefused.
+    """
+    if weak := rule.too_weak(by):
+        raise TransitionRefused(f"version {one.version} of {row.name!r} stays in {one.stage}: {weak}")
+    if not rule.needs_request:
+        return None
+    return asked.granted(chain, row, one, stage)
+
+
+def _broken(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity, why: str) -> None:
+    if refused := rule.may_break_glass(by):
+        raise TransitionRefused(f"version {one.version} of {row.name!r} stays in {one.stage}: {refused}")
+    passed: dict[str, Any] = {"stage": stage, "gates": len(rule.gates), "approvals": rule.approvals}
+    chain.append("glass.broken", by, model=row[:2], version=one.version, after=passed, why=why)

@@ -1,0 +1,235 @@
+"""Floor 5. Versions of registered models: making, finding and describing them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from prefect_ledger.errors import InvalidName, InvalidValue
+from prefect_ledger.names import check_key
+from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_alias, check_model, check_text, check_version, looking, who
+from prefect_ledger.tracking.tags import own_text
+
+if TYPE_CHECKING:
+    from prefect_ledger.entities import LoggedModel
+    from prefect_ledger.identities import Identity
+    from prefect_ledger.registered import ModelVersion, Note
+
+_TAG_LIMIT = 8_000
+
+
+def register_model(
+    name: str,
+    source: str | LoggedModel,
+    *,
+    description: str = "",
+    tags: Mapping[str, Any] | None = None,
+    why: str = "",
+    by: Identity | str | None = None,
+) -> ModelVersion:
+    """Make a logged model the next version of the registered model ``name``, which is made when it is new.
+
+    ``source`` is what ``log_model`` gave, or a reference to a logged model: ``models:/m-<id>``, ``runs:/<run id>/<name>``. The same logged
+    model again is the version that it is already. What a version consists of never changes: its files have the digest it was logged with.
+
+    Raises:
+        ModelNotFound: no such logged model. RegisteredModelNotFound: the registered model is deleted. RegistryConflict: the run is deleted.
+        InvalidName, InvalidValue. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry, start_run
+        >>> with start_run(experiment="docs") as run:
+        ...     logged = run.log_model(lambda data: [2 * x for x in data], "double")
+        >>> registry.register_model("double", logged).version
+        1
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    check_model(name)
+    texts, said, by = _tags(tags or {}), (check_text(description, "a description"), check_text(why, "a reason")), who(by)
+    logged = _logged(source)
+    with changing() as chain:
+        row = store.ensure(chain, name, by)
+        number = store.add_version(chain, row, logged, by, description=said[0], why=said[1])
+        if texts:
+            store.set_tags(chain, row, number, texts, by)
+        return registered.version(chain.tx, name, number)
+
+
+def get_version(name: str, selector: str | int = "latest") -> ModelVersion:
+    """The version that ``selector`` means: a number, ``@alias``, a stage (the highest version in it) or "latest".
+
+    ``name`` may be a whole reference, ``models:/churn@champion``.
+
+    Raises:
+        RegisteredModelNotFound, VersionNotFound: the messages say what there is. StoreUnavailable.
+    """
+    from prefect_ledger.queries import registered
+    from prefect_ledger.tracking.references import parse
+
+    if name.startswith("models:"):
+        meant = parse(name)
+        if meant.kind != "registry":
+            raise InvalidName(f"{name} is a logged model, not a version of a registered one")
+        name, selector = meant.text, meant.selector
+    with looking() as tx:
+        return registered.version(tx, name, selector)
+
+
+def list_versions(name: str, *, deleted: bool = False) -> list[ModelVersion]:
+    """All versions of a registered model, the newest first; with ``deleted`` those that are deleted too.
+
+    Raises:
+        RegisteredModelNotFound. StoreUnavailable.
+    """
+    from prefect_ledger.queries import registered
+
+    with looking() as tx:
+        return registered.versions(tx, registered.known(tx, name), deleted=deleted)
+
+
+def describe_version(name: str, version: int | str, text: str, *, why: str = "", by: Identity | str | None = None) -> None:
+    """Set the description of a version.
+
+    Raises:
+        RegisteredModelNotFound, VersionNotFound, RegistryConflict (deleted), InvalidValue. StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    number, said, by = check_version(version), (check_text(text, "a description"), check_text(why, "a reason")), who(by)
+    with changing() as chain:
+        store.describe(chain, registered.known(chain.tx, name), number, said[0], by, said[1])
+
+
+def tag_version(name: str, version: int | str, tags: Mapping[str, Any], *, why: str = "", by: Identity | str | None = None) -> None:
+    """Set tags of a version; None removes one.
+
+    Raises:
+        As :func:`describe_version`. InvalidName: a key that none can have.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    number, texts, said, by = check_version(version), _tags(tags), check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        store.set_tags(chain, registered.known(chain.tx, name), number, texts, by, said)
+
+
+def annotate(
+    name: str,
+    version: int | str,
+    text: str,
+    *,
+    verdict: Literal["", "approve", "reject", "comment"] = "",
+    by: Identity | str | None = None,
+) -> None:
+    """Write something about a version; with a ``verdict`` it is a review. A review informs people; what counts are votes on requests.
+
+    Raises:
+        As :func:`describe_version`.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    if verdict not in ("", "approve", "reject", "comment"):
+        raise InvalidValue(f"a verdict is approve, reject or comment, not {verdict!r:.80}")
+    number, said, by = check_version(version), check_text(text, "a note", needed=True), who(by)
+    with changing() as chain:
+        store.annotate(chain, registered.known(chain.tx, name), number, said, by, verdict)
+
+
+def notes(name: str, version: int | str) -> list[Note]:
+    """What was written about a version, the oldest first.
+
+    Raises:
+        RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+    """
+    from prefect_ledger.queries import registered
+
+    number = check_version(version)
+    with looking() as tx:
+        row = registered.known(tx, name)
+        return registered.notes(tx, row.id, registered.any_version(tx, row, number).version)
+
+
+def delete_version(name: str, version: int | str, *, why: str = "", by: Identity | str | None = None) -> None:
+    """Mark a version as deleted: no reference means it any more, its number is never given again, its history stays.
+
+    Raises:
+        TransitionRefused: it stands in production, or an alias means it. RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+    """
+    _set_deleted(name, version, True, why, by)
+
+
+def restore_version(name: str, version: int | str, *, why: str = "", by: Identity | str | None = None) -> None:
+    """Take the deletion of a version back. It stands where it stood.
+
+    Raises:
+        RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+    """
+    _set_deleted(name, version, False, why, by)
+
+
+def _set_deleted(name: str, version: int | str, deleted: bool, why: str, by: Identity | str | None) -> None:
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    number, said, by = check_version(version), check_text(why, "a reason"), who(by)
+    with changing() as chain:
+        store.set_version_deleted(chain, registered.known(chain.tx, name), number, deleted, by, said)
+
+
+def set_alias(
+    name: str,
+    alias: str,
+    version: int | str | None,
+    *,
+    expected: int | str | None = WHERE_IT_IS,
+    why: str = "",
+    by: Identity | str | None = None,
+) -> int | None:
+    """Let ``models:/<name>@<alias>`` mean a version (None: nothing any more); returns the version it meant before.
+
+    It is moved only from where it was seen: at ``expected``, where that is given (None: nowhere), else where it was when this was called.
+
+    Raises:
+        RegistryConflict: somebody moved it meanwhile; nothing was changed. RegisteredModelNotFound, VersionNotFound.
+        InvalidName: a stage's name, a number, "latest". StoreUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+
+    alias, number = check_alias(alias), None if version is None else check_version(version)
+    said, by = check_text(why, "a reason"), who(by)
+    if expected is WHERE_IT_IS:
+        with looking() as tx:
+            seen = registered.model(tx, registered.known(tx, name)).aliases.get(alias)
+    else:
+        seen = None if expected is None else check_version(expected)
+    with changing() as chain:
+        return store.set_alias(chain, registered.known(chain.tx, name), alias, number, by, expected=seen, why=said)
+
+
+def _logged(source: str | LoggedModel) -> LoggedModel:
+    from prefect_ledger.entities import LoggedModel
+    from prefect_ledger.tracking.models import find_model
+
+    return find_model(source.uri if isinstance(source, LoggedModel) else os.fspath(source))
+
+
+def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
+    from prefect_ledger.masking import MASK, is_secret_name, mask_text
+
+    if not isinstance(tags, Mapping):
+        raise InvalidValue(f"tags are a mapping of names to values, not {type(tags).__name__}")
+    found: dict[str, str | None] = {}
+    for key, value in tags.items():
+        check_key(key, "tag")
+        text = None if value is None else MASK if is_secret_name(key) else mask_text(own_text(key, value))
+        if text is not None and len(text) > _TAG_LIMIT:
+            raise InvalidValue(f"tag {key!r} has {len(text):,} characters, at most {_TAG_LIMIT:,}")
+        found[key] = text
+    return found
