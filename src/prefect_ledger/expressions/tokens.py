@@ -62,8 +62,8 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}…")
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """The words of `text`, then one of kind "end".
+def tokens(text: str, more: str = "") -> Iterator[Token]:
+    """The words of `text`, then one of kind "end". The characters of `more` are symbols too, for grammars that extend this one.
 
     Raises:
         InvalidFilter: too long, an open quote, a malformed number, a character that no filter has.
@@ -79,6 +79,8 @@ def tokens(text: str) -> Iterator[Token]:
             yield Token(kind, word[1:-1].replace(word[0] * 2, word[0]), "", start, end)
         elif kind in ("word", "symbol"):
             yield Token(kind, word, word.lower(), start, end)
+        elif kind == "other" and word in more:
+            yield Token("symbol", word, word, start, end)
         elif kind in ("number", "signed_word"):
             yield Token("number", word, "", start, end)
         elif kind != "space":

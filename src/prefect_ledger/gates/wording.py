@@ -1,0 +1,37 @@
+"""Floor 4. How values and names are said in reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from prefect_ledger.models.wording import listed, shown
+
+
+def said(value: Any) -> str:
+    """A value in a sentence: numbers with the digits that count, texts in quotes.
+
+    Example:
+        >>> said(0.8979999999999999), said(1234567), said("xgb")
+        ('0.898', '1,234,567', "'xgb'")
+    """
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18 else shown(value)
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence: the names that were probably meant, else those that there are.
+
+    Example:
+        >>> near("acc", ["accuracy", "loss"]), near("f1", ["accuracy", "loss"]), near("auk", ["auc", "loss"])
+        ("; there are: 'accuracy', 'loss'", "; there are: 'accuracy', 'loss'", "; near are: 'auc'")
+    """
+    from difflib import get_close_matches  # only a refusal needs it
+
+    names = sorted(known)
+    if not names:
+        return "; there are none"
+    by_case = {name.lower()[:100]: name for name in names}
+    found = [by_case[one] for one in get_close_matches(word.lower()[:100], by_case, 3, 0.6)]
+    return f"; near are: {listed(found)}" if found else f"; there are: {listed(names[:10])}{' and more' if len(names) > 10 else ''}"
