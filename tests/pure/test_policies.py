@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.identities import Identity, Strength
-from prefect_ledger.policies import DEFAULT, STAGES, Policy, Rule, duration, duration_text, read_policy
+from prefect_ledger.policies import DEFAULT, Policy, Rule, duration, duration_text, read_policy
+from prefect_ledger.registered import STAGES
 
 LAW = settings(max_examples=150, deadline=None)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1Z9wv0m5T4yQ2vH0v8oV8c1vNfJ3mJ5c0x1t2u3v4w"
@@ -117,6 +118,8 @@ def test_a_stage_that_is_none_has_no_rule() -> None:
         ('expires = "0d"', "not '0d'"),
         ("expires = 7", "such as '7d', at most a hundred years, not 7"),
         ('gates = "metrics.auc > 1"', "gates is a list of expressions or tables, not 'metrics.auc > 1'"),
+        ('gates = ["metrics.auc >="]', "rule 2 of the policy: gates: gate 1, 'metrics.auc >='"),
+        ('gates = ["metrics.auc >= 1", {gate = "bootstrop"}]', "gates: gate 2, {'gate': 'bootstrop'}: there is no gate 'bootstrop'"),
         ("gates = [1]", "gates is a text of 1 to 1,000 printable characters, not 1"),
         (
             "gates = [{gate = 'bootstrap', at_least = nan}]",
@@ -136,6 +139,14 @@ def test_a_rule_that_cannot_hold_is_refused_with_its_number(line: str, message: 
     assert str(caught.value).startswith("rule 2 of the policy")
 
 
+def test_a_kept_policy_is_read_where_a_gate_is_not_installed() -> None:
+    """A text whose gates were checked when it was kept still says its other rules where another package's gate is missing."""
+    text = '[[rule]]\nmodel = "a"\nstage = "*"\ngates = [{gate = "acme_fairness"}]\n[[rule]]\nmodel = "b"\nstage = "*"\napprovals = 1'
+    with pytest.raises(InvalidValue, match="there is no gate 'acme_fairness'"):
+        read_policy(text)
+    assert read_policy(text, check_gates=False).rule("b", "staging").approvals == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -148,6 +159,10 @@ def test_a_rule_that_cannot_hold_is_refused_with_its_number(line: str, message: 
             "rule 1 of the policy: stage is one of none, staging, production, archived or '*', not 'prod'",
         ),
         ("[[rules]]", "the policy has no key 'rules': did you mean 'rule'?"),
+        ("policy = 1", "policy is a table, [policy], not 1"),
+        ("[policy]\nset-by = []", "[policy] has no key 'set-by': did you mean 'set_by'?"),
+        ("[policy]\nset_by = 'alice'", "set_by is a list of names or patterns, such as ['alice', 'team-*'], not 'alice'"),
+        ("[policy]\nidentity = 'root'", "identity is one of claimed, os, ci, cloud, oidc, signed, not 'root'"),
         ("signers = 1", "signers is a table of names and public keys, not 1"),
         ("[signers]\n'al,ice' = 'x'", "a signer's name has letters, digits and . _ @ + -"),
         ("[signers]\n'*' = 'x'", "a signer's name has letters, digits and . _ @ + -"),
@@ -184,6 +199,19 @@ def test_glass_is_broken_only_by_those_named_and_known_well_enough() -> None:
     )
     assert "known by claimed alone" in str(rule.may_break_glass(Identity("alice")))
     assert "nobody may" in str(Rule("churn", "production").may_break_glass(Identity("alice", Strength.SIGNED)))
+
+
+def test_a_policy_says_who_may_set_another() -> None:
+    """Or else who is bound by it would set a lenient one, promote, and set it back."""
+    policy = read_policy('[policy]\nset_by = ["alice", "lead-*"]\nidentity = "oidc"')
+    assert policy.may_set(Identity("LEAD-risk", Strength.OIDC)) is None
+    assert policy.may_set(Identity("bob", Strength.SIGNED)) == (
+        "bob may not set a policy: the one that holds says that only alice, lead-* may"
+    )
+    assert policy.may_set(Identity("alice", Strength.OS)) == (
+        "alice is known by os alone, and the policy that holds wants oidc of who sets another"
+    )
+    assert DEFAULT.may_set(Identity("anyone")) is None
 
 
 def test_what_is_given_stays_the_policys_own() -> None:
@@ -224,14 +252,16 @@ policies = st.builds(
     Policy,
     st.lists(rules, max_size=4).map(tuple),
     st.sampled_from([{}, {"alice": (KEY, f"{OTHER} laptop")}, {"b@example.org": (OTHER,), "alice": (KEY,)}]),
+    st.lists(texts, max_size=2).map(tuple),
+    st.sampled_from(list(Strength)),
 )
 
 
 def read_ungated(text: str) -> Policy:
     """The policy of a text whose gates are any tables at all, which no gate would accept."""
     found = tomllib.loads(text)
-    made = [Rule(**{**rule, "expires": duration(rule["expires"])}) for rule in found.get("rule", [])]
-    return Policy(tuple(made), found.get("signers", {}))
+    head = found.get("policy", {"set_by": (), "identity": "claimed"})
+    return Policy(tuple(map(Rule.from_json, found.get("rule", []))), found.get("signers", {}), head["set_by"], head["identity"])
 
 
 @LAW
@@ -257,8 +287,8 @@ def test_a_digest_is_that_of_what_is_said(policy: Policy, chance: random.Random)
         return [shuffled(one) for one in value] if isinstance(value, list) else value
 
     said = json.loads(json.dumps(policy.to_json()))
-    made = [Rule(**{**rule, "expires": duration(rule["expires"])}) for rule in shuffled(said)["rule"]]
-    assert Policy(tuple(made), shuffled(said)["signers"]).digest == policy.digest
+    made = tuple(map(Rule.from_json, shuffled(said)["rule"]))
+    assert Policy(made, shuffled(said)["signers"], policy.set_by, policy.set_identity).digest == policy.digest
 
 
 @LAW

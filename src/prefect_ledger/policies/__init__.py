@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from prefect_ledger.policies.cases import Case, Outcome, try_cases
 from prefect_ledger.policies.durations import duration, duration_text, moment
 from prefect_ledger.policies.policy import DEFAULT, Policy
 from prefect_ledger.policies.reading import read_policy
-from prefect_ledger.policies.rules import STAGES, Rule
+from prefect_ledger.policies.recorded import read_cases
+from prefect_ledger.policies.rules import Rule
 from prefect_ledger.policies.standing import Standing, deadline, refusal, standing
 from prefect_ledger.policies.votes import Asked, Vote, statement
 
 __all__ = [
     "DEFAULT",
-    "STAGES",
     "Asked",
+    "Case",
+    "Outcome",
     "Policy",
     "Rule",
     "Standing",
@@ -21,8 +24,10 @@ __all__ = [
     "duration",
     "duration_text",
     "moment",
+    "read_cases",
     "read_policy",
     "refusal",
     "standing",
     "statement",
+    "try_cases",
 ]

@@ -9,19 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.policies.rules import STAGES, Rule
+from prefect_ledger.identities import Identity, Strength
+from prefect_ledger.policies.rules import Rule, check_patterns, check_strength, listed
 from prefect_ledger.policies.signers import allowed, check_signers
 from prefect_ledger.policies.toml import written, written_key
+from prefect_ledger.registered import STAGES
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Rules for models and stages: the first that matches holds, and :data:`DEFAULT` where none does.
 
-    ``signers`` are the public keys (as in ``id_ed25519.pub``) that each person signs with, versioned with the rules.
+    ``signers`` are the public keys (as in ``id_ed25519.pub``) that each person signs with, versioned with the rules. ``set_by`` are names
+    or patterns of those who may set another policy in place of this one (nobody named: anyone), known by ``set_identity`` at least.
 
     Raises:
-        InvalidValue: what is given is no rule, or no name and public key.
+        InvalidValue: what is given is no rule, no name and public key, or nobody that could be named.
 
     Example:
         >>> policy = Policy((Rule("churn*", "production", approvals=2),))
@@ -31,6 +34,8 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     signers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    set_by: tuple[str, ...] = ()
+    set_identity: Strength = Strength.CLAIMED
 
     def __post_init__(self) -> None:
         rules: tuple[object, ...] = tuple(self.rules)
@@ -38,6 +43,8 @@ class Policy:
             raise InvalidValue(f"a policy is made of rules, not of {wrong[0]!r:.80}")
         object.__setattr__(self, "rules", rules)
         object.__setattr__(self, "signers", check_signers(self.signers))
+        object.__setattr__(self, "set_by", check_patterns("set_by", self.set_by))
+        object.__setattr__(self, "set_identity", check_strength("identity", self.set_identity))
 
     def rule(self, model: str, stage: str) -> Rule:
         """The rule for a move of ``model`` into ``stage``, with what depends on the stage decided.
@@ -50,6 +57,21 @@ class Policy:
         found = next((rule for rule in self.rules if rule.holds_for(model, stage)), None)
         return (found or Rule()).at_stage(stage)
 
+    def may_set(self, who: Identity) -> str | None:
+        """Why ``who`` may not set another policy while this one holds, in a sentence; None where they may.
+
+        Example:
+            >>> Policy(set_by=("alice",)).may_set(Identity("bob", Strength.OIDC))
+            'bob may not set a policy: the one that holds says that only alice may'
+        """
+        if self.set_by and not listed(who, self.set_by):
+            return f"{who.name} may not set a policy: the one that holds says that only {', '.join(self.set_by)} may"
+        if not who.strength.at_least(self.set_identity):
+            return (
+                f"{who.name} is known by {who.strength!s} alone, and the policy that holds wants {self.set_identity!s} of who sets another"
+            )
+        return None
+
     @property
     def digest(self) -> str:
         """The sha256 of the canonical JSON, in hex: the same for every order of keys and way to write the same policy."""
@@ -59,6 +81,7 @@ class Policy:
     def to_json(self) -> dict[str, Any]:
         """The policy as plain JSON values, each key written out."""
         return {
+            "policy": {"set_by": list(self.set_by), "identity": str(self.set_identity)},
             "rule": [rule.to_json() for rule in self.rules],
             "signers": {name: list(keys) for name, keys in sorted(self.signers.items())},
         }
@@ -81,7 +104,8 @@ class Policy:
             break_glass = []
             <BLANKLINE>
         """
-        parts = ["[[rule]]\n" + _lines(rule.to_json()) for rule in self.rules]
+        parts = ["[policy]\n" + _lines(self.to_json()["policy"])] if self.set_by or self.set_identity != Strength.CLAIMED else []
+        parts += ["[[rule]]\n" + _lines(rule.to_json()) for rule in self.rules]
         if self.signers:
             parts.append("[signers]\n" + _lines({name: list(keys) for name, keys in sorted(self.signers.items())}))
         return "\n".join(parts)

@@ -6,10 +6,10 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from importlib import import_module
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue, LedgerError
+from prefect_ledger.identities import Strength
 from prefect_ledger.policies.durations import duration
 from prefect_ledger.policies.policy import Policy
 from prefect_ledger.policies.rules import Rule
@@ -17,8 +17,11 @@ from prefect_ledger.policies.rules import Rule
 _KEYS = tuple(one.name for one in fields(Rule))
 
 
-def read_policy(text: str) -> Policy:
-    """The policy that a TOML text says: ``[[rule]]`` tables, and perhaps ``[signers]``.
+def read_policy(text: str, *, check_gates: bool = True) -> Policy:
+    """The policy that a TOML text says: ``[[rule]]`` tables, and perhaps ``[policy]`` and ``[signers]``.
+
+    ``check_gates=False`` is for a text that was checked when it was kept: a gate that another package brings need not be installed
+    where only other models are asked about.
 
     Raises:
         InvalidValue: no TOML, a key that no rule has, or a value that the key cannot have; the message names the rule's number
@@ -35,11 +38,16 @@ def read_policy(text: str) -> Policy:
         raise InvalidValue(f"a policy is a TOML text, not {type(text).__name__}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidValue(f"the policy is no TOML: {error}") from error
-    known_only("the policy", found, ("rule", "signers"))
+    known_only("the policy", found, ("policy", "rule", "signers"))
     rules = found.get("rule", [])
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise InvalidValue(f"rules of a policy begin with [[rule]], each on its own line, not {rules!r:.80}")
-    return Policy(tuple(_rule(number, rule) for number, rule in enumerate(rules, 1)), found.get("signers", {}))
+    head = found.get("policy", {})
+    if not isinstance(head, dict):
+        raise InvalidValue(f"policy is a table, [policy], not {head!r:.80}")
+    known_only("[policy]", head, ("set_by", "identity"))
+    made = tuple(_rule(number, rule, check_gates) for number, rule in enumerate(rules, 1))
+    return Policy(made, found.get("signers", {}), head.get("set_by", ()), head.get("identity", Strength.CLAIMED))
 
 
 def known_only(noun: str, found: Iterable[str], known: Iterable[str]) -> None:
@@ -56,7 +64,7 @@ def known_only(noun: str, found: Iterable[str], known: Iterable[str]) -> None:
             raise InvalidValue(f"{noun} has no key {key!r:.80}: {hint}")
 
 
-def _rule(number: int, found: Mapping[str, Any]) -> Rule:
+def _rule(number: int, found: Mapping[str, Any], check_gates: bool) -> Rule:
     noun = f"rule {number} of the policy"
     known_only(noun, found, _KEYS)
     if missing := [key for key in ("model", "stage") if key not in found]:
@@ -69,16 +77,15 @@ def _rule(number: int, found: Mapping[str, Any]) -> Rule:
         rule = Rule(**values)
     except InvalidValue as error:
         raise InvalidValue(f"{noun}: {error}") from None
-    _parsed(noun, rule)
+    if check_gates:
+        _parsed(noun, rule)
     return rule
 
 
 def _parsed(noun: str, rule: Rule) -> None:
     """Refuse gates that are no gates, before somebody asks for a promotion by them."""
-    try:
-        parse_gate = import_module("prefect_ledger.gates").parse_gate
-    except (ModuleNotFoundError, AttributeError):
-        return
+    from prefect_ledger.gates import parse_gate
+
     for place, spec in enumerate(rule.gates, 1):
         try:
             parse_gate(spec)

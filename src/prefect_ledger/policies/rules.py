@@ -12,8 +12,8 @@ from typing import Any
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.identities import Identity, Strength, person
 from prefect_ledger.policies.durations import duration, duration_text
+from prefect_ledger.registered import STAGES
 
-STAGES = ("none", "staging", "production", "archived")
 GateSpec = str | Mapping[str, Any]
 _MOST_APPROVALS = 100
 _LONGEST_TEXT = 1_000
@@ -53,7 +53,7 @@ class Rule:
         if type(self.approvals) is not int or not 0 <= self.approvals <= _MOST_APPROVALS:
             raise InvalidValue(f"approvals is a whole number from 0 to {_MOST_APPROVALS}, not {self.approvals!r:.80}")
         for key in ("approvers", "break_glass"):
-            object.__setattr__(self, key, _patterns(key, getattr(self, key)))
+            object.__setattr__(self, key, check_patterns(key, getattr(self, key)))
         _truth("exclude_author", self.exclude_author)
         _duration(self.expires)
         self._settle()
@@ -62,7 +62,7 @@ class Rule:
     def _settle(self) -> None:
         """Give ``identity`` and ``archive`` what the stage says where nobody else did."""
         if self.identity is not None:
-            object.__setattr__(self, "identity", _strength(self.identity))
+            object.__setattr__(self, "identity", check_strength("identity", self.identity))
         elif self.stage != "*":
             object.__setattr__(self, "identity", Strength.OS if self.stage == "production" else Strength.CLAIMED)
         if self.archive is not None:
@@ -119,6 +119,21 @@ class Rule:
             "break_glass": list(self.break_glass),
         }
 
+    @classmethod
+    def from_json(cls, found: object) -> Rule:
+        """What :meth:`to_json` gave.
+
+        Raises:
+            InvalidValue: it is no rule.
+
+        Example:
+            >>> Rule.from_json(Rule("churn", approvals=1).to_json()) == Rule("churn", approvals=1)
+            True
+        """
+        if not isinstance(found, Mapping) or not set(cls.__slots__).issuperset(found):
+            raise InvalidValue(f"a rule is a JSON object with {', '.join(cls.__slots__)}, not {found!r:.200}")
+        return cls(**{**found, **({"expires": duration(found["expires"])} if "expires" in found else {})})
+
 
 def listed(who: Identity, patterns: tuple[str, ...]) -> bool:
     """Whether one of the patterns means this person; case and the way accents are written do not matter.
@@ -144,11 +159,16 @@ def _truth(key: str, value: object) -> None:
         raise InvalidValue(f"{key} is true or false, not {value!r:.80}")
 
 
-def _strength(value: object) -> Strength:
+def check_strength(key: str, value: object) -> Strength:
+    """``value`` as a strength.
+
+    Raises:
+        InvalidValue: there is none of this name.
+    """
     try:
         return Strength(value)  # type: ignore[arg-type]
     except ValueError:
-        raise InvalidValue(f"identity is one of {', '.join(Strength)}, not {value!r:.80}") from None
+        raise InvalidValue(f"{key} is one of {', '.join(Strength)}, not {value!r:.80}") from None
 
 
 def _duration(value: object) -> None:
@@ -156,7 +176,12 @@ def _duration(value: object) -> None:
         raise InvalidValue(f"expires is whole seconds in microseconds, such as duration('7d'), not {value!r:.80}")
 
 
-def _patterns(key: str, value: object) -> tuple[str, ...]:
+def check_patterns(key: str, value: object) -> tuple[str, ...]:
+    """``value`` as names or patterns of people.
+
+    Raises:
+        InvalidValue: it is no list of texts.
+    """
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise InvalidValue(f"{key} is a list of names or patterns, such as ['alice', 'team-*'], not {value!r:.80}")
     return tuple(_text(key, one) for one in value)
