@@ -55,9 +55,9 @@ def try_cases(policy: Policy, cases: Sequence[Case]) -> tuple[Outcome, ...]:
 
     Example:
         >>> from prefect_ledger.policies import read_cases, read_policy
-        >>> policy = read_policy('[[rule]]\nmodel = "*"\nstage = "production"\napprovals = 1')
-        >>> asked = 'model = "churn"\nstage = "production"\ncandidate = {auc = 0.9}\nexpect = "passes"'
-        >>> for outcome in try_cases(policy, read_cases(f'[[case]]\n{asked}\nvotes = ["bob"]\n[[case]]\n{asked}')):
+        >>> policy = read_policy('[[rule]]\\nmodel = "*"\\nstage = "production"\\napprovals = 1')
+        >>> asked = 'model = "churn"\\nstage = "production"\\ncandidate = {auc = 0.9}\\nexpect = "passes"'
+        >>> for outcome in try_cases(policy, read_cases(f'[[case]]\\n{asked}\\nvotes = ["bob"]\\n[[case]]\\n{asked}')):
         ...     print(outcome)
         case 1: passes (nothing spoke against it)
         case 2: refused (1 of 1 approvals is missing), expected: passes
