@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prefect_ledger import cache_store, run_store, series_store
+from prefect_ledger import cache_store, model_store, run_store, series_store
 from prefect_ledger.database import conflicts, refuses
 from prefect_ledger.errors import StoreUnavailable
-from prefect_ledger.events import JournalClosed, RunStarted, RunStatusSeen
+from prefect_ledger.events import ArtifactLogged, JournalClosed, RunStarted, RunStatusSeen
 from prefect_ledger.flushes import Flush, prepare
 from prefect_ledger.journal_reader import Batch, JournalReader
 from prefect_ledger.points import Points, by_rank
@@ -80,6 +80,10 @@ class Drain:
         if self.reader.live is not None and str(self.reader.live.id) != self.journal:
             return False  # closed and opened anew while the store was waited for: the segments there now are another journal's
         self.reader.advance(batch)
+        if any(isinstance(event, ArtifactLogged) and model_store.is_to_register(event) for event in batch.events):
+            from prefect_ledger import registrations
+
+            registrations.register(self.database)
         self._follow(batch, flush)
         if self.on_advance is not None:
             self.on_advance()

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 _TEXTS = ("id", "name", "digest", "flavor")
 
 
+def is_to_register(e: ArtifactLogged) -> bool:
+    """Whether a model is to become a version of a registered one by what is said here."""
+    about = e.metadata.get(ABOUT_MODEL)
+    return isinstance(about, Mapping) and isinstance(about.get("register"), str)
+
+
 def fold(tx: sa.Connection, e: ArtifactLogged) -> None:
     """Bring a model into its row. One id is one model: of two that claim it, the one logged first keeps it."""
     about = e.metadata.get(ABOUT_MODEL)
@@ -46,3 +52,6 @@ def fold(tx: sa.Connection, e: ArtifactLogged) -> None:
             json.dumps(details, ensure_ascii=False, separators=(",", ":")),
         ],
     )
+    if isinstance(name := about.get("register"), str):
+        text = "INSERT INTO registrations (logged_id, name, at) VALUES (?, ?, ?) ON CONFLICT (logged_id) DO NOTHING"
+        execute(tx, text, [about["id"][:34], name[:250], e.at])

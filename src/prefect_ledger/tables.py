@@ -438,9 +438,6 @@ class WishRow(Row, table=True):
     __table_args__ = (Index("ix_registrations_open", "version", "at"),)
     logged_id: str = Field(sa_column=Column(String(34), primary_key=True))
     name: str = Field(sa_column=Column(String(250), nullable=False))
-    author: str = Field(sa_column=Column(String(250), nullable=False))
-    strength: str = Field(sa_column=Column(String(16), nullable=False))
-    how: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     at: int = Field(sa_column=_big(nullable=False))
     version: int | None = Field(default=None, sa_column=Column(Integer))  # what it became; 0: refused
     reason: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))

@@ -36,10 +36,11 @@ def changing() -> Iterator[Chain]:
     Raises:
         StoreUnavailable.
     """
-    from prefect_ledger import audit_store
+    from prefect_ledger import audit_store, registrations
 
     one = ledger()
     one.flush()
+    registrations.register(one.database)  # what was logged by those who may not do it themselves
     with one.database.write() as tx:
         yield audit_store.hold(tx)
     for send in _sender:
