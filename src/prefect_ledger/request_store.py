@@ -162,14 +162,15 @@ def close(chain: Chain, row: Known, one: TransitionRequest, state: str, reason: 
     chain.append("request.closed", by, model=row[:2], version=one.version, before=before, after=said, why=why, evidence=one.evidence)
 
 
-def add_vote(chain: Chain, row: Known, one: TransitionRequest, approve: bool, by: Identity, comment: str) -> None:
-    """Write down what somebody says to a request."""
+def add_vote(chain: Chain, row: Known, one: TransitionRequest, approve: bool, by: Identity, comment: str, signature: str = "") -> None:
+    """Write down what somebody says to a request; a signature stands in the audit row."""
     text = """INSERT INTO request_votes (request_id, number, voter, strength, how, approve, comment, evidence, at)
               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
     said = [by.name, by.strength.value, by.how, int(approve), comment, one.evidence, chain.now]
     execute(chain.tx, text, [one.id, len(one.votes) + 1, *said])
+    after = {"request": one.id} | ({"signature": signature} if signature else {})
     action = "request.approved" if approve else "request.rejected"
-    chain.append(action, by, model=row[:2], version=one.version, after={"request": one.id}, why=comment, evidence=one.evidence)
+    chain.append(action, by, model=row[:2], version=one.version, after=after, why=comment, evidence=one.evidence)
 
 
 def _request(tx: sa.Connection, row: tuple[Any, ...]) -> TransitionRequest:

@@ -24,6 +24,7 @@ from prefect_ledger.registry.requests import (
     reject,
     request_transition,
     settle,
+    to_sign,
     withdraw,
 )
 from prefect_ledger.registry.rules import PolicyVersion, get_policy, set_policy
@@ -84,6 +85,7 @@ __all__ = [
     "settle",
     "tag_model",
     "tag_version",
+    "to_sign",
     "transition",
     "verify_audit",
     "withdraw",

@@ -60,6 +60,8 @@ def who(by: Identity | str | None) -> Identity:
 
         return caller()
     if isinstance(by, Identity):
+        if by.strength is Strength.SIGNED:
+            raise InvalidValue(f"{by.name} is said to have signed: only a vote with its signature is signed (registry.to_sign says what)")
         return by
     if isinstance(by, str):
         return Identity(by, Strength.CLAIMED, "named by the caller")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prefect_ledger.audit_store import Chain
     from prefect_ledger.gates import Holdout
-    from prefect_ledger.policies import Asked, Rule, Vote
+    from prefect_ledger.policies import Asked, Policy, Rule, Vote
     from prefect_ledger.queries.registered import Known
     from prefect_ledger.registered import ModelVersion, TransitionRequest
 
@@ -82,20 +82,45 @@ def request_transition(
         return store.request(chain.tx, store.add_request(chain, row, number, asking, by, said))
 
 
-def approve(request: int, comment: str = "", *, evidence: str | None = None, by: Identity | str | None = None) -> TransitionRequest:
+def approve(
+    request: int,
+    comment: str = "",
+    *,
+    evidence: str | None = None,
+    signature: str | None = None,
+    by: Identity | str | None = None,
+) -> TransitionRequest:
     """Agree to a request; returns it as it is now. ``evidence`` is the digest of what was looked at, where that is to be made sure of.
+
+    Where the policy lists signers and ``PREFECT_LEDGER_IDENTITY_KEY`` names a key of one, the vote is signed with it; ``signature`` is one
+    that was made elsewhere, of what :func:`to_sign` gives. It stands in the audit log with the vote.
 
     Raises:
         VoteRefused: it does not count, for the reason that the message says: the person made the version or asked for it, has voted
             already, may not, is known too weakly; the request ended, expired, or what was judged is no longer so. RequestNotFound.
             StoreUnavailable.
     """
-    return _vote(request, True, comment, evidence, by)
+    return _vote(request, True, comment, evidence, signature, by)
 
 
-def reject(request: int, comment: str, *, evidence: str | None = None, by: Identity | str | None = None) -> TransitionRequest:
-    """Refuse a request, which ends it; returns it as it is now. Raises as :func:`approve`."""
-    return _vote(request, False, comment, evidence, by)
+def reject(
+    request: int, comment: str, *, evidence: str | None = None, signature: str | None = None, by: Identity | str | None = None
+) -> TransitionRequest:
+    """Refuse a request, which ends it; returns it as it is now. Arguments and what is raised are those of :func:`approve`."""
+    return _vote(request, False, comment, evidence, signature, by)
+
+
+def to_sign(request: int, *, approves: bool = True) -> bytes:
+    """What somebody signs (``ssh-keygen -Y sign -n prefect-ledger``) who approves or rejects a request: all that it must not be taken for
+    another's by.
+
+    Raises:
+        RequestNotFound. StoreUnavailable.
+    """
+    from prefect_ledger import request_store as store
+
+    with looking() as tx:
+        return _statement(store.request(tx, request), policy_now(tx).policy, approves)
 
 
 def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -> TransitionRequest:
@@ -202,12 +227,15 @@ def done(chain: Chain, row: Known, request: TransitionRequest, by: Identity) -> 
 # --- what a vote and a request rest on -------------------------------------------------------------------------------------
 
 
-def _vote(request: int, approves: bool, comment: str, evidence: str | None, by: Identity | str | None) -> TransitionRequest:
+def _vote(
+    request: int, approves: bool, comment: str, evidence: str | None, signature: str | None, by: Identity | str | None
+) -> TransitionRequest:
     from prefect_ledger import policies
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered
 
-    said, by = check_text(comment, "a comment", needed=not approves), who(by)
+    said = check_text(comment, "a comment", needed=not approves)
+    by, signature = _voter(request, approves, signature, by)
     _settle_one(request)
     with changing() as chain:
         one = _open(chain, request)
@@ -216,10 +244,38 @@ def _vote(request: int, approves: bool, comment: str, evidence: str | None, by: 
         if refused := policies.refusal(rule, asked, vote, votes, chain.now):
             raise VoteRefused(f"request {one.id} ({one.name} {one.version} to {one.stage}): {refused}")
         row = registered.known(chain.tx, one.name)
-        store.add_vote(chain, row, one, approves, by, said)
+        store.add_vote(chain, row, one, approves, by, said, signature or "")
         if not approves:
             store.close(chain, row, one, "rejected", f"rejected by {by.name}: {said}", by)
         return store.request(chain.tx, request)
+
+
+def _voter(request: int, approves: bool, signature: str | None, by: Identity | str | None) -> tuple[Identity, str | None]:
+    """Who votes, and their signature: a signed identity is one whose signature of this very vote was checked here."""
+    from prefect_ledger import request_store as store
+    from prefect_ledger.registry import callers
+
+    with looking() as tx:
+        policy = policy_now(tx).policy
+        told = _statement(store.request(tx, request), policy, approves)
+    if signature is not None:
+        return callers.verify(told, signature, policy.allowed_signers()), signature
+    if by is None and policy.signers and (found := callers.signed_caller(told, policy.allowed_signers())):
+        return found
+    by = who(by)
+    if by.strength is Strength.SIGNED:
+        raise VoteRefused(
+            f"request {request}: {by.name} is said to have signed, and no signature is given: signature=, of to_sign({request})"
+        )
+    return by, None
+
+
+def _statement(one: TransitionRequest, policy: Policy, approves: bool) -> bytes:
+    from prefect_ledger.policies import statement
+
+    verb = "approve" if approves else "reject"
+    of = (one.id, one.name, one.version, one.stage)
+    return statement(verb, request=of[0], model=of[1], version=of[2], stage=of[3], evidence=one.evidence, policy=policy.digest)
 
 
 def _open(chain: Chain, request: int) -> TransitionRequest:

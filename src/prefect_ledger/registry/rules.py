@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefect_ledger.errors import InvalidValue, NotFound
+from prefect_ledger.errors import InvalidValue, NotFound, TransitionRefused
 from prefect_ledger.registry.access import changing, check_text, looking, who
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ def set_policy(policy: str | Policy, *, why: str = "", by: Identity | str | None
     """Let a policy (or the TOML text of one) hold from now on; returns its version. Requests that were judged by other rules become void.
 
     Raises:
-        InvalidValue: it is none; the message names the rule, the key and what is wanted. StoreUnavailable.
+        InvalidValue: it is none; the message names the rule, the key and what is wanted. TransitionRefused: the policy that holds does
+            not let this person. StoreUnavailable.
 
     Example:
         >>> from prefect_ledger import registry
@@ -40,6 +43,8 @@ def set_policy(policy: str | Policy, *, why: str = "", by: Identity | str | None
     found = read_policy(found.to_toml())  # what was built in code is checked as what was read
     said, by = check_text(why, "a reason"), who(by)
     with changing() as chain:
+        if refused := policy_now(chain.tx).policy.may_set(by):
+            raise TransitionRefused(f"the policy stays as it is: {refused}")
         return store.add_policy(chain, found.digest, found.to_toml(), by, said)
 
 
@@ -60,14 +65,14 @@ def policy_now(tx: Any, version: int | None = None) -> PolicyVersion:
         NotFound: no such version.
     """
     from prefect_ledger import request_store as store
-    from prefect_ledger.policies import DEFAULT, read_policy
+    from prefect_ledger.policies import DEFAULT
 
     found = None if version == 0 else store.policy(tx, version)
     if found is None:
         if version:
             raise NotFound(f"there is no version {version} of the policy")
         return PolicyVersion(0, DEFAULT)
-    return PolicyVersion(found.version, read_policy(found.content))
+    return PolicyVersion(found.version, _read(found.content))
 
 
 def canonical_rule(rule: Any) -> dict[str, Any]:
@@ -75,8 +80,17 @@ def canonical_rule(rule: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(rule.to_json())))
 
 
-def rule_of(said: dict[str, Any]) -> Rule:
+def rule_of(said: Mapping[str, Any]) -> Rule:
     """The rule whose :func:`canonical_rule` this is."""
-    from prefect_ledger.policies import Rule, duration
+    from prefect_ledger.policies import Rule
 
-    return Rule(**{**said, "expires": duration(said["expires"])})
+    return Rule.from_json(said)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(content: str) -> Policy:
+    """A policy that was checked when it was kept. Its gates are not parsed again: one that only another machine has must not be in the way
+    of moves that it is not asked about."""
+    from prefect_ledger.policies import read_policy
+
+    return read_policy(content, check_gates=False)

