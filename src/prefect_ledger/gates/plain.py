@@ -130,12 +130,16 @@ def _from_objects(found: NDArray[Any]) -> NDArray[Any]:
             return np.array([math.nan if one is None else one for one in values], dtype=float).reshape(found.shape)
         except (OverflowError, TypeError):  # whole numbers of hundreds of digits; complex numbers
             pass
-    texts = np.array([one if isinstance(one, str) else "" if one is None else str(one) for one in values], dtype=str)
+    texts = np.array(["" if one is None else _text(one) for one in values], dtype=str)
     if len(there) == len(values):
         return texts.reshape(found.shape)
     objects = texts.astype(object)
     objects[[one is None for one in values]] = None
     return objects.reshape(found.shape)
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _missing(value: object) -> bool:

@@ -25,7 +25,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
     Example:
         >>> near("acc", ["accuracy", "loss"]), near("f1", ["accuracy", "loss"]), near("auk", ["auc", "loss"])
-        ("; there are: 'accuracy', 'loss'", "; there are: 'accuracy', 'loss'", "; near are: 'auc'")
+        ("; near are: 'accuracy'", "; there are: 'accuracy', 'loss'", "; near are: 'auc'")
     """
     from difflib import get_close_matches  # only a refusal needs it
 
@@ -33,5 +33,5 @@ def near(word: str, known: Iterable[str]) -> str:
     if not names:
         return "; there are none"
     by_case = {name.lower()[:100]: name for name in names}
-    found = [by_case[one] for one in get_close_matches(word.lower()[:100], by_case, 3, 0.6)]
+    found = [by_case[one] for one in get_close_matches(word.lower()[:100], by_case, 3, 0.5)]
     return f"; near are: {listed(found)}" if found else f"; there are: {listed(names[:10])}{' and more' if len(names) > 10 else ''}"
