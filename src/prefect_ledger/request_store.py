@@ -145,9 +145,17 @@ def request(tx: sa.Connection, request_id: int) -> TransitionRequest:
     return _request(tx, found[0])
 
 
-def requests(tx: sa.Connection, row: Known | None = None, *, state: str | None = None, limit: int = 1_000) -> list[TransitionRequest]:
-    """Requests, the newest first; of one model, and in one state, where these are given."""
-    asked = [("r.model_id = ?", row and row.id), ("r.state = ?", state)]
+def requests(
+    tx: sa.Connection,
+    row: Known | None = None,
+    *,
+    version: int | None = None,
+    stage: str | None = None,
+    state: str | None = None,
+    limit: int = 1_000,
+) -> list[TransitionRequest]:
+    """Requests, the newest first; of one model, of one version, for one stage and in one state, where these are given."""
+    asked = [("r.model_id = ?", row and row.id), ("r.version = ?", version), ("r.stage = ?", stage), ("r.state = ?", state)]
     where = [text for text, value in asked if value is not None]
     text = f"{_REQUEST}{' WHERE ' + ' AND '.join(where) if where else ''} ORDER BY r.id DESC LIMIT ?"
     return [_request(tx, found) for found in rows(tx, text, [*(value for _, value in asked if value is not None), limit])]

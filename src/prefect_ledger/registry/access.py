@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WHERE_IT_IS: Any = object()  # "expected": where it was when the verb was called
 _TEXT_LIMIT = 20_000
+_MANY = 1_000_000_000
 _sender: list[Callable[[], None]] = []  # whoever sends events, once there is somebody
 
 
@@ -102,10 +103,25 @@ def check_version(version: object) -> int:
     Raises:
         InvalidValue: otherwise.
     """
-    text = str(version)
-    if isinstance(version, bool) or not isinstance(version, int | str) or not (text.isascii() and text.isdecimal() and 0 < len(text) < 10):
-        raise InvalidValue(f"a version is a number from 1 on, not {version!r:.80}")
-    return int(text)
+    return _number(version, "a version")
+
+
+def check_request(request: object) -> int:
+    """``request`` as a number: 7, "7".
+
+    Raises:
+        InvalidValue: otherwise.
+    """
+    return _number(request, "a request")
+
+
+def _number(value: object, what: str) -> int:
+    if type(value) is int and 0 <= value < _MANY:
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < len(str(_MANY)):
+        return int(value)
+    shown = "that" if isinstance(value, int) and abs(value) >= 1 << 64 else repr(value)  # Python does not write out the longest
+    raise InvalidValue(f"{what} is a number from 1 on, not {shown:.80}")
 
 
 def check_text(text: object, what: str, *, needed: bool = False) -> str:

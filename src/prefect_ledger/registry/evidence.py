@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.audit_chain import canonical
@@ -70,15 +70,24 @@ def datasets(tx: Any, one: ModelVersion) -> list[list[str]]:
     return [[name, digest, context] for name, digest, context in details.dataset_uses(tx, one.run_id)]
 
 
-def standing(tx: Any, candidate: ModelVersion, champion: ModelVersion | None) -> dict[str, Any]:
-    """What an approval rests on and may change: compared when somebody votes, and when the version moves."""
+def by_tags(gates: Sequence[Any]) -> bool:
+    """Whether one of the gates may look at tags: an expression that names some, or somebody's own function."""
+    from prefect_ledger.gates import FUNCTIONS
+
+    said = [gate if isinstance(gate, str) else gate.get("expression", gate.get("gate", "")) for gate in gates]
+    return any("tag" in one or one.isidentifier() for one in said if one not in FUNCTIONS)
+
+
+def standing(tx: Any, candidate: ModelVersion, champion: ModelVersion | None, *, tags: bool) -> dict[str, Any]:
+    """What an approval rests on and may change: compared when somebody votes, and when the version moves. Tags only where they are
+    judged: they are notes otherwise."""
     found: dict[str, Any] = {}
     for what, one in (("candidate", candidate), ("champion", champion)):
         if one is None:
             found[what] = None
             continue
         told = side(tx, one).to_json()
-        parts = {key: _digest(told[key]) for key in ("metrics", "params", "size", "signature")}
+        parts = {key: _digest(told[key]) for key in ("metrics", "params", "size", "signature", *(("tags",) if tags else ()))}
         found[what] = {"version": one.version, "digest": one.digest, **parts, "data": _digest(datasets(tx, one))}
     return found
 
@@ -132,8 +141,7 @@ def read(tx: Any, digest: str) -> Evidence:
     from prefect_ledger.gates import evidence_of
 
     content, arrays, uri = store.evidence(tx, digest)
-    if hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest() != digest:
-        raise EvidenceCorrupt(f"the evidence {digest} was changed: its digest is another")
+    _check(digest, content)
     try:
         told = json.loads(content)
         if told["arrays"] != arrays:
@@ -142,6 +150,22 @@ def read(tx: Any, digest: str) -> Evidence:
         return evidence_of(told["evidence"], _unpacked(data) if data else {})
     except (ValueError, TypeError, KeyError) as error:
         raise EvidenceCorrupt(f"the evidence {digest} does not read as evidence: {error}") from error
+
+
+def check_text(tx: Any, digest: str) -> None:
+    """Refuse evidence that is gone, or whose JSON is not what was judged; its arrays are not asked for.
+
+    Raises:
+        EvidenceNotFound, EvidenceCorrupt.
+    """
+    from prefect_ledger import request_store as store
+
+    _check(digest, store.evidence(tx, digest)[0])
+
+
+def _check(digest: str, content: str) -> None:
+    if hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest() != digest:
+        raise EvidenceCorrupt(f"the evidence {digest} was changed: its digest is another")
 
 
 def _packed(arrays: Mapping[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefect_ledger.registry.access import looking
+from prefect_ledger.registry.access import check_request, looking
 from prefect_ledger.registry.rules import rule_of
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ def replay(request: int) -> Replay:
     """Judge a request again, by the rule and on the evidence that it was judged by.
 
     Raises:
-        RequestNotFound, EvidenceNotFound. EvidenceCorrupt, ArtifactCorrupt: the evidence is not what was judged. ArtifactNotFound.
-        StoreUnavailable, ArtifactsUnavailable.
+        RequestNotFound, InvalidValue, EvidenceNotFound, ArtifactNotFound. EvidenceCorrupt, ArtifactCorrupt: the evidence is not what was
+            judged. StoreUnavailable, ArtifactsUnavailable.
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.gates import judge, parse_gate
     from prefect_ledger.registry import evidence as kept
 
     with looking() as tx:
-        one = store.request(tx, request)
+        one = store.request(tx, check_request(request))
         evidence = kept.read(tx, one.evidence)
     report = judge([parse_gate(gate) for gate in rule_of(dict(one.rule)).gates], evidence)
     return Replay(one, report, tuple(_differences(dict(one.report), report.to_json())))

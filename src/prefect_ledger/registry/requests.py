@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.entities import to_micros
-from prefect_ledger.errors import RegistryConflict, TransitionRefused, VoteRefused
+from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefused, VoteRefused
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registered import check_stage
 from prefect_ledger.registry import evidence as kept
-from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
+from prefect_ledger.registry import given
+from prefect_ledger.registry.access import changing, check_request, check_text, check_version, looking, who
 from prefect_ledger.registry.rules import canonical_rule, policy_now, rule_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from prefect_ledger.registered import ModelVersion, TransitionRequest
 
 LEDGER = Identity("prefect-ledger", Strength.CLAIMED, "by itself, from what it has recorded")
+STATES = ("open", "done", "rejected", "withdrawn", "expired", "void")
 _JUDGED = ("production", "staging")
 
 
@@ -53,18 +55,19 @@ def request_transition(
 
     stage, number = check_stage(stage), check_version(version)
     said, by = check_text(why, "a reason"), who(by)
-    times = {key: tuple(map(float, values)) for key, values in (latency or {}).items()}
+    times, more = given.times(latency), given.facts_of(facts)
+    given.check_holdout(holdout)
     with looking() as tx:
         one, policy = registered.version(tx, name, number), policy_now(tx)
         champion = _champion(tx, one, stage)
         if one.stage == stage:
             raise TransitionRefused(f"version {number} of {name!r} is in {stage} already")
         rule = policy.policy.rule(name, stage)
-        told = {"policy": policy.version, "policy_digest": policy.policy.digest, "stage": stage, **kept.facts(tx, one), **(facts or {})}
+        told = {"policy": policy.version, "policy_digest": policy.policy.digest, "stage": stage, **kept.facts(tx, one)}
         candidate = kept.side(tx, one, times.get("candidate", ()))
         rival = None if champion is None else kept.side(tx, champion, times.get("champion", ()))
-        seen = kept.standing(tx, one, champion)
-    evidence = Evidence(candidate, rival, holdout, told)
+        seen = kept.standing(tx, one, champion, tags=kept.by_tags(rule.gates))
+    evidence = Evidence(candidate, rival, holdout, {**more, **told})
     report = judge([parse_gate(gate) for gate in rule.gates], evidence)
     parts = kept.keep(evidence)
     failed = "; ".join(verdict.reason for verdict in report.verdicts if not verdict.passed)
@@ -76,9 +79,8 @@ def request_transition(
         row = registered.known(chain.tx, name)
         _check_same(chain.tx, name, one, stage, seen, policy.version)
         kept.write(chain, parts)
-        for older in store.requests(chain.tx, row, state="open"):
-            if (older.version, older.stage) == (number, stage):
-                store.close(chain, row, older, "void", "asked anew", by)
+        for older in store.requests(chain.tx, row, version=number, stage=stage, state="open"):
+            store.close(chain, row, older, "void", "asked anew", by)
         return store.request(chain.tx, store.add_request(chain, row, number, asking, by, said))
 
 
@@ -120,7 +122,7 @@ def to_sign(request: int, *, approves: bool = True) -> bytes:
     from prefect_ledger import request_store as store
 
     with looking() as tx:
-        return _statement(store.request(tx, request), policy_now(tx).policy, approves)
+        return _statement(store.request(tx, check_request(request)), policy_now(tx).policy, approves)
 
 
 def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -> TransitionRequest:
@@ -132,7 +134,7 @@ def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered
 
-    said, by = check_text(why, "a reason"), who(by)
+    request, said, by = check_request(request), check_text(why, "a reason"), who(by)
     with changing() as chain:
         one = _open(chain, request)
         if by.person != one.requester.person:
@@ -150,7 +152,7 @@ def get_request(request: int) -> TransitionRequest:
     from prefect_ledger import request_store as store
 
     with looking() as tx:
-        return store.request(tx, request)
+        return store.request(tx, check_request(request))
 
 
 def list_requests(name: str | None = None, *, state: str | None = None, limit: int = 1000) -> list[TransitionRequest]:
@@ -164,6 +166,8 @@ def list_requests(name: str | None = None, *, state: str | None = None, limit: i
     from prefect_ledger.queries.search import check_limit
 
     check_limit(limit)
+    if state is not None and state not in STATES:
+        raise InvalidValue(f"a request is {', '.join(STATES[:-1])} or {STATES[-1]}, not {state!r:.80}")
     with looking() as tx:
         row = None if name is None else registered.known(tx, name, deleted=True)
         return store.requests(tx, row, state=state, limit=limit)
@@ -182,7 +186,8 @@ def settle(name: str | None = None, version: int | None = None, stage: str | Non
 
     with looking() as tx:
         row = None if name is None else registered.known(tx, name, deleted=True)
-        ended = [one.id for one in store.requests(tx, row, state="open", limit=50_000) if _is(one, version, stage) and _ended(tx, one)]
+        found = store.requests(tx, row, version=version, stage=stage, state="open", limit=50_000)
+        ended = [one.id for one in found if _ended(tx, one)]
     if not ended:
         return []
     with changing() as chain:
@@ -203,10 +208,10 @@ def granted(chain: Chain, row: Known, one: ModelVersion, stage: str) -> Transiti
     from prefect_ledger import request_store as store
 
     where = f"version {one.version} of {row.name!r} stays in {one.stage}"
-    open_now = [found for found in store.requests(chain.tx, row) if _is(found, one.version, stage)]
-    if not open_now:
+    newest = store.requests(chain.tx, row, version=one.version, stage=stage, limit=1)
+    if not newest:
         raise TransitionRefused(f"{where}: the policy wants a request; registry.request_transition({row.name!r}, {one.version}, {stage!r})")
-    latest = open_now[0]
+    latest = newest[0]
     if latest.state != "open":
         raise TransitionRefused(f"{where}: request {latest.id} is {latest.state}: {latest.reason}")
     if why := _ended(chain.tx, latest, chain.now):
@@ -224,6 +229,14 @@ def done(chain: Chain, row: Known, request: TransitionRequest, by: Identity) -> 
     store.close(chain, row, request, "done", f"version {request.version} is in {request.stage}", by)
 
 
+def spent(chain: Chain, row: Known, number: int, stage: str, by: Identity) -> None:
+    """End the requests of a version that came into the stage without them: they are not good for another time."""
+    from prefect_ledger import request_store as store
+
+    for one in store.requests(chain.tx, row, version=number, stage=stage, state="open"):
+        store.close(chain, row, one, "void", f"version {number} is in {stage} already: it came there without this request", by)
+
+
 # --- what a vote and a request rest on -------------------------------------------------------------------------------------
 
 
@@ -234,7 +247,7 @@ def _vote(
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered
 
-    said = check_text(comment, "a comment", needed=not approves)
+    request, said = check_request(request), check_text(comment, "a comment", needed=not approves)
     by, signature = _voter(request, approves, signature, by)
     _settle_one(request)
     with changing() as chain:
@@ -304,7 +317,7 @@ def _ended(tx: Any, one: TransitionRequest, now: int | None = None) -> tuple[str
     import time
 
     from prefect_ledger import policies
-    from prefect_ledger.errors import NotFound
+    from prefect_ledger.errors import EvidenceCorrupt, NotFound
     from prefect_ledger.queries import registered
 
     asked, rule = _asked(tx, one), _rule(one)
@@ -314,8 +327,10 @@ def _ended(tx: Any, one: TransitionRequest, now: int | None = None) -> tuple[str
         return "void", f"the policy asks for other things of {one.name!r} in {one.stage} since: ask again"
     try:
         candidate = registered.version(tx, one.name, one.version)
-        now_so = kept.standing(tx, candidate, _champion(tx, candidate, one.stage))
-    except NotFound as error:
+        tags = "tags" in (one.standing["candidate"] or ())
+        now_so = kept.standing(tx, candidate, _champion(tx, candidate, one.stage), tags=tags)
+        kept.check_text(tx, one.evidence)
+    except (NotFound, EvidenceCorrupt) as error:
         return "void", str(error)
     why = kept.changed(one.standing, now_so)
     return ("void", f"what was judged is not so any more: {why}; ask again") if why else None
@@ -341,13 +356,9 @@ def _check_same(tx: Any, name: str, one: ModelVersion, stage: str, seen: Mapping
     if policy_now(tx).version != policy:
         raise RegistryConflict(f"the policy was set anew while version {one.version} of {name!r} was judged: ask again")
     candidate = registered.version(tx, name, one.version)
-    now = kept.standing(tx, candidate, _champion(tx, candidate, stage))
+    now = kept.standing(tx, candidate, _champion(tx, candidate, stage), tags="tags" in seen["candidate"])
     if why := kept.changed(seen, now):
         raise RegistryConflict(f"while version {one.version} of {name!r} was judged, {why}: ask again")
-
-
-def _is(one: TransitionRequest, version: int | None, stage: str | None) -> bool:
-    return version in (None, one.version) and stage in (None, one.stage)
 
 
 def _rule(one: TransitionRequest) -> Rule:

@@ -70,6 +70,7 @@ def transition(
         store.move(chain, row, number, stage, by, archive=bool(rule.archive), why=said, evidence=evidence, how=how)
         if request is not None:
             asked.done(chain, row, request, by)
+        asked.spent(chain, row, number, stage, by)
         moved = registered.version(chain.tx, name, number)
     if break_glass:
         warnings.warn(f"{by.name} passed over the rules: version {number} of {name!r} is in {stage} now", LedgerWarning, stacklevel=2)
@@ -91,11 +92,11 @@ def _allowed(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule
     Raises:
         TransitionRefused.
     """
-    if rule.needs_request:  # who agreed is known well enough; whoever carries it out, a worker perhaps, decides nothing
+    if rule.approvals:  # who agreed is known well enough; whoever carries it out, a worker perhaps, decides nothing
         return asked.granted(chain, row, one, stage)
     if weak := rule.too_weak(by):
         raise TransitionRefused(f"version {one.version} of {row.name!r} stays in {one.stage}: {weak}")
-    return None
+    return asked.granted(chain, row, one, stage) if rule.needs_request else None
 
 
 def _broken(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity, why: str) -> None:
