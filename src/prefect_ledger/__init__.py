@@ -6,6 +6,7 @@ Importing this costs next to nothing on top of Prefect; numpy, SQLModel and alem
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -206,5 +207,15 @@ def _block_address(name: str) -> str:
     return blocks.address(name)
 
 
+def _send_events() -> None:
+    """Tell Prefect of what changed in the registry, where it is here or a server of it is named."""
+    if "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL"):
+        return
+    from prefect_ledger.orchestration import outbox
+
+    outbox.send_soon()
+
+
 _context.resolver = _run_of_prefect
+_context.messenger = _send_events
 _sources.shelf = _sources.Shelf(_block_values, _block_address)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.names import KEY_LIMIT
 from prefect_ledger.registered import STAGES
+from prefect_ledger.tracking import context
 from prefect_ledger.tracking.ledger import ledger
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 WHERE_IT_IS: Any = object()  # "expected": where it was when the verb was called
 _TEXT_LIMIT = 20_000
 _MANY = 1_000_000_000
-_sender: list[Callable[[], None]] = []  # whoever sends events, once there is somebody
 
 
 @contextlib.contextmanager
@@ -44,14 +44,9 @@ def changing() -> Iterator[Chain]:
     registrations.register(one.database)  # what was logged by those who may not do it themselves
     with one.database.write() as tx:
         yield audit_store.hold(tx)
-    for send in _sender:
-        with contextlib.suppress(Exception):  # the change stands; what was not sent now is sent by the next one who looks
-            send()
-
-
-def send_with(send: Callable[[], None]) -> None:
-    """Have ``send`` called after each change, to send the events that wait in the outbox. The last one given holds."""
-    _sender[:] = [send]
+    if context.messenger is not None:
+        with contextlib.suppress(Exception):  # the change stands; what is not sent now is sent by the next one who looks
+            context.messenger()
 
 
 def who(by: Identity | str | None) -> Identity:

@@ -58,6 +58,22 @@ def register_model(
         return registered.version(chain.tx, name, number)
 
 
+def register_logged() -> int:
+    """Register the models that were logged with ``register=`` by processes that may not write the registry; returns how many.
+
+    Each verb that changes the registry does so first; this is for schedules.
+
+    Raises:
+        StoreUnavailable.
+    """
+    from prefect_ledger import registrations
+    from prefect_ledger.tracking.ledger import ledger
+
+    one = ledger()
+    one.flush()
+    return registrations.register(one.database)
+
+
 def get_version(name: str, selector: str | int = "latest") -> ModelVersion:
     """The version that ``selector`` means: a number, ``@alias``, a stage (the highest version in it) or "latest".
 

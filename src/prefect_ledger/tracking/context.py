@@ -17,6 +17,9 @@ _current: ContextVar[ActiveRun | None] = ContextVar("prefect_ledger_run", defaul
 # Asked when no run was entered here, such as in a task's process; the front door sets it, so that this floor knows no orchestrator.
 resolver: Callable[[], ActiveRun | None] | None = None
 
+# Told when the registry was changed, and events of that wait to be sent; the front door sets it too.
+messenger: Callable[[], None] | None = None
+
 
 def current() -> ActiveRun | None:
     """The run entered in this context, if any. Threads made by hand begin without one: pass them the handle."""

@@ -1,0 +1,109 @@
+"""Floor 6. Sends the events of the registry to Prefect: after the change they tell of, at least once, in order.
+
+An event waits in the store from the very transaction of its change until Prefect's server has said that it took it. Whoever dies in
+between leaves it there for the next one: the next change, ``reconcile``, or the flow ``outbox``. One that was sent twice has the same id
+both times, derived from the hash of its audit row.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextvars
+import json
+import threading
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from prefect_ledger.entities import to_datetime
+from prefect_ledger.errors import LedgerError
+from prefect_ledger.tracking.ledger import ledger
+
+AT_ONCE = 50
+_EXIT_SECONDS = 10.0
+_NAMESPACE = uuid.UUID("7d4f7c1e-6f0b-5b0e-9d9e-3f1c6a1e2b4d")
+_mutex = threading.Lock()  # one thread sends
+_wanted = threading.Event()
+_thread: list[threading.Thread] = []
+
+
+def send_events() -> int:
+    """Send what waits in the outbox; returns how many events Prefect took.
+
+    Raises:
+        StoreUnavailable. What Prefect's client raises when the server cannot be reached or refuses; what was taken until then is not sent
+        again.
+
+    Example:
+        >>> send_events()  # doctest: +SKIP
+        3
+    """
+    from prefect.client.orchestration import get_client
+
+    from prefect_ledger import audit_store
+
+    database, sent = ledger().database, 0
+    with _mutex:
+        while True:
+            with database.read() as tx:
+                waiting = audit_store.unsent(tx, AT_ONCE)
+            if not waiting:
+                return sent
+            with get_client(sync_client=True) as client:
+                answer = client._client.post("/events", json=[event(*one) for one in waiting])
+                answer.raise_for_status()
+            with database.write() as tx:
+                audit_store.mark_sent(tx, [number for number, *_ in waiting])
+            sent += len(waiting)
+
+
+def event(number: int, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The event of an audit row as Prefect's API takes it. Its payload is the row, with its number and hash."""
+    at = to_datetime(payload["at"])
+    assert at is not None
+    model, version = payload["name"], payload["version"]
+    resource = {"prefect.resource.id": f"prefect-ledger.model.{model or 'registry'}", "prefect.resource.name": model or "registry"}
+    if version is not None:
+        resource["prefect-ledger.version"] = str(version)
+    if isinstance(stage := payload["after"].get("stage"), str):
+        resource["prefect-ledger.stage"] = stage
+    return {
+        "id": str(uuid.uuid5(_NAMESPACE, payload["hash"])),
+        "occurred": at.isoformat(),
+        "event": name,
+        "resource": resource,
+        "related": [],
+        "payload": {**payload, "seq": number},
+    }
+
+
+def send_soon() -> None:
+    """Send in the background; the process waits for that at its end, for a few seconds. Nothing is sent where no server is named."""
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:  # a server begun for this alone would end with us, and nobody would hear it
+        return
+    _wanted.set()
+    if _thread and _thread[0].is_alive():
+        return
+    if not _thread:
+        atexit.register(_finish)
+    _thread[:] = [threading.Thread(target=contextvars.copy_context().run, args=(_send,), name="prefect-ledger-outbox", daemon=True)]
+    _thread[0].start()
+
+
+def _send() -> None:
+    while _wanted.is_set():
+        _wanted.clear()
+        try:
+            send_events()
+        except (LedgerError, OSError, RuntimeError, ValueError, json.JSONDecodeError):  # it waits in the store for the next one
+            return
+        except Exception as error:
+            if not type(error).__module__.startswith(("httpx", "prefect")):
+                raise
+            return
+
+
+def _finish() -> None:
+    _thread[0].join(_EXIT_SECONDS)
