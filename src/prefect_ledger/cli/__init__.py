@@ -1,6 +1,7 @@
 """Floor 6. The command ``prefect-ledger``: one module a noun, each loaded when its command is called.
 
-Exit codes: 0 done, 1 error, 2 wrong usage. What was asked for goes to stdout, everything said beside it to stderr.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 refused by a gate, a policy or a missing approval. What was asked for goes to stdout,
+everything said beside it to stderr.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
+from prefect_ledger.cli import promoting
 from prefect_ledger.cli.options import Json
-from prefect_ledger.errors import LedgerError
+from prefect_ledger.errors import LedgerError, TransitionRefused, VoteRefused
 
 _HELP = """Experiments and runs of Prefect flows, kept in one database and one artifact root.
 
@@ -33,10 +35,16 @@ def _version() -> str:
 app = App(name="prefect-ledger", help=_HELP, version=_version, help_format="plaintext", default_parameter=Parameter(show_default=False))
 for _noun, _about in (
     ("runs", "List, show and compare runs."),
-    ("models", "List and show models."),
+    ("models", "List and show models, and look after registered ones."),
     ("experiments", "List, show, make, rename, delete and restore experiments."),
+    ("promotion", "List, show, replay and withdraw requests to move versions."),
+    ("policy", "Show, set and test what stages ask for."),
+    ("audit", "Verify and export the log of what was changed in the registry."),
 ):
     app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)
+app.command(promoting.promote)
+app.command(promoting.approve)
+app.command(promoting.reject)
 app.command("prefect_ledger.cli.deploying:app", name="deploy", help="Deploy models: here, as images, to Kubernetes, to SageMaker.")
 app.command("prefect_ledger.cli.store:app", name="db", help="The database: its schema and its state.")
 app.register_install_completion_command(help="Have your shell complete commands and options.")
@@ -301,6 +309,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_quietly()
         return 1
+    except (TransitionRefused, VoteRefused) as error:
+        _say_error(error)
+        return 3
     except (LedgerError, NotADirectoryError, PermissionError) as error:
         _say_error(error)
         return 1

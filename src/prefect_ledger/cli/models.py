@@ -1,19 +1,42 @@
-"""Floor 6. ``prefect-ledger models``: what runs logged as models."""
+"""Floor 6. ``prefect-ledger models``: what runs logged as models, and what of it is registered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from prefect_ledger.cli import promoting, registered_models, registering
 from prefect_ledger.cli.formats import moment, size
 from prefect_ledger.cli.options import Json
 from prefect_ledger.cli.records import model_record
+from prefect_ledger.cli.registered_page import show_model, show_notes, version_rows
+from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import cell, dim, heading, pairs, print_json, show, table
+from prefect_ledger.cli.versions import is_short, meant
 from prefect_ledger.entities import LoggedModel
+from prefect_ledger.registered import ModelVersion
 
-app = App(name="models", help="List and show models.")
+app = App(name="models", help="List and show models, and look after registered ones.")
+_VERBS: tuple[Callable[..., None], ...] = (
+    registering.register,
+    registering.create,
+    registered_models.registered,
+    registered_models.versions,
+    registering.alias,
+    registering.describe,
+    registering.note,
+    registering.rename,
+    registering.delete,
+    registering.restore,
+    promoting.transition,
+    registered_models.history,
+    registered_models.as_of,
+)
+for _verb in _VERBS:
+    app.command(_verb)
+app.command(registering.tag_, name="tag")
 
 
 @app.command(name="list")
@@ -55,21 +78,51 @@ def models_table(models: Sequence[LoggedModel], *, run_id: str | None = None) ->
 
 @app.command(name="show")
 def show_(
-    model: Annotated[str, Parameter(help="A reference, such as models:/m-… or runs:/8f2c51aa/churn.")],
+    model: Annotated[
+        str, Parameter(help="A registered model (churn), a version (churn/7, churn@champion), or models:/m-…, runs:/RUN/NAME.")
+    ],
     /,
     *,
     json: Json = False,
 ) -> None:
     """A model: where it comes from, what it eats and gives, its files, and what it says it needs.
 
+    Of a registered model its versions and what its stages and aliases mean; of
+    a version also its stage, and what people wrote about it.
+
     For example:
 
         prefect-ledger models show runs:/8f2c51aa/churn
+        prefect-ledger models show churn
+        prefect-ledger models show churn@champion
     """
+    if not is_short(model):
+        _show_logged(model, None, json)
+        return
+    from prefect_ledger import registry
+
+    one = meant(model)
+    if one.selector:
+        version = registry.get_version(one.name, one.selector)
+        _show_logged(version.uri, version, json)
+        return
+    found, versions = registry.get_model(one.name), registry.list_versions(one.name)
+    if json:
+        print_json(registry_record(found) | {"versions": [registry_record(each) for each in versions]})
+    else:
+        show_model(found, versions)
+
+
+def _show_logged(reference: str, version: ModelVersion | None, json: bool) -> None:
+    """The page of a logged model, with what the registry says of it before."""
+    from prefect_ledger import registry
     from prefect_ledger.tracking.ledger import ledger
     from prefect_ledger.tracking.models import find_model
+    from prefect_ledger.tracking.references import parse
 
-    found = find_model(model)
+    found = find_model(reference)
+    if version is None and parse(reference).kind == "registry":
+        version = registry.get_version(reference)
     files = ledger().reader.model_files(found)
     needs = [
         line
@@ -77,10 +130,15 @@ def show_(
         if one.path == f"{found.path}/requirements.txt"
         for line in ledger().reader.read_artifact(one).decode().splitlines()
     ]
+    notes = [] if version is None else registry.notes(version.name, version.version)
     if json:
-        print_json(model_record(found) | {"requirements": needs, "files": [one.path for one in files]})
+        record = model_record(found) | {"requirements": needs, "files": [one.path for one in files]}
+        if version is not None:
+            record["version"] = registry_record(version) | {"notes": [registry_record(note) for note in notes]}
+        print_json(record)
         return
-    show(pairs(_head(found)))
+    show(pairs([*(() if version is None else version_rows(version)), *_head(found)]))
+    show_notes(notes)
     _lines("signature", _signature(found))
     _lines("requirements", needs)
     heading("files")

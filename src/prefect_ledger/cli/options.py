@@ -10,3 +10,6 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON docu
 Which = Annotated[
     Literal["active", "deleted", "all"], Parameter(name="--lifecycle", help="Active ones (if not said), deleted ones, or all.")
 ]
+By = Annotated[str | None, Parameter(name="--by", help="Who does it, as a name that counts as claimed: whoever runs this if not said.")]
+Why = Annotated[str, Parameter(name="--why", help="The reason, for the audit log.")]
+Request = Annotated[int, Parameter(help="The number of the request.")]
