@@ -34,6 +34,7 @@ SUBJECTS = (
     "models",
     "memory",
     "scoring",
+    "gates",
     "serving",
 )
 PATIENCE = 240.0  # seconds for one benchmark

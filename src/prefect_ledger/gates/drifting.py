@@ -45,10 +45,10 @@ def drift(options: Options) -> Built:
         wrong = {name: value for name, value in found.items() if not value <= most}
         worst = max(found, key=lambda name: found[name])
         if wrong:
-            each = ", ".join(f"{name} {said(value)}" for name, value in sorted(wrong.items(), key=lambda one: -one[1])[:10])
+            each = ", ".join(f"{name} {said(value, most)}" for name, value in sorted(wrong.items(), key=lambda one: -one[1])[:10])
             reason = f"{len(wrong)} of {len(found)} columns drifted from the training data: {method} above {said(most)} for {each}"
         else:
-            reason = f"{method} of {len(found)} columns is {said(most)} at most; greatest for {worst}, {said(found[worst])}"
+            reason = f"{method} of {len(found)} columns is {said(most)} at most; greatest for {worst}, {said(found[worst], most)}"
         return Finding(not wrong, reason, {"method": method, "at_most": most, "min_rows": min_rows, "columns": found})
 
     return Built(check, needs_champion=False)

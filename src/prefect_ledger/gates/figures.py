@@ -56,7 +56,7 @@ def _limits(options: Options) -> tuple[float | None, float | None]:
 def _held(what: str, value: float, unit: str, limits: dict[str, float], values: dict[str, float]) -> Finding:
     passed = all(value <= one for one in limits.values())
     allowed = " and ".join(f"{said(one)} {unit}{whose}" for whose, one in limits.items())
-    reason = f"{what} is {said(value)} {unit}, where {allowed} {'is' if len(limits) == 1 else 'are'} the most"
+    reason = f"{what} is {said(value, *limits.values())} {unit}, where {allowed} {'is' if len(limits) == 1 else 'are'} the most"
     return Finding(passed, reason, {"value": value, "at_most": min(limits.values()), **values})
 
 

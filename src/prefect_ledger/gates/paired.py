@@ -34,7 +34,7 @@ def threshold(options: Options) -> Built:
         value = rounded(metric.value(target, found))
         passed = (least is None or value >= least) and (most is None or value <= most)
         limits = " and ".join(f"at {word} {said(one)}" for word, one in (("least", least), ("most", most)) if one is not None)
-        reason = f"{metric.name} is {said(value)} of {len(target):,} rows, where {limits} is wanted"
+        reason = f"{metric.name} is {said(value, least, most)} of {len(target):,} rows, where {limits} is wanted"
         values = {"metric": metric.name, "value": value, "at_least": least, "at_most": most, "rows": len(target)}
         return Finding(passed, reason, values)
 
@@ -64,7 +64,8 @@ def bootstrap(options: Options) -> Built:
         wanted = f"{'' if passed else 'not '}{'above' if least == 0 else 'at least'} {said(least)}"
         reason = (
             f"{metric.better} is {said(difference)} (greater is better), with a {said(rounded(100 * confidence))} % interval "
-            f"from {said(low)} to {said(high)} of {resamples:,} bootstrap resamples of {len(target):,} rows; its lower end is {wanted}"
+            f"from {said(low, least)} to {said(high)} of {resamples:,} bootstrap resamples of {len(target):,} rows; "
+            f"its lower end is {wanted}"
         )
         values = {
             "metric": metric.name,
@@ -108,7 +109,7 @@ def slices(options: Options) -> Built:
             difference = rounded(metric.oriented(*of))
             judged[name] = {"rows": len(rows), "difference": difference, "passed": difference >= least}
             if not difference >= least:
-                wrong.append(f"{name} ({len(rows):,} rows) has {said(difference)}")
+                wrong.append(f"{name} ({len(rows):,} rows) has {said(difference, least)}")
         reason = _of_slices(metric, by, least, min_rows, judged, small, wrong)
         values = {"metric": metric.name, "by": by, "at_least": least, "min_rows": min_rows, "oriented": metric.better}
         return Finding(bool(judged) and not wrong, reason, {**values, "slices": judged, "too_small": small})
@@ -132,7 +133,7 @@ def _of_slices(
     worst = min(judged, key=lambda name: judged[name]["difference"])
     return (
         f"{metric.better} is at least {said(least)} in each of {len(judged)} slices by {by!r}; "
-        f"least in {worst}, {said(judged[worst]['difference'])}{unjudged}"
+        f"least in {worst}, {said(judged[worst]['difference'], least)}{unjudged}"
     )
 
 

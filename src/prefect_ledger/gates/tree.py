@@ -170,7 +170,8 @@ class Comparison(Condition):
             return None
         right = others if self.op in ("IN", "NOT IN") else others[0]
         found = bool(_COMPARE[self.op](left, right))
-        parts = [f"{one.text} is {said(shown(value))}" for one, value in self._told(left, others)]
+        beside = [float(one) for one in map(shown, (left, *others)) if isinstance(one, int | float)]
+        parts = [f"{one.text} is {said(shown(value), *beside)}" for one, value in self._told(left, others)]
         notes.lines.append(f"{self.text} {'holds' if found else 'does not hold'}{': ' if parts else ''}{', '.join(parts)}")
         return found
 

@@ -8,15 +8,19 @@ from typing import Any
 from prefect_ledger.models.wording import listed, shown
 
 
-def said(value: Any) -> str:
-    """A value in a sentence: numbers with the digits that count, texts in quotes.
+def said(value: Any, *beside: float | None) -> str:
+    """A value in a sentence: a number with six digits, or as many as tell it from those beside it; texts in quotes.
 
     Example:
-        >>> said(0.8979999999999999), said(1234567), said("xgb")
-        ('0.898', '1,234,567', "'xgb'")
+        >>> said(0.8979999999999999), said(1234567), said("xgb"), said(0.89799991, 0.898)
+        ('0.898', '1,234,567', "'xgb'", '0.89799991')
     """
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
     if isinstance(value, float):
-        return f"{value:.12g}"
+        others = [float(one) for one in beside if one is not None and one != value]
+        texts = (f"{value:.{digits}g}" for digits in (6, 9, 12, 17) if all(f"{one:.{digits}g}" != f"{value:.{digits}g}" for one in others))
+        return next(texts, repr(value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18 else shown(value)
 
 
