@@ -78,7 +78,7 @@ def _walked(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str]]:
     for expected, row in enumerate(rows, 1):
         content, found = row[width], row[width + 1]
         if row[0] != expected:
-            lost = f"row {expected} is missing" if row[0] > expected else f"row {row[0]} is there twice"
+            lost = f"row {expected} is missing" if row[0] > expected else f"row {row[0]} stands where row {expected} ought to"
             yield expected, lost, ""
             return
         if sha256(f"{previous}\n{content}".encode("utf-8", "surrogatepass")).hexdigest() != found:
@@ -87,7 +87,7 @@ def _walked(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str]]:
         try:
             text = loads(content)
             same = tuple([text[name] for name in COLUMNS]) == row[:width]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             same = False
         if not same:
             yield expected, f"row {expected} was changed: its columns are not what its text says", ""

@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefect_ledger.audit_chain import COLUMNS, Verified, canonical, link, verify
+from prefect_ledger.audit_chain import COLUMNS, GENESIS, Verified, canonical, link, verify
 from prefect_ledger.database import execute, rows
 from prefect_ledger.entities import to_datetime
+from prefect_ledger.errors import LedgerError
 from prefect_ledger.identities import Identity
 from prefect_ledger.registered import Change
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PART = 10_000
 _ROW = f"{', '.join(COLUMNS)}, content, hash"
+_LINES = "SELECT seq, content, hash FROM audit"
 EVENTS = "prefect-ledger.registry."
 
 
@@ -80,14 +82,18 @@ class Chain:
 def hold(tx: sa.Connection) -> Chain:
     """The end of the chain, which no other transaction changes until this one ends; others that want it wait."""
     lock = " FOR UPDATE" if tx.dialect.name == "postgresql" else ""  # SQLite has one writer at a time anyway
-    head = Head(*rows(tx, f"SELECT seq, hash FROM audit_head WHERE id = 1{lock}")[0])
+    found = rows(tx, f"SELECT seq, hash FROM audit_head WHERE id = 1{lock}")
+    if not found:
+        raise LedgerError("the head of the audit log was removed, so nothing can be added to it: restore the database from a backup")
+    head = Head(*found[0])
     last = rows(tx, "SELECT at FROM audit WHERE seq = ?", [head.seq])
     return Chain(tx, head, max(time.time_ns() // 1000, last[0][0] + 1 if last else 0))
 
 
 def head(tx: sa.Connection) -> Head:
-    """The end of the chain as it is now, not held."""
-    return Head(*rows(tx, "SELECT seq, hash FROM audit_head WHERE id = 1")[0])
+    """The end of the chain as it is now, not held; that of an empty one where somebody removed it."""
+    found = rows(tx, "SELECT seq, hash FROM audit_head WHERE id = 1")
+    return Head(*found[0]) if found else Head(0, GENESIS)
 
 
 def check(tx: sa.Connection, anchor: str = "") -> Verified:
@@ -102,8 +108,13 @@ def changes(tx: sa.Connection, model_id: int | None = None, version: int | None 
         where, params = [*where, "model_id = ?"], [*params, model_id]
     if version is not None:
         where, params = [*where, "version = ?"], [*params, version]
-    for row in rows(tx, f"SELECT content, hash FROM audit WHERE {' AND '.join(where)} ORDER BY seq", params):
+    for row in rows(tx, f"{_LINES} WHERE {' AND '.join(where)} ORDER BY seq", params):
         yield _change(*row)
+
+
+def lines(tx: sa.Connection, after: int = 0, limit: int = _PART) -> list[tuple[int, str, str]]:
+    """Number, text and hash of rows as they are, whatever was done to them; beyond row ``after``, at most ``limit``."""
+    return [(seq, text, found) for seq, text, found in rows(tx, f"{_LINES} WHERE seq > ? ORDER BY seq LIMIT ?", [after, limit])]
 
 
 def unsent(tx: sa.Connection, limit: int = 100) -> list[tuple[int, str, Mapping[str, Any]]]:
@@ -126,7 +137,14 @@ def _all(tx: sa.Connection) -> Iterator[tuple[Any, ...]]:
         found = rows(tx, f"SELECT {_ROW} FROM audit WHERE seq > ? ORDER BY seq LIMIT {_PART}", [found[-1][0]])
 
 
-def _change(content: str, found: str) -> Change:
+def _change(seq: int, content: str, found: str) -> Change:
+    try:
+        return _read(content, found)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise LedgerError(f"row {seq} of the audit log was changed by hand and does not read: `prefect-ledger audit verify`") from error
+
+
+def _read(content: str, found: str) -> Change:
     said = json.loads(content)
     at = to_datetime(said["at"])
     assert at is not None

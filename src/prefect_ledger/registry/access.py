@@ -110,6 +110,17 @@ def check_request(request: object) -> int:
     return _number(request, "a request")
 
 
+def check_row(row: object) -> int:
+    """``row`` as the number of a row of the audit log, 0 for before the first.
+
+    Raises:
+        InvalidValue: otherwise.
+    """
+    if type(row) is int and 0 <= row < 1 << 63:
+        return row
+    return _number(row, "a row")
+
+
 def _number(value: object, what: str) -> int:
     if type(value) is int and 0 <= value < _MANY:
         return value

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.registry.access import looking
+from prefect_ledger.registry.access import check_row, looking
 
 if TYPE_CHECKING:
     from prefect_ledger.audit_chain import Verified
@@ -38,7 +38,8 @@ def verify_audit(anchor: str = "") -> Verified:
     """
     from prefect_ledger import audit_store
 
-    if anchor and not _HASH.fullmatch(anchor):
+    given: object = anchor
+    if given != "" and not (isinstance(given, str) and _HASH.fullmatch(given)):
         raise InvalidValue(f"an anchor is the hash of a row: 64 hexadecimal digits, not {anchor!r:.80}")
     with looking() as tx:
         return audit_store.check(tx, anchor)
@@ -62,10 +63,15 @@ def export_audit(after: int = 0) -> Iterator[str]:
     A line without its hash is the text that the hash covers, as ``prefect_ledger.audit_chain.canonical`` writes it.
 
     Raises:
-        StoreUnavailable.
+        InvalidValue: ``after`` is no number. StoreUnavailable.
     """
     from prefect_ledger import audit_store
 
-    with looking() as tx:
-        for change in audit_store.changes(tx, after=after):
-            yield f'{change.content[:-1]},"hash":"{change.hash}"}}'
+    last = check_row(after)
+    while True:
+        with looking() as tx:
+            found = audit_store.lines(tx, last)
+        yield from (f'{content[:-1]},"hash":"{row_hash}"}}' for _, content, row_hash in found)
+        if not found:
+            return
+        last = found[-1][0]
