@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from prefect_ledger.cli.formats import size
 from prefect_ledger.cli.options import Json
@@ -128,3 +128,33 @@ def upgrade() -> None:
         say(f"nothing to do: {settings.shown_store_url} has schema {after}")
     else:
         say(f"upgraded: {settings.shown_store_url}, schema {before} to {after}")
+
+
+@app.command
+def roles(
+    *,
+    writer: Annotated[str, Parameter(help="The role of workers: logs runs, reads the registry.")] = "ledger_writer",
+    registrar: Annotated[str, Parameter(help="The role of the promotion worker and the dashboard: changes the registry too.")] = (
+        "ledger_registrar"
+    ),
+    show_sql: Annotated[bool, Parameter(name="--sql", negative="", help="Show the statements and do nothing.")] = False,
+    schema: Annotated[str, Parameter(help="With --sql: the schema of the ledger's tables.")] = "public",
+) -> None:
+    """Give two roles of PostgreSQL, which exist, their rights on the ledger's tables; run it as their owner, after each upgrade.
+
+    The audit log, votes, evidence and the digests of versions can be written once by the registrar, and by the writer not at all.
+
+    For example:
+
+        prefect-ledger db roles
+        prefect-ledger db roles --sql --schema ledger | psql
+    """
+    from prefect_ledger.roles import grant, statements
+
+    if show_sql:
+        for statement in statements(schema, writer, registrar):
+            print(f"{statement};")  # noqa: T201 - for psql
+        return
+    with opened(Settings.resolve()) as database, database.write() as tx:
+        where = grant(tx, writer, registrar)
+    say(f"{writer} writes runs and {registrar} the registry too, in the schema {where}")
