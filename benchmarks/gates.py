@@ -68,10 +68,10 @@ def _watched(work: Callable[[], Any], most: list[float]) -> float:
 def _scipy(metric: str, target: Any, candidate: Any, champion: Any, resamples: int) -> None:
     from scipy.stats import bootstrap  # type: ignore[import-untyped]
 
-    from prefect_ledger.gates.row_metrics import named
+    from prefect_ledger.gates.row_metrics import Mean, named
 
     of = named(metric)
-    assert of.rows is not None
+    assert isinstance(of, Mean)
     rows = of.oriented(of.rows(target, candidate), of.rows(target, champion))
     bootstrap((rows,), _mean, n_resamples=resamples, batch=100, vectorized=True, method="percentile", rng=0)
 

@@ -71,6 +71,11 @@ def grouped(values: Values, groups: int = GROUPS) -> Groups:
     return Groups(counts, means, np.add.reduceat(apart**2 * sizes, starts) / counts)
 
 
+def resampled_counts(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.int64]:
+    """How many rows of each kind ``resamples`` bootstrap samples have, of rows with these counts; of shape (resamples, kinds)."""
+    return drawn(seed).multinomial(int(counts.sum()), counts / counts.sum(), size=resamples)
+
+
 def resampled_means(values: Values, resamples: int, seed: int) -> tuple[Values, float]:
     """The means of ``resamples`` bootstrap samples of the rows, and the share of the rows' variance that was drawn as a normal (0: none).
 

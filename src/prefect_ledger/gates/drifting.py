@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.gates.checked import column
 from prefect_ledger.gates.evidence import Arrays, Evidence
 from prefect_ledger.gates.finding import Built, Finding, rounded
 from prefect_ledger.gates.options import Options
-from prefect_ledger.gates.row_metrics import column
 from prefect_ledger.gates.wording import near, said
 
 BINS = 10

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.gates.draws import resampled_means
+from prefect_ledger.gates.checked import column, predictions
 from prefect_ledger.gates.evidence import Evidence
 from prefect_ledger.gates.finding import Built, Finding, rounded
 from prefect_ledger.gates.options import Options
-from prefect_ledger.gates.ranks import resampled_areas
-from prefect_ledger.gates.row_metrics import Metric, classes, column, named, numbers, predictions
+from prefect_ledger.gates.row_metrics import Metric, named
 from prefect_ledger.gates.wording import near, said
 from prefect_ledger.models.wording import listed
 
@@ -58,7 +57,7 @@ def bootstrap(options: Options) -> Built:
     def check(evidence: Evidence) -> Finding:
         target, candidate, champion = _both(evidence, min_rows)
         difference = rounded(metric.oriented(metric.value(target, candidate), metric.value(target, champion)))
-        found, share = _resampled(metric, target, candidate, champion, resamples, seed)
+        found, share = metric.resampled(target, candidate, champion, resamples, seed)
         low, high = (rounded(float(one)) for one in np.quantile(found, ((1 - confidence) / 2, (1 + confidence) / 2)))
         passed = low > 0 if least == 0 else low >= least
         wanted = f"{'' if passed else 'not '}{'above' if least == 0 else 'at least'} {said(least)}"
@@ -145,17 +144,6 @@ def _both(evidence: Evidence, min_rows: int) -> tuple[NDArray[Any], NDArray[Any]
     target, candidate = predictions(evidence.holdout, "candidate", min_rows)
     _, champion = predictions(evidence.holdout, "champion", min_rows)
     return target, candidate, champion
-
-
-def _resampled(
-    metric: Metric, target: NDArray[Any], candidate: NDArray[Any], champion: NDArray[Any], resamples: int, seed: int
-) -> tuple[NDArray[np.float64], float]:
-    """The oriented differences of resampled rows, and what share of their variance was drawn as a normal."""
-    if metric.rows is not None:
-        return resampled_means(metric.oriented(metric.rows(target, candidate), metric.rows(target, champion)), resamples, seed)
-    scores = [numbers(one, "the predictions", metric.name) for one in (candidate, champion)]
-    found = resampled_areas(classes(target, metric.name), scores, resamples, seed)
-    return metric.oriented(found[0], found[1]), 0.0
 
 
 def _sliced(evidence: Evidence, by: str, rows: int) -> list[tuple[str, NDArray[np.intp]]]:

@@ -1,4 +1,4 @@
-"""Floor 4. Metrics of predictions for rows: each row's own value where the metric is a mean of rows, and what data they take."""
+"""Floor 4. Metrics of predictions for rows, and their paired bootstrap: means of rows, shares of labels, the area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.gates.evidence import Holdout
-from prefect_ledger.gates.ranks import areas
+from prefect_ledger.gates.checked import Values, classes, cut, numbers, probabilities
+from prefect_ledger.gates.draws import resampled_counts, resampled_means
+from prefect_ledger.gates.ranks import areas, resampled_areas
 from prefect_ledger.gates.wording import near
 
-Values = NDArray[np.float64]
+Rows = NDArray[Any]
 
 _CLIP = float(np.finfo(np.float64).eps)  # a probability of 0 that came true is not infinitely wrong
-_CUT = 0.5
+_ENOUGH = 0.99  # of the resamples must have a value
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``rows`` gives each row's value, from target and predictions; None for the area under the ROC curve, which rows have no part of."""
+    """A metric by its name; ``greater`` where greater is better."""
 
     name: str
     greater: bool
-    rows: Callable[[NDArray[Any], NDArray[Any]], Values] | None
 
     @property
     def better(self) -> str:
@@ -38,19 +38,90 @@ class Metric:
         """:attr:`better`, computed."""
         return candidate - champion if self.greater else champion - candidate
 
-    def value(self, target: NDArray[Any], predictions: NDArray[Any]) -> float:
+    def value(self, target: Rows, predictions: Rows) -> float:
         """The metric of all rows.
 
         Raises:
             InvalidValue: it cannot be taken of these.
         """
-        if self.rows is not None:
-            found = float(self.rows(target, predictions).mean())
-        else:
-            found = float(areas(classes(target, self.name), [numbers(predictions, "the predictions", self.name)])[0])
+        found = self.taken(target, predictions)
         if not math.isfinite(found):
             raise InvalidValue(f"{self.name} of these rows is too large for a float")
         return found
+
+    def taken(self, target: Rows, predictions: Rows) -> float:
+        """As :meth:`value`, perhaps not finite."""
+        raise NotImplementedError
+
+    def resampled(self, target: Rows, candidate: Rows, champion: Rows, resamples: int, seed: int) -> tuple[Values, float]:
+        """:attr:`better` of resampled rows, and what share of the variance was drawn as a normal.
+
+        Raises:
+            InvalidValue: it cannot be taken of these.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Mean(Metric):
+    """The mean of what ``rows`` gives for each row."""
+
+    rows: Callable[[Rows, Rows], Values]
+
+    def taken(self, target: Rows, predictions: Rows) -> float:
+        """The mean."""
+        return float(self.rows(target, predictions).mean())
+
+    def resampled(self, target: Rows, candidate: Rows, champion: Rows, resamples: int, seed: int) -> tuple[Values, float]:
+        """A difference of means is a mean of differences."""
+        return resampled_means(self.oriented(self.rows(target, candidate), self.rows(target, champion)), resamples, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Area(Metric):
+    """The area under the ROC curve."""
+
+    def taken(self, target: Rows, predictions: Rows) -> float:
+        """The area."""
+        return float(areas(classes(target, self.name), [numbers(predictions, "the predictions", self.name)])[0])
+
+    def resampled(self, target: Rows, candidate: Rows, champion: Rows, resamples: int, seed: int) -> tuple[Values, float]:
+        """Both areas of the same rows."""
+        scores = [numbers(one, "the predictions", self.name) for one in (candidate, champion)]
+        found = resampled_areas(classes(target, self.name), scores, resamples, seed)
+        return self.oriented(found[0], found[1]), 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share(Metric):
+    """What ``of`` makes of how many rows are right and wrong: true negatives, false positives, false negatives, true positives."""
+
+    of: Callable[[Values, Values, Values, Values], Values]
+
+    def taken(self, target: Rows, predictions: Rows) -> float:
+        """The share."""
+        counts = np.bincount(self._cells(target, predictions), minlength=4).astype(np.float64)
+        found = float(self.of(*counts))
+        if math.isnan(found):
+            raise InvalidValue(f"{self.name} of these rows divides by zero: there are no positives that it could count")
+        return found
+
+    def resampled(self, target: Rows, candidate: Rows, champion: Rows, resamples: int, seed: int) -> tuple[Values, float]:
+        """Rows are of sixteen kinds, four for each model, so that counts of these are drawn; those without a value are left out."""
+        kinds = np.bincount(4 * self._cells(target, candidate) + self._cells(target, champion), minlength=16)
+        drawn = resampled_counts(kinds, resamples, seed).reshape(resamples, 4, 4).astype(np.float64)
+        found = self.oriented(self.of(*drawn.sum(axis=2).T), self.of(*drawn.sum(axis=1).T))
+        found = found[~np.isnan(found)]
+        if len(found) < _ENOUGH * resamples:
+            raise InvalidValue(
+                f"{self.name} has no value in {resamples - len(found):,} of {resamples:,} resamples: there are too few positives"
+            )
+        return found, 0.0
+
+    def _cells(self, target: Rows, predictions: Rows) -> NDArray[np.int64]:
+        positive, given = classes(target, self.name), numbers(predictions, "the predictions", self.name)
+        labels = cut(positive.astype(np.float64), given)
+        return 2 * positive.astype(np.int64) + classes(labels, self.name, "the predictions")
 
 
 def named(name: str) -> Metric:
@@ -62,68 +133,6 @@ def named(name: str) -> Metric:
     if name not in METRICS:
         raise InvalidValue(f"gates know no metric {name!r} of rows{near(name, METRICS)}; known: {', '.join(METRICS)}")
     return METRICS[name]
-
-
-def predictions(holdout: Holdout | None, side: str, min_rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Targets, and the predictions of ``side`` for the same rows.
-
-    Raises:
-        InvalidValue: they are not there, not of the same rows, or fewer than ``min_rows``.
-    """
-    if holdout is None:
-        raise InvalidValue("the evidence has no holdout, which this gate is judged on")
-    found = getattr(holdout, side)
-    if found is None:
-        raise InvalidValue(f"the holdout {holdout.name!r} has no predictions of the {side}")
-    target, found = column(holdout.target, "the target"), column(found, f"the predictions of the {side}")
-    if len(target) != len(found):
-        raise InvalidValue(f"the holdout {holdout.name!r} has {len(target):,} targets and {len(found):,} predictions of the {side}")
-    if len(target) < max(1, min_rows):
-        raise InvalidValue(f"the holdout {holdout.name!r} has {len(target):,} rows, where {max(1, min_rows):,} are the least")
-    return target, found
-
-
-def column(values: NDArray[Any], what: str) -> NDArray[Any]:
-    """One value for each row; also of an array with a second dimension of one."""
-    if values.ndim == 2 and values.shape[1] == 1:
-        return values[:, 0]
-    if values.ndim != 1:
-        raise InvalidValue(f"{what} have the shape {values.shape}, where one value for each row is wanted")
-    return values
-
-
-def numbers(values: NDArray[Any], what: str, metric: str) -> Values:
-    """``values`` as floats.
-
-    Raises:
-        InvalidValue: they are texts or times, or not all finite.
-    """
-    if values.dtype.kind not in "biuf":
-        kind = "texts" if values.dtype.kind in "UO" else f"of the type {values.dtype}"
-        raise InvalidValue(f"{what} are {kind}, where {metric} takes numbers")
-    found = values.astype(np.float64)
-    if odd := int(found.size - np.isfinite(found).sum()):
-        raise InvalidValue(f"{what} have {odd:,} of {found.size:,} values that are not finite (NaN or infinite): {metric} cannot be judged")
-    return found
-
-
-def classes(target: NDArray[Any], metric: str) -> NDArray[np.bool_]:
-    """Where the target is 1.
-
-    Raises:
-        InvalidValue: it has other values than 0 and 1.
-    """
-    found = numbers(target, "the targets", metric)
-    if not np.isin(found, (0.0, 1.0)).all():
-        raise InvalidValue(f"the targets have other values than 0 and 1, which {metric} takes")
-    return np.asarray(found == 1.0)
-
-
-def _probabilities(target: NDArray[Any], found: NDArray[Any], metric: str) -> tuple[NDArray[np.bool_], Values]:
-    positive, values = classes(target, metric), numbers(found, "the predictions", metric)
-    if values.size and (values.min() < 0 or values.max() > 1):
-        raise InvalidValue(f"the predictions lie between {values.min():g} and {values.max():g}, where {metric} takes probabilities")
-    return positive, values
 
 
 def _accuracy(target: NDArray[Any], found: NDArray[Any]) -> Values:
@@ -138,19 +147,17 @@ def _accuracy(target: NDArray[Any], found: NDArray[Any]) -> Values:
             f"the {'targets' if texts[0] else 'predictions'} are text labels and the others numbers: accuracy compares like with like"
         )
     wanted, given = numbers(target, "the targets", "accuracy"), numbers(found, "the predictions", "accuracy")
-    if np.isin(wanted, (0.0, 1.0)).all() and not np.isin(given, (0.0, 1.0)).all() and given.min() >= 0 and given.max() <= 1:
-        given = (given >= _CUT).astype(np.float64)  # probabilities
-    return np.asarray(wanted == given, dtype=np.float64)
+    return np.asarray(wanted == cut(wanted, given), dtype=np.float64)
 
 
 def _log_loss(target: NDArray[Any], found: NDArray[Any]) -> Values:
-    positive, values = _probabilities(target, found, "log_loss")
+    positive, values = probabilities(target, found, "log_loss")
     values = np.clip(values, _CLIP, 1 - _CLIP)
     return np.asarray(-np.log(np.where(positive, values, 1 - values)), dtype=np.float64)
 
 
 def _brier(target: NDArray[Any], found: NDArray[Any]) -> Values:
-    positive, values = _probabilities(target, found, "brier")
+    positive, values = probabilities(target, found, "brier")
     return np.asarray((positive - values) ** 2, dtype=np.float64)
 
 
@@ -158,14 +165,18 @@ def _differences(target: NDArray[Any], found: NDArray[Any], metric: str) -> Valu
     return numbers(target, "the targets", metric) - numbers(found, "the predictions", metric)
 
 
-METRICS = {
+METRICS: dict[str, Metric] = {
     one.name: one
     for one in (
-        Metric("accuracy", greater=True, rows=_accuracy),
-        Metric("auc", greater=True, rows=None),
-        Metric("log_loss", greater=False, rows=_log_loss),
-        Metric("brier", greater=False, rows=_brier),
-        Metric("squared_error", greater=False, rows=lambda target, found: _differences(target, found, "squared_error") ** 2),
-        Metric("absolute_error", greater=False, rows=lambda target, found: np.abs(_differences(target, found, "absolute_error"))),
+        Mean("accuracy", greater=True, rows=_accuracy),
+        Share("balanced_accuracy", greater=True, of=lambda tn, fp, fn, tp: (tp / (tp + fn) + tn / (tn + fp)) / 2),
+        Share("precision", greater=True, of=lambda _tn, fp, _fn, tp: tp / (tp + fp)),
+        Share("recall", greater=True, of=lambda _tn, _fp, fn, tp: tp / (tp + fn)),
+        Share("f1", greater=True, of=lambda _tn, fp, fn, tp: 2 * tp / (2 * tp + fp + fn)),
+        Area("auc", greater=True),
+        Mean("log_loss", greater=False, rows=_log_loss),
+        Mean("brier", greater=False, rows=_brier),
+        Mean("squared_error", greater=False, rows=lambda target, found: _differences(target, found, "squared_error") ** 2),
+        Mean("absolute_error", greater=False, rows=lambda target, found: np.abs(_differences(target, found, "absolute_error"))),
     )
 }

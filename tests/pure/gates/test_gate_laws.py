@@ -62,6 +62,7 @@ GATES = [
         "not metrics.loss > 1 and size < champion.size * 2",
         {"gate": "bootstrap", "metric": "accuracy", "resamples": 1_000, "min_rows": 2, "at_least": -0.5},
         {"gate": "bootstrap", "metric": "auc", "resamples": 1_000, "min_rows": 2, "without_champion": "pass"},
+        {"gate": "bootstrap", "metric": "f1", "resamples": 1_000, "min_rows": 2},
         {"gate": "threshold", "metric": "brier", "at_most": 0.5, "min_rows": 1},
         {"gate": "slices", "metric": "absolute_error", "by": "region", "min_rows": 1},
         {"gate": "latency", "quantile": 0.5, "at_most": 1, "times": 2},
@@ -113,7 +114,7 @@ def test_a_candidate_like_the_champion_is_never_better(side: Side, found: Any, s
     target = (np.arange(len(found)) % 3 == 0).astype(int)
     evidence = Evidence(side, side, Holdout("h", "d", {}, target, found, found))
     gates = [parse_gate(f"metrics.`{key}` > champion.metrics.`{key}`") for key in side.metrics if "`" not in key and "\0" not in key]
-    for metric in ("accuracy", "auc", "log_loss", "squared_error"):
+    for metric in ("accuracy", "f1", "auc", "log_loss", "squared_error"):
         gates.append(parse_gate({"gate": "bootstrap", "metric": metric, "min_rows": 2, "resamples": 1_000, "seed": seed}))
     assert not any(one.passed for one in judge(gates, evidence).verdicts)
 

@@ -12,7 +12,8 @@ from prefect_ledger.gates import Evidence
 from prefect_ledger.gates.row_metrics import METRICS
 from tests.pure.gates.cases import CANDIDATE, evidence, on, rows, verdict
 
-BETTER = ("accuracy", "auc", "log_loss", "brier", "squared_error", "absolute_error")
+GREATER = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc")
+BETTER = (*GREATER, "log_loss", "brier", "squared_error", "absolute_error")
 BROKEN: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"candidate": np.full(1_000, np.nan)}, "auc", ["1,000 of 1,000 values that are not finite", "auc cannot be judged"]),
     ({"candidate": np.append(np.full(999, 0.5), np.inf)}, "brier", ["1 of 1,000 values that are not finite"]),
@@ -21,6 +22,10 @@ BROKEN: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"target": np.array(["yes", "no"] * 500)}, "auc", ["the targets are texts, where auc takes numbers"]),
     ({"target": np.array(["yes", "no"] * 500)}, "accuracy", ["text labels"]),
     ({"candidate": np.array(["yes", None] * 500)}, "squared_error", ["the predictions are texts"]),
+    ({"candidate": np.arange(1_000)}, "f1", ["the predictions have other values than 0 and 1, which f1 takes"]),
+    ({"target": np.zeros(1_000)}, "recall", ["divides by zero"]),
+    ({"candidate": np.zeros(1_000)}, "precision", ["divides by zero"]),
+    ({"target": np.repeat([0, 1], [999, 1])}, "recall", ["recall has no value in", "too few positives"]),
     ({"target": np.arange(1_000)}, "auc", ["other values than 0 and 1"]),
     ({"target": np.ones(1_000)}, "auc", ["all of one class"]),
     ({"candidate": np.linspace(-1, 3, 1_000)}, "log_loss", ["between -1 and 3", "takes probabilities"]),
@@ -44,9 +49,7 @@ def test_a_clearly_better_candidate_passes_each_metric(metric: str) -> None:
     assert "greater is better" in found.reason
     low, high = found.values["interval"]
     assert 0 < low <= found.values["difference"] <= high
-    assert (
-        found.values["oriented"] == ("candidate - champion of " if metric in ("accuracy", "auc") else "champion - candidate of ") + metric
-    )
+    assert found.values["oriented"] == ("candidate - champion of " if metric in GREATER else "champion - candidate of ") + metric
     holdout = rows()
     assert holdout.champion is not None
     worse = on(replace(holdout, candidate=holdout.champion, champion=holdout.candidate), "bootstrap", metric=metric, at_least=0)
@@ -71,6 +74,10 @@ def test_metrics_are_what_they_are_called() -> None:
     assert told == pytest.approx(
         {
             "accuracy": 0.5,
+            "balanced_accuracy": 0.5,
+            "precision": 0.5,
+            "recall": 0.5,
+            "f1": 0.5,
             "auc": 0.75,
             "log_loss": float(-np.log([0.9, 0.8, 0.4, 0.5]).mean()),
             "brier": 0.165,
@@ -78,6 +85,12 @@ def test_metrics_are_what_they_are_called() -> None:
             "absolute_error": 0.35,
         }
     )
+    target, found = np.array([1, 1, 1, 1, 0, 0, 0]), np.array([1, 1, 1, 0, 1, 0, 0])
+    told = {name: METRICS[name].value(target, found) for name in ("precision", "recall", "f1", "balanced_accuracy")}
+    assert told == pytest.approx({"precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4, "balanced_accuracy": (3 / 4 + 2 / 3) / 2})
+    target, found = np.array([1, 1, 0, 0, 0]), np.array([1, 1, 1, 1, 0])
+    told = {name: METRICS[name].value(target, found) for name in ("precision", "recall", "f1", "balanced_accuracy")}
+    assert told == pytest.approx({"precision": 1 / 2, "recall": 1, "f1": 2 / 3, "balanced_accuracy": (1 + 1 / 3) / 2})
     assert METRICS["accuracy"].value(np.array(["a", "b"]), np.array(["a", "c"])) == 0.5
 
 
