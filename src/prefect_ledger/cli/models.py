@@ -21,6 +21,7 @@ from prefect_ledger.registered import ModelVersion
 app = App(name="models", help="List and show models, and look after registered ones.")
 _VERBS: tuple[Callable[..., None], ...] = (
     registering.register,
+    registering.register_logged,
     registering.create,
     registered_models.registered,
     registered_models.versions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as documents
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,10 +13,13 @@ from prefect_ledger.cli.formats import clean, moment
 from prefect_ledger.cli.options import Json
 from prefect_ledger.cli.registered_page import models_table, version_rows, versions_table
 from prefect_ledger.cli.registry_records import person, registry_record
-from prefect_ledger.cli.render import cell, dim, pairs, print_json, say, show, table
+from prefect_ledger.cli.render import dim, pairs, print_json, say, show
 from prefect_ledger.cli.versions import ModelName, Named, meant
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.registered import Change
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Deleted = Annotated[bool, Parameter(negative="", help="Those that are deleted, too.")]
 
@@ -79,15 +82,7 @@ def history(named: Named, /, *, json: Json = False) -> None:
     if json:
         print_json({"changes": [registry_record(change) for change in found]})
         return
-    columns = table(
-        [("row", "number"), ("at", "text"), ("version", "number"), ("what", "text"), ("by", "text"), ("how", "text"), ("why", "text")]
-    )
-    for change in found:
-        style = "bold red" if change.action == "glass.broken" else ""
-        about = [cell(change.seq, "dim"), cell(moment(change.at)), cell(change.version or "")]
-        what = [cell(change.action, style), cell(person(change.by)), cell("; ".join(_differences(change))), cell(change.why)]
-        columns.add_row(*about, *what)
-    show(columns)
+    show(pairs((f"{change.seq:>4}  {moment(change.at)}", _told(change)) for change in found))
 
 
 def as_of(
@@ -128,10 +123,24 @@ def _moment(text: str) -> datetime:
         raise InvalidValue(f"{text!r:.80} is no moment: write 2026-03-01, 2026-03-01T12:30 or 2026-03-01T12:30+01:00") from None
 
 
+def _told(change: Change) -> Text:
+    """What was changed and by whom; below it what that made of what, and why."""
+    from rich.text import Text
+
+    told = Text(f"version {change.version} " if change.version else "")
+    told.append(clean(change.action), style="bold red" if change.action == "glass.broken" else "bold")
+    told.append(f" by {clean(person(change.by))}")
+    for line in ("; ".join(_differences(change)), f"why: {change.why}" if change.why else ""):
+        told.append(f"\n{clean(line)}" if line else "")
+    return told
+
+
 def _differences(change: Change) -> Iterator[str]:
     """What a change made of what was before, a text a key."""
     for key, after in change.after.items():
         before = change.before.get(key)
+        if before in (None, "") and after in (None, ""):
+            continue
         yield f"{key} {_value(after)}" if before in (None, "", after) else f"{key} {_value(before)} → {_value(after)}"
 
 

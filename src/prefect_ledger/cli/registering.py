@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from prefect_ledger.cli.formats import clean, listed
+from prefect_ledger.cli.formats import clean, count, listed
 from prefect_ledger.cli.options import By, Json, Why
 from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import dim, print_json, say
@@ -44,6 +44,20 @@ def register(
         print_json(registry_record(one))
     else:
         say(f"{clean(one.uri)} is {one.logged_id}, in stage {one.stage}")
+
+
+def register_logged() -> None:
+    """Register what was logged with register= by processes that may not write the registry.
+
+    Each verb that changes the registry does so first; this is for schedules.
+
+    For example:
+
+        prefect-ledger models register-logged
+    """
+    from prefect_ledger import registry
+
+    say(f"registered {count(registry.register_logged(), 'version')}")
 
 
 def create(name: ModelName, /, *, description: Description = "", tags: Tags = (), why: Why = "", by: By = None) -> None:
