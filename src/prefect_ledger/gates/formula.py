@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from prefect_ledger.expressions.tokens import Token, shown
+from prefect_ledger.gates.operands import Constant, Reference, Term
 from prefect_ledger.gates.terms import Node, Terms, kind
-from prefect_ledger.gates.tree import Comparison, Condition, Constant, Joined, Not, Null, Reference, Term
+from prefect_ledger.gates.tree import Comparison, Condition, Joined, Not, Null
 
 LIST_LIMIT = 1_000
 

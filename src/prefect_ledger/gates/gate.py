@@ -16,10 +16,11 @@ from prefect_ledger.gates.evidence import Evidence
 from prefect_ledger.gates.figures import latency, size
 from prefect_ledger.gates.finding import Built, Check, Finding
 from prefect_ledger.gates.formula import parse
+from prefect_ledger.gates.operands import Notes
 from prefect_ledger.gates.options import Options
 from prefect_ledger.gates.paired import bootstrap, slices, threshold
 from prefect_ledger.gates.plain import plain
-from prefect_ledger.gates.tree import Condition, Notes, references
+from prefect_ledger.gates.tree import Condition, references
 from prefect_ledger.gates.wording import near
 
 Without = Literal["fail", "pass", "skip"]

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from prefect_ledger.errors import InvalidFilter
 from prefect_ledger.expressions.tokens import SHOWN_LIMIT, Token, shown, tokens
-from prefect_ledger.gates.tree import Computed, Condition, Constant, Reference, Term, exact
+from prefect_ledger.gates.operands import Computed, Constant, Reference, Term, exact
+from prefect_ledger.gates.tree import Condition
 from prefect_ledger.gates.wording import near
 
 NESTING_LIMIT = 50
