@@ -14,7 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prefect_ledger import start_run
+from prefect_ledger import registry, start_run
 from prefect_ledger.tracking.ledger import Ledger
 from tests.services_real.processes import wait_until
 from tests.serving.running import server
@@ -47,17 +47,20 @@ def _times(factor: float) -> Callable[[Any], Any]:
     return lambda data: [factor * x for x in data]
 
 
-def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["the latest of a run", "an alias"])
+def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledger: Ledger, tmp_path: Path, kind: str) -> None:
     """While it is asked all the time, the name comes to mean another model: every answer is one of theirs and says whose.
 
     Each worker keeps the files of the model it serves, not of those before it, and none when it has ended.
     """
     with start_run(experiment="serving") as run:
-        models = {run.log_model(_times(2.0), "m", requirements=[]).id: 2.0}
+        models = {run.log_model(_times(2.0), "m", requirements=[], register=True).id: 2.0}
         fresh_ledger.flush()
+        registry.set_alias("m", "champion", 1)
+        reference = "models:/m@champion" if kind == "an alias" else f"runs:/{run.id}/m"
         done, answers = threading.Event(), []
         words = ("--follow", "0.2", "--workers", "2")
-        with server(f"runs:/{run.id}/m", tmp_path, *words, home=fresh_ledger.settings.home) as one:
+        with server(reference, tmp_path, *words, home=fresh_ledger.settings.home) as one:
             both = f'prefect_ledger_models_loaded_total{{model="{next(iter(models))}"}} 2.0'
             wait_until(lambda: both in one.ask(None, "/metrics")[1].decode(), one.child, tmp_path / "serve.log", seconds=30)
             first = copies(tmp_path)
@@ -69,9 +72,10 @@ def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledge
             threads = [threading.Thread(target=ask) for _ in range(3)]
             for thread in threads:
                 thread.start()
-            second = run.log_model(_times(3.0), "m", requirements=[])
+            second = run.log_model(_times(3.0), "m", requirements=[], register=True)
             models[second.id] = 3.0
             fresh_ledger.flush()
+            registry.set_alias("m", "champion", 2)
             wait_until(lambda: len(copies(tmp_path)) == 2 and not copies(tmp_path) & first, one.child, tmp_path / "serve.log", seconds=30)
             wait_until(lambda: answers[-1][2].get("x-model-id") == second.id, one.child, tmp_path / "serve.log", seconds=30)
             done.set()
