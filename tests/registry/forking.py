@@ -22,11 +22,11 @@ class Child:
     pid: int
     answers: int
 
-    def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+    def kill(self) -> str:
+        """SIGKILL; returns what it had said by then."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self.end()
+        return self.end()
 
     def end(self) -> str:
         """All that it said, when it has ended."""
