@@ -212,9 +212,12 @@ def test_registered_models_are_listed_and_shown(cli: Cli, tmp_path: Path) -> Non
     assert all(part in page for part in ("team=risk", "staging: 2", "The first one", "alice (claimed)"))
     for name in ("churn@champion", "churn/1", "models:/churn@champion", "models:/churn/1"):
         page = cli("models", "show", name).stdout
-        for part in ("churn 1", "@champion", "The first one", "approves: Good enough", "bob (claimed)", "MLmodel", "models:/m-"):
+        for part in ("churn 1", "@champion", "The first one", "bob (claimed) approves: Good enough", "MLmodel", "models:/m-"):
             assert part in page, (name, part)
     record = document(cli("models", "show", "churn", "--json"))
+    source = registry.get_version("churn", 2)
+    assert "churn 2, in stage staging" in cli("models", "show", f"models:/{source.logged_id}").stdout
+    assert [one["uri"] for one in document(cli("models", "show", f"runs:/{source.run_id}/churn", "--json"))["versions"]] == [source.uri]
     assert [(one["version"], one["stage"], one["tags"]) for one in record["versions"]] == [
         (2, "staging", {"data": "march"}),
         (1, "none", {}),

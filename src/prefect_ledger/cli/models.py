@@ -131,14 +131,18 @@ def _show_logged(reference: str, version: ModelVersion | None, json: bool) -> No
         if one.path == f"{found.path}/requirements.txt"
         for line in ledger().reader.read_artifact(one).decode().splitlines()
     ]
+    among = [] if version is not None else _versions_of(found)
     notes = [] if version is None else registry.notes(version.name, version.version)
     if json:
         record = model_record(found) | {"requirements": needs, "files": [one.path for one in files]}
         if version is not None:
             record["version"] = registry_record(version) | {"notes": [registry_record(note) for note in notes]}
+        else:
+            record["versions"] = [registry_record(one) for one in among]
         print_json(record)
         return
-    show(pairs([*(() if version is None else version_rows(version)), *_head(found)]))
+    is_version = [("registered", f"{one.name} {one.version}, in stage {one.stage}") for one in among]
+    show(pairs([*(() if version is None else version_rows(version)), *_head(found), *is_version]))
     show_notes(notes)
     _lines("signature", _signature(found))
     _lines("requirements", needs)
@@ -147,6 +151,15 @@ def _show_logged(reference: str, version: ModelVersion | None, json: bool) -> No
     for one in files:
         made.add_row(cell(one.path[len(found.path) + 1 :]), cell(size(one.size)), cell(one.sha256[:12], "dim"))
     show(made)
+
+
+def _versions_of(one: LoggedModel) -> list[ModelVersion]:
+    """The versions that a logged model is."""
+    from prefect_ledger.queries import registered
+    from prefect_ledger.registry.access import looking
+
+    with looking() as tx:
+        return registered.of_logged(tx, [one.id])
 
 
 def _lines(title: str, lines: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from prefect_ledger.cli.formats import MISSING, moment
+from prefect_ledger.cli.formats import MISSING, clean, moment, paragraph
 from prefect_ledger.cli.registry_records import person, tags_text
 from prefect_ledger.cli.render import cell, heading, pairs, show, table
 from prefect_ledger.registered import ModelVersion, Note, RegisteredModel
@@ -81,10 +81,13 @@ def show_notes(found: Sequence[Note]) -> None:
     """What people wrote about a version."""
     if not found:
         return
+    from rich.text import Text
+
     heading("notes")
-    for note in found:
-        verdict = {"approve": "approves: ", "reject": "rejects: "}.get(note.verdict, "")
-        show(pairs([(f"{moment(note.at)}  {person(note.author)}", f"{verdict}{note.text}")]))
+    verdicts = {"approve": " approves", "reject": " rejects"}
+    show(
+        pairs((moment(one.at), Text(f"{clean(person(one.author))}{verdicts.get(one.verdict, '')}: {paragraph(one.text)}")) for one in found)
+    )
 
 
 def _aliases(one: RegisteredModel) -> str:
