@@ -285,6 +285,7 @@ def test_what_was_when_is_told(cli: Cli, tmp_path: Path) -> None:
     page = cli("models", "history", "churn").stdout
     assert all(part in page for part in ("stage none → staging", "alice (claimed)", "to try", "alias.moved"))
     actions = [one["action"] for one in document(cli("models", "history", "churn/1", "--json"))["changes"]]
+    assert cli("models", "history", "churn/9").stderr == "nothing is recorded of churn/9\n"
     assert actions == ["version.registered", "version.moved", "alias.moved", "alias.moved"]
     found = document(cli("models", "as-of", "churn", "@champion", now, "--json"))
     assert (found["version"]["version"], found["version"]["stage"]) == (1, "staging")
@@ -400,6 +401,10 @@ def test_names_and_texts_reach_the_terminal_as_letters(cli: Cli, tmp_path: Path)
         ["promotion", "list", "--limit", "0"],
         ["approve", "1", "--yes"],
         ["audit", "verify", "--anchor", "x"],
+        ["audit", "export", "--after", "-1"],
+        ["promotion", "show", "9" * 30],
+        ["policy", "show", "--at", "9" * 30],
+        ["promote", "churn", "9" * 30],
     ],
 )
 def test_what_cannot_be_is_code_one(cli: Cli, words: list[str]) -> None:

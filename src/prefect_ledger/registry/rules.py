@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.errors import InvalidValue, NotFound, TransitionRefused
-from prefect_ledger.registry.access import changing, check_text, looking, who
+from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -52,10 +52,11 @@ def get_policy(version: int | None = None) -> PolicyVersion:
     """The policy that holds, or the one of a version.
 
     Raises:
-        NotFound: no such version. StoreUnavailable.
+        NotFound: no such version. InvalidValue: that is no number. StoreUnavailable.
     """
+    number = None if version is None else check_version(version)
     with looking() as tx:
-        return policy_now(tx, version)
+        return policy_now(tx, number)
 
 
 def policy_now(tx: Any, version: int | None = None) -> PolicyVersion:
