@@ -32,6 +32,7 @@ from prefect_ledger.expressions.printer import unparse
 from prefect_ledger.expressions.tree import (
     ATTRIBUTES,
     STATUSES,
+    VERSION_ATTRIBUTES,
     And,
     Comparison,
     NaN,
@@ -49,6 +50,7 @@ from prefect_ledger.expressions.truth import Subject, evaluate, like, number_of
 __all__ = [
     "ATTRIBUTES",
     "STATUSES",
+    "VERSION_ATTRIBUTES",
     "And",
     "Comparison",
     "NaN",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -65,8 +65,8 @@ _UUID = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def parse_filter(text: str) -> Node | None:
-    """Read a filter; None for blank text, which every run matches.
+def parse_filter(text: str, attributes: Mapping[str, Type] = ATTRIBUTES) -> Node | None:
+    """Read a filter; None for blank text, which every run matches. ``attributes`` are those there are: a run's, or a version's.
 
     Raises:
         InvalidFilter: the text says nothing the ledger can ask; `position` is where that begins.
@@ -75,11 +75,13 @@ def parse_filter(text: str) -> Node | None:
         >>> parse_filter("max(metrics.auc) >= 0.9")
         Comparison(left=Operand(kind='metric', key='auc', aggregate='max'), op='>=', right=0.9)
     """
-    return _Parser(text).filter()
+    return _Parser(text, attributes).filter()
 
 
-def parse_order(items: Sequence[str] | str | None) -> tuple[Order, ...]:
+def parse_order(items: Sequence[str] | str | None, attributes: Mapping[str, Type] = ATTRIBUTES) -> tuple[Order, ...]:
     """Read `name [asc|desc]`, one or several with commas between, from one text or from each of several; None is no order.
+
+    ``attributes`` are as in :func:`parse_filter`.
 
     Raises:
         InvalidFilter: a text that does not read so, a dataset, or the same name twice; `text` is the item.
@@ -93,14 +95,16 @@ def parse_order(items: Sequence[str] | str | None) -> tuple[Order, ...]:
     if items is not None and not isinstance(items, Iterable):
         raise InvalidFilter(f"an order is a text or several, not {type(items).__name__}: {shown(str(items))}")
     seen: set[Operand] = set()
-    return tuple(order for text in items or () for order in _Parser(text).orders(seen))
+    return tuple(order for text in items or () for order in _Parser(text, attributes).orders(seen))
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, attributes: Mapping[str, Type]) -> None:
         if not isinstance(text, str):
             raise InvalidFilter(f"a filter or an order is text, not {type(text).__name__}: {shown(str(text))}")
         self.text = text
+        self.attributes = attributes
+        self.aliases = {} if "version" in attributes else _ALIASES
         self.tokens = list(tokens(text))
         self.at = self.depth = 0
 
@@ -231,10 +235,11 @@ class _Parser:
 
     def attribute(self, name: str, start: int) -> Operand:
         low = name.lower().replace(" ", "_")
-        if low not in _ALIASES and low not in ATTRIBUTES:
-            hint = _near(low, (*ATTRIBUTES, *_ALIASES)) or f"; for what was logged, say where: metrics.{name[:SHOWN_LIMIT]} or params, tags"
-            raise self.fail(start, f"there is no attribute {shown(name)}{hint}; known: {', '.join(ATTRIBUTES)}")
-        return Operand("attribute", _ALIASES.get(low, low), position=start)
+        if low not in self.aliases and low not in self.attributes:
+            words = (*self.attributes, *self.aliases)
+            hint = _near(low, words) or f"; for what was logged, say where: metrics.{name[:SHOWN_LIMIT]} or params, tags"
+            raise self.fail(start, f"there is no attribute {shown(name)}{hint}; known: {', '.join(self.attributes)}")
+        return Operand("attribute", self.aliases.get(low, low), position=start)
 
     # --- comparisons
 

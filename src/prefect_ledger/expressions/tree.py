@@ -35,6 +35,19 @@ ATTRIBUTES: dict[str, Type] = {
     "parent_run_id": "id",
     "attempt": "whole",
 }
+VERSION_ATTRIBUTES: dict[str, Type] = {  # of a version of a registered model
+    "name": "text",
+    "version": "whole",
+    "stage": "text",
+    "alias": "text",
+    "author": "text",
+    "description": "text",
+    "digest": "text",
+    "run_id": "id",
+    "created": "time",
+    "updated": "time",
+}
+_ALL_ATTRIBUTES = {**ATTRIBUTES, **VERSION_ATTRIBUTES}
 PREFIXES: dict[Kind, str] = {"metric": "metrics", "param": "params", "tag": "tags", "attribute": "attributes", "dataset": "datasets"}
 
 _ORDERED: tuple[Op, ...] = ("=", "!=", "<", "<=", ">", ">=", "IN", "NOT IN")
@@ -51,7 +64,8 @@ ALLOWED: dict[Type, tuple[Op, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """What a run is asked for. An attribute's key is one of `ATTRIBUTES`, a dataset's of `DATASET_FIELDS`; only metrics aggregate.
+    """What a run is asked for. An attribute's key is one of `ATTRIBUTES` (or `VERSION_ATTRIBUTES`), a dataset's of `DATASET_FIELDS`; only
+    metrics aggregate.
 
     `position` is where the filter's text names it; it takes no part in equality.
     """
@@ -62,7 +76,7 @@ class Operand:
     position: int = field(default=0, compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        keys = {"attribute": tuple(ATTRIBUTES), "dataset": DATASET_FIELDS}.get(self.kind, (self.key,))
+        keys = {"attribute": tuple(_ALL_ATTRIBUTES), "dataset": DATASET_FIELDS}.get(self.kind, (self.key,))
         if self.kind not in PREFIXES or not self.key or self.key not in keys:
             raise InvalidValue(f"a run has no {self.kind} {self.key!r}")
         if self.aggregate not in AGGREGATES or (self.aggregate != "last" and self.kind != "metric"):
@@ -71,7 +85,7 @@ class Operand:
     def type(self, *, textual: bool) -> Type:
         """How it is compared; only a parameter's depends on whether text or a number stands beside it."""
         if self.kind == "attribute":
-            return ATTRIBUTES[self.key]
+            return _ALL_ATTRIBUTES[self.key]
         return "number" if self.kind == "metric" or (self.kind == "param" and not textual) else "text"
 
     def __str__(self) -> str:

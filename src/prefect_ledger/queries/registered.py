@@ -88,6 +88,21 @@ def versions(tx: sa.Connection, model: Known, *, deleted: bool = False) -> list[
     return versions_of(tx, rows(tx, f"{_VERSION} WHERE m.id = ?{live} ORDER BY v.version DESC", [model.id]))
 
 
+def by_place(tx: sa.Connection, places: Sequence[tuple[int, int]]) -> list[ModelVersion]:
+    """The versions of these models' ids and numbers, in this order."""
+    wanted: dict[int, list[int]] = {}
+    for model_id, number in places:
+        wanted.setdefault(model_id, []).append(number)
+    found: dict[tuple[int, int], ModelVersion] = {}
+    for model_id, numbers in wanted.items():
+        for low in range(0, len(numbers), _PART):
+            part = numbers[low : low + _PART]
+            text = f"{_VERSION} WHERE m.id = ? AND v.version IN ({', '.join('?' * len(part))})"
+            for one in versions_of(tx, rows(tx, text, [model_id, *part])):
+                found[model_id, one.version] = one
+    return [found[place] for place in places if place in found]
+
+
 def of_logged(tx: sa.Connection, logged_ids: Sequence[str]) -> list[ModelVersion]:
     """The versions that logged models are, the oldest first."""
     marks = ", ".join("?" * len(logged_ids))

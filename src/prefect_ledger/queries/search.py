@@ -172,7 +172,7 @@ def _statement(search: Search, place: Place | None, start: walks.Start | None, d
         where = [*_narrow(keys, start), *(Sql(f"({part.text}) IS TRUE", part.params) for part in where)]  # same truth, but no way in
     positions = itertools.accumulate((len(key.selected) for key in keys), initial=2)
     order = [key.order(at, all_there=walked and at == 2) for key, at in zip(keys, positions, strict=False)]
-    select, joins, conditions = _listed([part for key in keys for part in key.selected], ", "), columns.joins, _listed(where, " AND ")
+    select, joins, conditions = listed([part for key in keys for part in key.selected], ", "), columns.joins, listed(where, " AND ")
     found = Sql(f"SELECT r.id, {select.text} FROM runs r{joins.text}", select.params + joins.params)
     if where:
         found = found.plus(f" WHERE {conditions.text}", *conditions.params)
@@ -212,5 +212,6 @@ def _walked(keys: Sequence[SortKey], steps: Sequence[walks.Step]) -> Sql:
     return Sql(f"({found.text} OR {rest.text})", found.params + rest.params)
 
 
-def _listed(pieces: Sequence[Sql], between: str) -> Sql:
+def listed(pieces: Sequence[Sql], between: str) -> Sql:
+    """Pieces one after the other."""
     return Sql(between.join(piece.text for piece in pieces), tuple(value for piece in pieces for value in piece.params))

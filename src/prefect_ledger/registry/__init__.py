@@ -39,6 +39,7 @@ from prefect_ledger.registry.versions import (
     register_logged,
     register_model,
     restore_version,
+    search_versions,
     set_alias,
     tag_version,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "request_transition",
     "restore_model",
     "restore_version",
+    "search_versions",
     "set_alias",
     "set_policy",
     "settle",

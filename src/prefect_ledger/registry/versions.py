@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger.errors import InvalidName, InvalidValue
@@ -14,6 +14,7 @@ from prefect_ledger.tracking.tags import own_text
 if TYPE_CHECKING:
     from prefect_ledger.entities import LoggedModel
     from prefect_ledger.identities import Identity
+    from prefect_ledger.queries.version_search import VersionPage
     from prefect_ledger.registered import ModelVersion, Note
 
 _TAG_LIMIT = 8_000
@@ -104,6 +105,34 @@ def list_versions(name: str, *, deleted: bool = False) -> list[ModelVersion]:
 
     with looking() as tx:
         return registered.versions(tx, registered.known(tx, name), deleted=deleted)
+
+
+def search_versions(
+    filter: str = "",  # noqa: A002 - the name that search_runs has
+    order_by: Sequence[str] | str | None = None,
+    limit: int = 1000,
+    page: str | None = None,
+    *,
+    lifecycle: Literal["active", "deleted", "all"] = "active",
+) -> VersionPage:
+    """Versions that match, by name and the newest first unless ``order_by`` says otherwise; ``next_page`` leads to those that follow.
+
+    The filter is the language of ``search_runs`` over ``name``, ``version``, ``stage``, ``alias``, ``author``, ``description``, ``digest``,
+    ``run_id``, ``created``, ``updated`` and ``tags.<key>`` of the version, and the ``metrics.<key>``, ``params.<key>`` and datasets of
+    its run.
+
+    Raises:
+        InvalidFilter: the message points at the place. InvalidValue: limit (1 to 50,000), page or lifecycle. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.search_versions("name = 'churn' and stage = 'production' and metrics.auc > 0.9", order_by="metrics.auc desc")
+        []
+    """
+    from prefect_ledger.queries import version_search
+
+    with looking() as tx:
+        return version_search.search(tx, filter, order_by, limit, page, lifecycle)
 
 
 def describe_version(name: str, version: int | str, text: str, *, why: str = "", by: Identity | str | None = None) -> None:
