@@ -242,6 +242,22 @@ def test_what_was_logged_to_be_registered_is(cli: Cli) -> None:
     assert cli("models", "register-logged").stdout == "registered 0 versions\n"
 
 
+def test_versions_are_searched(cli: Cli, tmp_path: Path) -> None:
+    """Over all models, by stage, tags and the run's metrics, page after page; a filter that does not parse is code 1."""
+    assert cli("models", "search").stderr == "nothing is registered\n"
+    filled(cli, tmp_path, 0.7, 0.95, 0.8)
+    cli("models", "transition", "churn", "2", "staging")
+    table = cli("models", "search", "metrics.auc > 0.75", "--order-by", "metrics.auc desc").stdout
+    assert table.index("staging") < table.index("none")
+    first = document(cli("models", "search", "metrics.auc > 0.75", "-o", "metrics.auc", "-n", "1", "--json"))
+    assert [one["version"] for one in first["versions"]] == [3]
+    more = cli("models", "search", "metrics.auc > 0.75", "-o", "metrics.auc", "-n", "1", "--page", first["next_page"], "--json")
+    assert [one["version"] for one in document(more)["versions"]] == [2]
+    assert cli("models", "search", "stage = 'production'").stderr == "no versions match\n"
+    assert "more: add --page" in cli("models", "search", "-n", "1").stderr
+    assert cli("models", "search", "metrics.auc >").returncode == 1
+
+
 def test_an_alias_moves_from_where_it_was_seen(cli: Cli, tmp_path: Path) -> None:
     """--expected makes a conflict of a move that somebody else made; --remove takes the alias away."""
     filled(cli, tmp_path, 0.9, 0.95)
@@ -425,6 +441,7 @@ def test_every_verb_of_the_registry_has_a_command() -> None:
         "register_logged": "models register-logged",
         "list_models": "models registered",
         "list_versions": "models versions",
+        "search_versions": "models search",
         **dict.fromkeys(("get_model", "get_version", "notes"), "models show"),
         **dict.fromkeys(("describe_model", "describe_version"), "models describe"),
         **dict.fromkeys(("tag_model", "tag_version"), "models tag"),

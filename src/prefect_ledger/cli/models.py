@@ -25,6 +25,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     registering.create,
     registered_models.registered,
     registered_models.versions,
+    registered_models.search,
     registering.alias,
     registering.describe,
     registering.note,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from prefect_ledger.cli.formats import clean, moment
-from prefect_ledger.cli.options import Json
+from prefect_ledger.cli.options import Json, Which
 from prefect_ledger.cli.registered_page import models_table, version_rows, versions_table
 from prefect_ledger.cli.registry_records import person, registry_record
 from prefect_ledger.cli.render import dim, pairs, print_json, say, show
@@ -65,6 +65,36 @@ def versions(name: ModelName, /, *, deleted: Deleted = False, json: Json = False
         show(versions_table(found))
     else:
         dim(f"{clean(name)} has no versions; prefect-ledger models register {clean(name)} SOURCE makes one")
+
+
+def search(
+    filter: Annotated[str, Parameter(help="As in runs list --filter, and over stage, alias, author and more.")] = "",  # noqa: A002
+    /,
+    *,
+    order_by: Annotated[tuple[str, ...], Parameter(name=["--order-by", "-o"], negative="", help="A key, and desc behind it.")] = (),
+    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (20).")] = 20,
+    page: Annotated[str | None, Parameter(help="What the page before named.")] = None,
+    lifecycle: Which = "active",
+    json: Json = False,
+) -> None:
+    """Versions of all registered models that match, by their tags and by the metrics and parameters of their runs.
+
+    For example:
+
+        prefect-ledger models search "stage = 'production' and metrics.auc < 0.9"
+        prefect-ledger models search "name = 'churn' and tags.data = 'may'" --order-by "metrics.auc desc"
+    """
+    from prefect_ledger import registry
+
+    found = registry.search_versions(filter, list(order_by) or None, limit, page, lifecycle=lifecycle)
+    if json:
+        print_json({"versions": [registry_record(one) for one in found], "next_page": found.next_page})
+    elif found:
+        show(versions_table(found, named=True))
+    else:
+        dim("no versions match" if filter or page else "nothing is registered")
+    if found.next_page and not json:
+        dim(f"more: add --page {found.next_page}")
 
 
 def history(named: Named, /, *, json: Json = False) -> None:

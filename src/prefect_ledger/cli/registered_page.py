@@ -32,17 +32,19 @@ def models_table(found: Sequence[RegisteredModel]) -> Any:
     return made
 
 
-def versions_table(found: Sequence[ModelVersion]) -> Any:
-    """Versions in rows."""
+def versions_table(found: Sequence[ModelVersion], *, named: bool = False) -> Any:
+    """Versions in rows; with their models' names where they are of several."""
     gone = any(one.deleted_at for one in found)
     last: list[tuple[str, Any]] = [("deleted", "text")] if gone else []
+    first: list[tuple[str, Any]] = [("model", "text")] if named else []
     names: list[tuple[str, Any]] = [("version", "number"), ("stage", "text"), ("aliases", "text"), ("by", "text"), ("registered", "text")]
-    made = table([*names, ("run", "text"), ("description", "text"), *last])
+    made = table([*first, *names, ("run", "text"), ("description", "text"), *last])
     for one in found:
         aliases = cell(", ".join(f"@{alias}" for alias in one.aliases))
         deleted = [cell(moment(one.deleted_at), "yellow")] if gone else []
         by, at, run = cell(person(one.author)), cell(moment(one.created_at)), cell(one.run_id[:8], "dim")
-        made.add_row(cell(one.version, "bold"), stage(one.stage), aliases, by, at, run, cell(one.description), *deleted)
+        model = [cell(one.name, "bold")] if named else []
+        made.add_row(*model, cell(one.version, "bold"), stage(one.stage), aliases, by, at, run, cell(one.description), *deleted)
     return made
 
 
