@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from prefect_ledger.errors import InvalidValue
@@ -114,17 +113,12 @@ class Holdout:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays, by names that are file names: ``target``, ``candidate``, ``champion``, ``columns.0`` and on, ``reference.0`` and on;
-        with ``.missing`` behind it, where texts of one are missing.
+        of texts two, with ``.text`` and ``.ends`` behind.
         """
         found: dict[str, NDArray[Any] | None] = {"target": self.target, "candidate": self.candidate, "champion": self.champion}
         for kind in ("columns", "reference"):
             found |= {f"{kind}.{place}": values for place, values in enumerate(getattr(self, kind).values())}
-        done: dict[str, NDArray[Any]] = {}
-        for key, values in found.items():
-            if values is not None:
-                done[key], missing = split(values)
-                done |= {} if missing is None else {f"{key}.missing": missing}
-        return done
+        return {name: one for key, values in found.items() if values is not None for name, one in split(key, values).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +186,9 @@ def _holdout(found: object, arrays: Arrays) -> Holdout:
         names = fields.get(kind, [])
         if not isinstance(names, list):
             raise InvalidValue(f"the {kind} of a holdout are a list of names, not {names!r}")
-        fields[kind] = {name: _array(arrays, f"{kind}.{place}") for place, name in enumerate(names)}
+        fields[kind] = {name: joined(f"{kind}.{place}", arrays) for place, name in enumerate(names)}
     kinds = ("target", "candidate", *(("champion",) if fields.get("champion") else ()))
-    return Holdout(**{**fields, "champion": None, **{kind: _array(arrays, kind) for kind in kinds}})
-
-
-def _array(arrays: Arrays, key: str) -> NDArray[Any]:
-    if key not in arrays:
-        raise InvalidValue(f"the evidence lacks the array {key!r}; there are: {', '.join(arrays) or 'none'}")
-    return joined(np.asarray(arrays[key]), arrays.get(f"{key}.missing"))
+    return Holdout(**{**fields, "champion": None, **{kind: joined(kind, arrays) for kind in kinds}})
 
 
 def _fields(found: object, of: type, what: str) -> dict[str, Any]:

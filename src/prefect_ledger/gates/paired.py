@@ -48,7 +48,7 @@ def bootstrap(options: Options) -> Built:
     metric = named(options.text("metric"))
     least = options.number("at_least", default=0.0)
     confidence = options.number("confidence", least=0.5, most=0.9999, default=0.95)
-    resamples = options.whole("resamples", least=_RESAMPLES[0], most=_RESAMPLES[1], default=10_000)
+    resamples = options.whole("resamples", least=_RESAMPLES[0], most=_RESAMPLES[1], default=metric.usual)
     seed = options.whole("seed", least=0, most=_MOST, default=0)
     min_rows = options.whole("min_rows", least=2, most=_MOST, default=200)
     assert least is not None

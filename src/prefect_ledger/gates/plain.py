@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from prefect_ledger.errors import InvalidValue
 
 DEPTH = 50  # how deep facts may be nested
-_KEPT = "biufcUmM"  # kinds of numpy's dtypes that files hold without pickles
+_KEPT = "biufcmM"  # kinds of numpy's dtypes that files hold without pickles
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -77,7 +77,7 @@ def number(found: object, where: str) -> float:
 
 
 def array(values: ArrayLike) -> NDArray[Any]:
-    """``values`` as a read-only array of numbers, booleans, times or texts; of dtype object (texts and None) where texts are missing.
+    """``values`` as a read-only array of numbers, booleans or times; or of dtype object, with texts and None where one is missing.
 
     Of objects, those that are all numbers (or missing) become floats, and others the texts of what they are.
 
@@ -88,7 +88,7 @@ def array(values: ArrayLike) -> NDArray[Any]:
     try:
         found = np.asarray(values)
     except ValueError:  # rows of several lengths
-        found = np.array([str(one) for one in values], dtype=object)  # type: ignore[union-attr]
+        found = _texts([str(one) for one in values])  # type: ignore[union-attr]
     if found.dtype.kind not in _KEPT:
         found = _from_objects(found.astype(object))
     found = found.view()
@@ -96,21 +96,46 @@ def array(values: ArrayLike) -> NDArray[Any]:
     return found
 
 
-def split(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Texts with missing ones as texts, and where they are missing; every other array as it is, and None."""
+def split(key: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """An array by its key, as files hold it without pickles; texts as their bytes one after another, and where each ends.
+
+    So a long text among short ones takes its own length alone. A negative end, -1 - end, is of a text that is missing.
+
+    Example:
+        >>> {key: found.tolist() for key, found in split("city", array(["Ulm", None])).items()}
+        {'city.text': [85, 108, 109], 'city.ends': [3, -4]}
+    """
     if values.dtype.kind != "O":
-        return values, None
-    missing = np.array([one is None for one in values.ravel()], dtype=bool).reshape(values.shape)
-    return np.array(["" if one is None else one for one in values.ravel()], dtype=str).reshape(values.shape), missing
+        return {key: values}
+    every = values.ravel().tolist()
+    pieces = [b"" if one is None else one.encode("utf-8", "surrogatepass") for one in every]
+    ends = np.cumsum([len(one) for one in pieces], dtype=np.int64)
+    missing = np.array([one is None for one in every], dtype=bool)
+    text = np.frombuffer(b"".join(pieces), dtype=np.uint8)
+    return {f"{key}.text": text, f"{key}.ends": np.where(missing, -1 - ends, ends).reshape(values.shape)}
 
 
-def joined(values: NDArray[Any], missing: NDArray[Any] | None) -> NDArray[Any]:
-    """What :func:`split` took apart."""
-    if missing is None:
-        return array(values)
-    found = values.astype(object)
-    found[missing] = None
-    return array(found)
+def joined(key: str, found: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """What :func:`split` took apart.
+
+    Raises:
+        InvalidValue: it is not there, or not as it was.
+    """
+    if key in found:
+        return array(found[key])
+    if f"{key}.text" not in found or f"{key}.ends" not in found:
+        raise InvalidValue(f"the evidence lacks the array {key!r}; there are: {', '.join(found) or 'none'}")
+    text, ends = np.asarray(found[f"{key}.text"]).tobytes(), np.asarray(found[f"{key}.ends"])
+    texts: list[str | None] = []
+    start = 0
+    try:
+        for end in ends.ravel().tolist():
+            stop = -1 - end if end < 0 else end
+            texts.append(None if end < 0 else text[start:stop].decode("utf-8", "surrogatepass"))
+            start = stop
+    except (UnicodeDecodeError, TypeError) as error:
+        raise InvalidValue(f"the texts of the array {key!r} do not read as such: {error}") from error
+    return array(_texts(texts).reshape(ends.shape))
 
 
 def same(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -125,20 +150,23 @@ def _from_objects(found: NDArray[Any]) -> NDArray[Any]:
     there = [one for one in values if one is not None]
     if there and all(isinstance(one, bool | np.bool_) for one in there) and len(there) == len(values):
         return np.array(values, dtype=bool).reshape(found.shape)
-    if not any(isinstance(one, bool) or not isinstance(one, int | float | np.number) for one in there):
+    if there and not any(isinstance(one, bool) or not isinstance(one, int | float | np.number) for one in there):
         try:
             return np.array([math.nan if one is None else one for one in values], dtype=float).reshape(found.shape)
         except (OverflowError, TypeError):  # whole numbers of hundreds of digits; complex numbers
             pass
-    texts = np.array(["" if one is None else _text(one) for one in values], dtype=str)
-    if len(there) == len(values):
-        return texts.reshape(found.shape)
-    objects = texts.astype(object)
-    objects[[one is None for one in values]] = None
-    return objects.reshape(found.shape)
+    return _texts([None if one is None else _text(one) for one in values]).reshape(found.shape)
+
+
+def _texts(values: list[str | None]) -> NDArray[Any]:
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ _ENOUGH = 0.99  # of the resamples must have a value
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric by its name; ``greater`` where greater is better."""
+
+    usual: ClassVar[int] = 10_000  # resamples where nobody says how many
 
     name: str
     greater: bool
@@ -80,6 +82,8 @@ class Mean(Metric):
 @dataclass(frozen=True, slots=True)
 class Area(Metric):
     """The area under the ROC curve."""
+
+    usual: ClassVar[int] = 1_000  # each takes as long as dozens of a mean
 
     def taken(self, target: Rows, predictions: Rows) -> float:
         """The area."""

@@ -40,6 +40,7 @@ SIDES = st.builds(
 COLUMN = st.one_of(
     arrays.arrays(st.sampled_from([np.float64, np.float32, np.int64, np.int8, np.bool_]), st.integers(0, 6)),
     arrays.arrays("datetime64[us]", st.integers(0, 6)),
+    arrays.arrays("U3", st.tuples(st.integers(0, 3), st.integers(0, 3)), elements=st.text(max_size=3)),
     arrays.arrays(np.float64, st.tuples(st.integers(0, 3), st.integers(0, 3))),
     st.lists(TEXTS | st.none(), max_size=6).map(lambda values: np.array(values, dtype=object)),
     st.lists(st.sampled_from([0, 1]), max_size=300).map(np.array),
@@ -187,6 +188,23 @@ def test_a_lost_array_is_told() -> None:
     kept = {key: value for key, value in evidence.arrays().items() if key != "columns.0"}
     with pytest.raises(InvalidValue, match=r"lacks the array 'columns\.0'"):
         evidence_of(evidence.to_json(), kept)
+
+
+def test_texts_that_were_changed_do_not_read() -> None:
+    """Bytes that are no text, and ends that are no numbers, are told by the array's name."""
+    evidence = Evidence(Side("m", 1, "d"), None, Holdout("h", "d", {"a": np.array(["Köln", "Ulm"])}, np.arange(2), np.arange(2)))
+    kept = evidence.arrays()
+    for changed in ({"columns.0.ends": np.array([2, 8])}, {"columns.0.ends": np.array(["x", "y"])}):
+        with pytest.raises(InvalidValue, match=r"the texts of the array 'columns\.0'"):
+            evidence_of(evidence.to_json(), {**kept, **changed})
+
+
+def test_a_long_text_takes_its_own_length_alone() -> None:
+    """One long text among many short ones does not make each as long."""
+    values = np.array(["a"] * 10_000 + ["b" * 100_000], dtype=object)
+    holdout = Holdout("h", "d", {"note": values}, np.zeros(10_001), np.zeros(10_001))
+    assert sum(one.nbytes for one in holdout.arrays().values()) < 1_000_000
+    assert evidence_of(Evidence(Side("m", 1, "d"), None, holdout).to_json(), holdout.arrays()).holdout == holdout
 
 
 def test_names_in_a_report_are_no_markdown() -> None:
