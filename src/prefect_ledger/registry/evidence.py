@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,8 +75,14 @@ def by_tags(gates: Sequence[Any]) -> bool:
     """Whether one of the gates may look at tags: an expression that names some, or somebody's own function."""
     from prefect_ledger.gates import FUNCTIONS
 
-    said = [gate if isinstance(gate, str) else gate.get("expression", gate.get("gate", "")) for gate in gates]
-    return any("tag" in one or one.isidentifier() for one in said if one not in FUNCTIONS)
+    expressions = [gate if isinstance(gate, str) else gate.get("expression", "") for gate in gates]
+    named = [gate.get("gate", "") for gate in gates if not isinstance(gate, str)]
+    return any("tag" in one for one in expressions) or any(name and name not in FUNCTIONS for name in [*named, *_bare(expressions)])
+
+
+def _bare(expressions: Sequence[str]) -> list[str]:
+    """Those that are one word: the name of somebody's function."""
+    return [word for text in expressions if re.fullmatch(r"[A-Za-z_][\w-]*", word := text.strip())]
 
 
 def standing(tx: Any, candidate: ModelVersion, champion: ModelVersion | None, *, tags: bool) -> dict[str, Any]:
