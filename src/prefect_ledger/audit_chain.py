@@ -34,17 +34,19 @@ def link(previous: str, content: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What walking the chain found. ``broken`` is the number of the first row that does not hold, None when all do."""
+    """What walking the chain found. ``broken`` is the number of the first row that does not hold, None when all do; ``disagreements`` say
+    where the registry's tables are not what the log says."""
 
     rows: int
     head: str
     broken: int | None = None
     reason: str = ""
+    disagreements: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
-        """Whether every row holds."""
-        return self.broken is None
+        """Whether every row holds, and the tables are what they say."""
+        return self.broken is None and not self.disagreements
 
 
 def verify(rows: Iterable[tuple[Any, ...]], seq: int, head: str, anchor: str = "") -> Verified:

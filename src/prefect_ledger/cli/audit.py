@@ -20,7 +20,7 @@ def verify(
     anchor: Annotated[str, Parameter(help="A hash that `audit head` gave and that was kept elsewhere: a row must have it.")] = "",
     json: Json = False,
 ) -> int:
-    """Walk the whole audit log. Exits with 1, and names the first row that does not hold, when it was tampered with.
+    """Walk the whole audit log, and compare the tables with it. Exits with 1, and says where, when something was tampered with.
 
     Whoever may write the database could write the whole log anew. That shows
     only beside a hash that was kept out of their reach: give it as --anchor.
@@ -34,11 +34,13 @@ def verify(
 
     found = registry.verify_audit(anchor)
     if json:
-        print_json({"whole": found.whole, "rows": found.rows, "head": found.head, "broken": found.broken, "reason": found.reason})
+        told = {"broken": found.broken, "reason": found.reason, "disagreements": list(found.disagreements)}
+        print_json({"whole": found.whole, "rows": found.rows, "head": found.head, **told})
     elif found.whole:
         say(f"whole: {count(found.rows, 'row')}, head {found.head}" + (", the anchor among them" if anchor else ""))
     else:
-        say(f"broken at row {found.broken}: {clean(found.reason)}", style="bold red")
+        broken = [] if found.broken is None else [f"broken at row {found.broken}: {clean(found.reason)}"]
+        say(*broken, *(f"not in the log: {clean(one)}" for one in found.disagreements), style="bold red")
     return 0 if found.whole else 1
 
 

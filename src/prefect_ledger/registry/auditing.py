@@ -22,11 +22,14 @@ class AuditHead(NamedTuple):
     hash: str
 
 
-def verify_audit(anchor: str = "") -> Verified:
+def verify_audit(anchor: str = "", *, tables: bool = True) -> Verified:
     """Walk the whole audit log; what is found names the first row that does not hold. ``anchor`` is a hash that was kept elsewhere.
 
+    With ``tables`` the stages, aliases and digests that the tables have now are compared with what the log adds up to: who moved something
+    past the log is found too.
+
     Whoever may write the database can write the whole log anew, with hashes that fit. That shows only where one of them was kept out of
-    their reach: each event and each promotion report repeats the hash, and :func:`audit_head` gives it.
+    their reach: each event repeats the hash of its row, and :func:`audit_head` gives the last one.
 
     Raises:
         InvalidValue: the anchor is no hash. StoreUnavailable.
@@ -36,13 +39,17 @@ def verify_audit(anchor: str = "") -> Verified:
         >>> registry.verify_audit().whole
         True
     """
+    from dataclasses import replace
+
     from prefect_ledger import audit_store
+    from prefect_ledger.queries.agreement import disagreements
 
     given: object = anchor
     if given != "" and not (isinstance(given, str) and _HASH.fullmatch(given)):
         raise InvalidValue(f"an anchor is the hash of a row: 64 hexadecimal digits, not {anchor!r:.80}")
     with looking() as tx:
-        return audit_store.check(tx, anchor)
+        found = audit_store.check(tx, anchor)
+        return replace(found, disagreements=tuple(disagreements(tx))) if tables else found
 
 
 def audit_head() -> AuditHead:
