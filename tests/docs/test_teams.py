@@ -14,8 +14,9 @@ import psycopg
 import pytest
 import yaml
 
-from prefect_ledger import collect_garbage, delete_experiment, search_runs, start_run
+from prefect_ledger import collect_garbage, delete_experiment, registry, search_runs, start_run
 from prefect_ledger.database import Database
+from prefect_ledger.roles import grant
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking import ledger as module
 from tests.docs.test_examples import ROOT, blocks
@@ -36,9 +37,9 @@ def ledger_of(role: str, url: str, folder: Path) -> Iterator[None]:
         yield
 
 
-def test_the_three_roles_can_do_what_they_are_for(tmp_path: Path) -> None:
-    """With the page's SQL the owner makes the tables, a writer logs and clears away but cannot change a table, a reader searches and
-    cannot write."""
+def test_the_roles_can_do_what_they_are_for(tmp_path: Path) -> None:
+    """With the page's SQL the owner makes the tables, a writer logs and clears away but cannot change a table or the registry, which a
+    registrar can, and a reader searches and cannot write."""
     [sql] = [block for _, block in blocks(PAGE, "sql")]
     with postgres() as server:
         command = [str(binaries() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn]
@@ -49,6 +50,8 @@ def test_the_three_roles_can_do_what_they_are_for(tmp_path: Path) -> None:
 
         with contextlib.closing(Database(url("ledger").replace("://", "+psycopg://"))) as database:
             assert database.upgrade()[0] is None
+            with database.write() as tx:
+                assert grant(tx, "ledger_writer", "ledger_registrar") == "public"
         with ledger_of("ledger_writer", url("ledger_writer"), tmp_path):
             with start_run(experiment="roles") as run:
                 run.log_series("curve", range(20_000))
@@ -60,9 +63,13 @@ def test_the_three_roles_can_do_what_they_are_for(tmp_path: Path) -> None:
         with ledger_of("ledger_reader", url("ledger_reader"), tmp_path):
             [found] = search_runs("roles", "metrics.curve = 19999")
             assert (found.id, found.status, found.read_artifact("notes.txt")) == (run.id, "COMPLETED", b"hello")
+        with ledger_of("ledger_registrar", url("ledger_registrar"), tmp_path):
+            assert registry.create_model("churn").latest == 0
         for role, refused in (
             ("ledger_writer", "drop table runs"),
             ("ledger_writer", "create table mine (id int)"),
+            ("ledger_writer", "update registered_models set name = 'mine'"),
+            ("ledger_registrar", "delete from audit"),
             ("ledger_reader", "delete from runs"),
             ("ledger_reader", "create temporary table mine (id int)"),
         ):

@@ -6,6 +6,7 @@ The log is folded from its first row to its last, as a ledger is added up, and c
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,8 @@ def _of_model(log: _Model, now: _Model) -> list[str]:
 def _folded(tx: sa.Connection) -> dict[int, _Model]:
     models: dict[int, _Model] = {}
     text = f"SELECT model_id, content FROM audit WHERE action IN ({', '.join('?' * len(_FOLDED))}) ORDER BY seq"
-    for row in execute(tx, text, _FOLDED):
+    found: Iterator[Sequence[Any]] = iter(execute(tx, text, _FOLDED))
+    for row in found:
         try:
             _fold(models, row[0], json.loads(row[1]))
         except (ValueError, KeyError, TypeError, AttributeError):  # a row that does not hold; walking the chain says so
