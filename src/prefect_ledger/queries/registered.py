@@ -11,6 +11,7 @@ from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import RegisteredModelNotFound, VersionNotFound
 from prefect_ledger.events import clean
 from prefect_ledger.identities import Identity
+from prefect_ledger.names import KEY_LIMIT
 from prefect_ledger.registered import STAGES, ModelVersion, Note, RegisteredModel
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def known(tx: sa.Connection, name: str, *, deleted: bool = False) -> Known:
     Raises:
         RegisteredModelNotFound: with near names.
     """
-    found = rows(tx, f"{_MODEL} WHERE name = ?", [name]) if clean(name) == name else []
+    found = rows(tx, f"{_MODEL} WHERE name = ?", [name]) if _can_be(name) else []
     if not found or (found[0][6] is not None and not deleted):
         raise _no_model(tx, name, bool(found))
     return Known(*found[0])
@@ -54,8 +55,11 @@ def version(tx: sa.Connection, name: str, selector: str | int) -> ModelVersion:
     Raises:
         RegisteredModelNotFound, VersionNotFound.
     """
-    text = str(selector)
-    if text.startswith("@"):
+    given: object = selector
+    text = str(given) if isinstance(given, str | int) else ""
+    if not _can_be(name, text):
+        found = []
+    elif text.startswith("@"):
         found = rows(tx, f"{_ALIASED} WHERE {_LIVE} AND a.alias = ?", [name, text[1:]])
     elif text in STAGES:
         found = rows(tx, f"{_VERSION} WHERE {_LIVE} AND v.stage = ? ORDER BY v.version DESC LIMIT 1", [name, text])
@@ -66,7 +70,7 @@ def version(tx: sa.Connection, name: str, selector: str | int) -> ModelVersion:
     else:
         found = []
     if not found:
-        raise _no_version(tx, name, text)
+        raise _no_version(tx, name, text or given)
     return versions_of(tx, found)[0]
 
 
@@ -185,20 +189,31 @@ def _tags(tx: sa.Connection, model_id: int, numbers: Sequence[int]) -> dict[int,
     return found
 
 
+def _can_be(*texts: object) -> bool:
+    """Whether a database could have such texts."""
+    return all(isinstance(text, str) and clean(text) == text for text in texts)
+
+
 def _no_model(tx: sa.Connection, name: str, deleted: bool) -> RegisteredModelNotFound:
     from difflib import get_close_matches
 
     if deleted:
         return RegisteredModelNotFound(f"the registered model {name!r} is deleted: registry.restore_model({name!r}) brings it back")
+    given: object = name
+    if not isinstance(given, str):
+        return RegisteredModelNotFound(f"no model is registered as {given!r:.80}: a name is a text")
     names = [row[0] for row in rows(tx, "SELECT name FROM registered_models WHERE deleted IS NULL ORDER BY updated DESC, id LIMIT 1000")]
     near = get_close_matches(name[:250], names, 3, 0.5) or names[:5]
     there = f"there is {', '.join(map(repr, near))}" if near else "nothing is registered yet: registry.register_model(name, source)"
     return RegisteredModelNotFound(f"no model is registered as {name[:250]!r}; {there}")
 
 
-def _no_version(tx: sa.Connection, name: str, selector: str) -> VersionNotFound:
+def _no_version(tx: sa.Connection, name: str, selector: object) -> VersionNotFound:
     row = known(tx, name)
     is_now = model(tx, row)
+    ways = "a number, @alias, a stage (staging, production, archived, none) or latest"
+    if not isinstance(selector, str) or len(selector) > KEY_LIMIT + 1:
+        return VersionNotFound(f"{selector!r:.80} means no version of {name!r}: write {ways}")
     if selector.startswith("@"):
         there = f"its aliases: {', '.join(f'@{alias}' for alias in is_now.aliases) or 'none'}"
         return VersionNotFound(f"the registered model {name!r} has no alias {selector[1:]!r}; {there}")
@@ -207,5 +222,4 @@ def _no_version(tx: sa.Connection, name: str, selector: str) -> VersionNotFound:
         return VersionNotFound(f"the registered model {name!r} has no version in {selector!r}; {there}")
     if selector.isascii() and selector.isdecimal():
         return VersionNotFound(f"the registered model {name!r} has no version {selector}; its latest is {is_now.latest or 'not made yet'}")
-    ways = "a number, @alias, a stage (staging, production, archived, none) or latest"
     return VersionNotFound(f"{selector!r} means no version of {name!r}: write {ways}")

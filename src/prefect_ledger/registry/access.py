@@ -58,7 +58,7 @@ def who(by: Identity | str | None) -> Identity:
     if isinstance(by, Identity):
         if by.strength is Strength.SIGNED:
             raise InvalidValue(f"{by.name} is said to have signed: only a vote with its signature is signed (registry.to_sign says what)")
-        return by
+        return Identity(by.name, by.strength, check_text(by.how, "how an identity is known"))
     if isinstance(by, str):
         return Identity(by, Strength.CLAIMED, "named by the caller")
     raise InvalidValue(f"by is an Identity, a name, or None for whoever runs this process, not {by!r:.80}")

@@ -45,7 +45,8 @@ def as_of(name: str, selector: str, when: datetime) -> ModelVersion | None:
     from prefect_ledger import audit_store
     from prefect_ledger.queries import registered
 
-    if when.tzinfo is None:
+    given: object = when
+    if not isinstance(given, datetime) or given.tzinfo is None:
         raise InvalidValue(f"a moment is a datetime with its zone, such as datetime(2026, 3, 1, tzinfo=UTC), not {when!r:.80}")
     stage = selector in STAGES
     wanted = selector if stage else check_alias(selector)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEDGER = Identity("prefect-ledger", Strength.CLAIMED, "by itself, from what it has recorded")
 STATES = ("open", "done", "rejected", "withdrawn", "expired", "void")
+_SIGNATURE = 20_000  # characters
 _JUDGED = ("production", "staging")
 
 
@@ -184,6 +185,7 @@ def settle(name: str | None = None, version: int | None = None, stage: str | Non
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered
 
+    version, stage = None if version is None else check_version(version), None if stage is None else check_stage(stage)
     with looking() as tx:
         row = None if name is None else registered.known(tx, name, deleted=True)
         found = store.requests(tx, row, version=version, stage=stage, state="open", limit=50_000)
@@ -272,6 +274,9 @@ def _voter(request: int, approves: bool, signature: str | None, by: Identity | s
         policy = policy_now(tx).policy
         told = _statement(store.request(tx, request), policy, approves)
     if signature is not None:
+        said: object = signature
+        if not isinstance(said, str) or not said.isascii() or len(said) > _SIGNATURE:
+            raise InvalidValue(f"a signature is the text that ssh-keygen -Y sign writes, not {said!r:.80}")
         return callers.verify(told, signature, policy.allowed_signers()), signature
     if by is None and policy.signers and (found := callers.signed_caller(told, policy.allowed_signers())):
         return found

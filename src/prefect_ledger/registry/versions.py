@@ -86,7 +86,8 @@ def get_version(name: str, selector: str | int = "latest") -> ModelVersion:
     from prefect_ledger.queries import registered
     from prefect_ledger.tracking.references import parse
 
-    if name.startswith("models:"):
+    given: object = name
+    if isinstance(given, str) and given.startswith("models:"):
         meant = parse(name)
         if meant.kind != "registry":
             raise InvalidName(f"{name} is a logged model, not a version of a registered one")
@@ -262,10 +263,15 @@ def _logged(source: str | LoggedModel) -> LoggedModel:
     from prefect_ledger.entities import LoggedModel
     from prefect_ledger.tracking.models import find_model
 
-    return find_model(source.uri if isinstance(source, LoggedModel) else os.fspath(source))
+    try:
+        text = source.uri if isinstance(source, LoggedModel) else os.fspath(source)
+    except TypeError:
+        raise InvalidName(f"a source is what log_model gave, or a reference such as models:/m-<id>, not {source!r:.80}") from None
+    return find_model(text)
 
 
 def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
+    from prefect_ledger.events import clean
     from prefect_ledger.masking import MASK, is_secret_name, mask_text
 
     if not isinstance(tags, Mapping):
@@ -273,7 +279,7 @@ def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for key, value in tags.items():
         check_key(key, "tag")
-        text = None if value is None else MASK if is_secret_name(key) else mask_text(own_text(key, value))
+        text = None if value is None else MASK if is_secret_name(key) else clean(mask_text(own_text(key, value)))
         if text is not None and len(text) > _TAG_LIMIT:
             raise InvalidValue(f"tag {key!r} has {len(text):,} characters, at most {_TAG_LIMIT:,}")
         found[key] = text
