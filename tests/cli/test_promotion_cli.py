@@ -133,6 +133,7 @@ def test_rejected_withdrawn_listed_and_replayed(cli: Cli, tmp_path: Path) -> Non
         assert part in page, part
     assert "same verdict again, to the last digit: passed, 2 gates" in cli("promotion", "replay", "1").stdout
     assert document(cli("promotion", "replay", "2", "--json"))["same"] is True
+    assert document(cli("promotion", "evidence", "2"))["candidate"]["metrics"]
     assert cli("promotion", "settle").stderr == "every open request still holds\n"
     assert cli("promotion", "show", "7").returncode == 1
 

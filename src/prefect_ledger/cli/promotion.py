@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -80,6 +81,28 @@ def replay(request: Request, /, *, json: Json = False) -> int:
     else:
         say(f"request {request} comes out otherwise:", *(f"  {clean(line)}" for line in done.differences), style="bold red")
     return 0 if done.same else 1
+
+
+@app.command
+def evidence(
+    request: Request, /, *, arrays: Annotated[Path | None, Parameter(help="Write the arrays of its holdout to this .npz file.")] = None
+) -> None:
+    """Write what a request was judged on to stdout, as JSON, its digest checked: for reports, and for recorded cases of a policy.
+
+    For example:
+
+        prefect-ledger promotion evidence 3 > case.json
+        prefect-ledger promotion evidence 3 --arrays holdout.npz
+    """
+    from prefect_ledger import registry
+
+    found = registry.get_evidence(request)
+    if arrays is not None:
+        import numpy as np
+
+        with arrays.open("xb") as file:
+            np.savez_compressed(file, allow_pickle=False, **found.arrays())  # type: ignore[arg-type]  # numpy takes any name for an array
+    print_json(found.to_json())
 
 
 @app.command

@@ -16,7 +16,7 @@ from prefect_ledger.registry.models import (
     restore_model,
     tag_model,
 )
-from prefect_ledger.registry.replaying import Replay, replay
+from prefect_ledger.registry.replaying import Replay, get_evidence, replay
 from prefect_ledger.registry.requests import (
     approve,
     get_request,
@@ -66,6 +66,7 @@ __all__ = [
     "describe_model",
     "describe_version",
     "export_audit",
+    "get_evidence",
     "get_model",
     "get_policy",
     "get_request",

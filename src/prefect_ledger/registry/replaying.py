@@ -8,7 +8,7 @@ from prefect_ledger.registry.access import check_request, looking
 from prefect_ledger.registry.rules import rule_of
 
 if TYPE_CHECKING:
-    from prefect_ledger.gates import Report
+    from prefect_ledger.gates import Evidence, Report
     from prefect_ledger.registered import TransitionRequest
 
 
@@ -41,6 +41,19 @@ def replay(request: int) -> Replay:
         evidence = kept.read(tx, one.evidence)
     report = judge([parse_gate(gate) for gate in rule_of(dict(one.rule)).gates], evidence)
     return Replay(one, report, tuple(_differences(dict(one.report), report.to_json())))
+
+
+def get_evidence(request: int) -> Evidence:
+    """What a request was judged on, every byte checked: ``to_json()`` and ``arrays()`` are plain values, for reports and cases of a policy.
+
+    Raises:
+        As :func:`replay`.
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.registry import evidence as kept
+
+    with looking() as tx:
+        return kept.read(tx, store.request(tx, check_request(request)).evidence)
 
 
 def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
