@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.identities import Identity, Strength
-from prefect_ledger.policies import DEFAULT, Policy, Rule, duration, duration_text, read_policy
+from prefect_ledger.policies import DEFAULT, Asked, Policy, Rule, Vote, duration, duration_text, read_policy, refusal
 from prefect_ledger.registered import STAGES
 
 LAW = settings(max_examples=150, deadline=None)
@@ -71,6 +71,19 @@ def test_the_first_rule_that_matches_holds() -> None:
     assert policy.rule("churn-eu", "staging").approvals == 2
     assert policy.rule("churn-us", "staging").approvals == 1
     assert policy.rule("Churn", "production").approvals == 0
+
+
+def test_a_name_that_is_written_out_means_itself() -> None:
+    """A model or a person whose name has the characters of patterns is meant by that name, so no rule is passed by for it."""
+    policy = Policy(
+        (Rule("churn[eu]", "production", approvals=1, approvers=("build[bot]",), break_glass=("build[bot]",)),), set_by=("a[b]",)
+    )
+    assert policy.rule("churn[eu]", "production").approvals == 1
+    bot = Identity("Build[bot]", Strength.OS)
+    asked = Asked(Identity("alice"), Identity("alice"), 0)
+    assert refusal(policy.rules[0], asked, Vote(bot, True, 1), (), 1) is None
+    assert policy.rules[0].may_break_glass(bot) is None
+    assert policy.may_set(Identity("A[B]")) is None
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -77,7 +77,7 @@ class Rule:
 
     def holds_for(self, model: str, stage: str) -> bool:
         """Whether this rule speaks of ``model`` and ``stage``."""
-        return self.stage in ("*", stage) and fnmatchcase(model, self.model)
+        return self.stage in ("*", stage) and _means(self.model, model)
 
     def at_stage(self, stage: str) -> Rule:
         """This rule for one stage: what depends on it is decided.
@@ -142,7 +142,12 @@ def listed(who: Identity, patterns: tuple[str, ...]) -> bool:
         >>> listed(Identity("Team-Risk"), ("alice", "team-*"))
         True
     """
-    return any(fnmatchcase(who.person, person(pattern)) for pattern in patterns)
+    return any(_means(person(pattern), who.person) for pattern in patterns)
+
+
+def _means(pattern: str, name: str) -> bool:
+    """Whether a pattern means a name; one that is written out means itself, also where it has brackets, as in ``build[bot]``."""
+    return pattern == name or fnmatchcase(name, pattern)
 
 
 # --- what a key may hold ---------------------------------------------------------------------------------------------
