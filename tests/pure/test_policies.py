@@ -73,6 +73,17 @@ def test_the_first_rule_that_matches_holds() -> None:
     assert policy.rule("Churn", "production").approvals == 0
 
 
+@pytest.mark.parametrize(
+    ("first", "hidden"), [(("*", "*"), ("churn", "production")), (("*", "staging"), ("c*", "staging")), (("c*", "*"),) * 2]
+)
+def test_a_rule_that_another_hides_is_refused(first: tuple[str, str], hidden: tuple[str, str]) -> None:
+    """A strict rule below one that always matches first would be believed to hold; it is refused with both numbers, where it is set."""
+    text = "".join(f'[[rule]]\nmodel = "{model}"\nstage = "{stage}"\n' for model, stage in (("fraud", "production"), first, hidden))
+    with pytest.raises(InvalidValue, match=r"rule 3 of the policy, for .* is never asked: rule 2"):
+        read_policy(text)
+    assert len(read_policy(text, check_gates=False).rules) == 3
+
+
 def test_a_name_that_is_written_out_means_itself() -> None:
     """A model or a person whose name has the characters of patterns is meant by that name, so no rule is passed by for it."""
     policy = Policy(

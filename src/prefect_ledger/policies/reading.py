@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -25,7 +25,7 @@ def read_policy(text: str, *, check_gates: bool = True) -> Policy:
 
     Raises:
         InvalidValue: no TOML, a key that no rule has, or a value that the key cannot have; the message names the rule's number
-            (from 1), the key, what was found and what is wanted.
+            (from 1), the key, what was found and what is wanted. A rule that is never asked, as one above it always is, is refused too.
 
     Example:
         >>> policy = read_policy('[[rule]]\\nmodel = "churn*"\\nstage = "production"\\ngates = ["metrics.auc >= 0.8"]\\napprovals = 2')
@@ -47,6 +47,8 @@ def read_policy(text: str, *, check_gates: bool = True) -> Policy:
         raise InvalidValue(f"policy is a table, [policy], not {head!r:.80}")
     known_only("[policy]", head, ("set_by", "identity"))
     made = tuple(_rule(number, rule, check_gates) for number, rule in enumerate(rules, 1))
+    if check_gates:
+        _reached(made)
     return Policy(made, found.get("signers", {}), head.get("set_by", ()), head.get("identity", Strength.CLAIMED))
 
 
@@ -80,6 +82,18 @@ def _rule(number: int, found: Mapping[str, Any], check_gates: bool) -> Rule:
     if check_gates:
         _parsed(noun, rule)
     return rule
+
+
+def _reached(rules: Sequence[Rule]) -> None:
+    """Refuse a rule that another one hides: whoever wrote it believes that it holds."""
+    for number, rule in enumerate(rules, 1):
+        for above, first in enumerate(rules[: number - 1], 1):
+            if first.model in ("*", rule.model) and first.stage in ("*", rule.stage):
+                here, there = (f"{one.model!r} in {one.stage!r}" for one in (rule, first))
+                raise InvalidValue(
+                    f"rule {number} of the policy, for {here}, is never asked: rule {above}, for {there}, stands above it, and the first "
+                    f"that matches holds; put the narrower rule first"
+                )
 
 
 def _parsed(noun: str, rule: Rule) -> None:
