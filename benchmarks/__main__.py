@@ -36,6 +36,7 @@ SUBJECTS = (
     "scoring",
     "gates",
     "serving",
+    "registry",
 )
 PATIENCE = 240.0  # seconds for one benchmark
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 _PART = 1_000
+_FEW = 50
 _MODEL = "SELECT id, name, description, latest, created, updated, deleted FROM registered_models"
 _VERSION = """SELECT m.name, v.version, v.stage, v.logged_id, v.run_id, v.digest, v.author, v.strength, v.description, v.created, v.updated,
  v.deleted, v.model_id FROM registered_models m JOIN model_versions v ON v.model_id = m.id"""
@@ -123,8 +124,9 @@ def models(tx: sa.Connection, *, deleted: bool = False, limit: int = 1_000) -> l
 def model(tx: sa.Connection, row: Known) -> RegisteredModel:
     """The value of a row."""
     aliases = dict(rows(tx, "SELECT alias, version FROM model_aliases WHERE model_id = ? ORDER BY alias", [row.id]))
-    text = "SELECT stage, MAX(version) FROM model_versions WHERE model_id = ? AND deleted IS NULL AND stage <> 'none' GROUP BY stage"
-    stages = dict(rows(tx, text, [row.id]))
+    stages: dict[str, int] = {
+        stage: number for stage in sorted(STAGES) if stage != "none" and (number := highest(tx, row.id, stage)) is not None
+    }
     return RegisteredModel(
         row.name,
         row.description,
@@ -136,6 +138,19 @@ def model(tx: sa.Connection, row: Known) -> RegisteredModel:
         MappingProxyType(stages),
         MappingProxyType(_tags(tx, row.id, [0]).get(0, {})),
     )
+
+
+def highest(tx: sa.Connection, model_id: int, stage: str) -> int | None:
+    """The highest version in a stage; None where there is none. However many versions there are, one is looked at."""
+    text = "SELECT version FROM model_versions WHERE model_id = ? AND stage = ? AND deleted IS NULL ORDER BY version DESC LIMIT 1"
+    found = rows(tx, text, [model_id, stage])
+    return found[0][0] if found else None
+
+
+def aliased(tx: sa.Connection, model_id: int, alias: str) -> int | None:
+    """The version that an alias means; None where it means none."""
+    found = rows(tx, "SELECT version FROM model_aliases WHERE model_id = ? AND alias = ?", [model_id, alias])
+    return found[0][0] if found else None
 
 
 def notes(tx: sa.Connection, model_id: int, number: int) -> list[Note]:
@@ -174,7 +189,10 @@ def versions_of(tx: sa.Connection, found: Sequence[tuple[Any, ...]]) -> list[Mod
 
 def _aliases(tx: sa.Connection, model_id: int, numbers: Sequence[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for alias, number in rows(tx, "SELECT alias, version FROM model_aliases WHERE model_id = ? ORDER BY alias", [model_id]):
+    few = numbers if len(numbers) <= _FEW else ()
+    those = f" AND version IN ({', '.join('?' * len(few))})" if few else ""
+    text = f"SELECT alias, version FROM model_aliases WHERE model_id = ?{those} ORDER BY alias"
+    for alias, number in rows(tx, text, [model_id, *few]):
         found.setdefault(number, []).append(alias)
     return {number: found[number] for number in numbers if number in found}
 

@@ -51,7 +51,7 @@ def transition(
     said, by = check_text(why, "why the rules are passed over" if break_glass else "a reason", needed=break_glass), who(by)
     if expected is WHERE_IT_IS:
         with looking() as tx:
-            seen = registered.model(tx, registered.known(tx, name)).stages.get(stage)
+            seen = registered.highest(tx, registered.known(tx, name).id, stage)
     else:
         seen = None if expected is None else check_version(expected)
     asked.settle(name, number, stage)
@@ -80,7 +80,7 @@ def transition(
 def _check_seen(chain: Chain, row: Known, stage: str, seen: int | None) -> None:
     from prefect_ledger.queries import registered
 
-    there = registered.model(chain.tx, row).stages.get(stage) if stage != "none" else None
+    there = registered.highest(chain.tx, row.id, stage)
     if stage != "none" and there != seen:
         now, then = (f"version {one}" if one is not None else "no version" for one in (there, seen))
         raise RegistryConflict(f"{now} of {row.name!r} is in {stage} now, not {then}: somebody moved it meanwhile; nothing was changed")

@@ -252,7 +252,7 @@ def set_alias(
     said, by = check_text(why, "a reason"), who(by)
     if expected is WHERE_IT_IS:
         with looking() as tx:
-            seen = registered.model(tx, registered.known(tx, name)).aliases.get(alias)
+            seen = registered.aliased(tx, registered.known(tx, name).id, alias)
     else:
         seen = None if expected is None else check_version(expected)
     with changing() as chain:
