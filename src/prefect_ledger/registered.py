@@ -13,6 +13,7 @@ from prefect_ledger.identities import Identity
 
 Stage: TypeAlias = Literal["none", "staging", "production", "archived"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+JUDGED: tuple[Stage, ...] = ("production", "staging")  # who asks for one of these is compared with the version in production
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 

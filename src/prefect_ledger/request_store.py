@@ -16,7 +16,7 @@ from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import EvidenceNotFound, RequestNotFound
 from prefect_ledger.identities import Identity
 from prefect_ledger.queries.registered import Known
-from prefect_ledger.registered import TransitionRequest
+from prefect_ledger.registered import JUDGED, TransitionRequest
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -159,6 +159,15 @@ def requests(
     where = [text for text, value in asked if value is not None]
     text = f"{_REQUEST}{' WHERE ' + ' AND '.join(where) if where else ''} ORDER BY r.id DESC LIMIT ?"
     return [_request(tx, found) for found in rows(tx, text, [*(value for _, value in asked if value is not None), limit])]
+
+
+def outlived(tx: sa.Connection, row: Known) -> list[TransitionRequest]:
+    """The open requests of a model that were judged beside another champion than it has now."""
+    champion = "SELECT MAX(v.version) FROM model_versions v WHERE v.model_id = ? AND v.stage = 'production' AND v.deleted IS NULL"
+    judged = ", ".join(f"'{stage}'" for stage in JUDGED)
+    text = f"""{_REQUEST} CROSS JOIN (SELECT COALESCE(({champion}), 0) AS now) c WHERE r.model_id = ? AND r.state = 'open'
+               AND r.stage IN ({judged}) AND COALESCE(r.champion, 0) <> CASE c.now WHEN r.version THEN 0 ELSE c.now END ORDER BY r.id"""
+    return [_request(tx, found) for found in rows(tx, text, [row.id, row.id])]
 
 
 def close(chain: Chain, row: Known, one: TransitionRequest, state: str, reason: str, by: Identity, why: str = "") -> None:

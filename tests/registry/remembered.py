@@ -161,6 +161,9 @@ class Remembered:
         if stage == "production":
             self._enter(model, number, rule, mine, by, glass=glass)
         version.stage = stage
+        for one in self.requests:
+            if one.model is model and one.state == "open" and one.judged[0] != model.highest("production"):
+                one.state = "void"
 
     def _enter(self, model: Model, number: int, rule: Rule, mine: list[Request], by: Identity, *, glass: bool) -> None:
         if not glass and not rule.approvals and by.strength is Strength.CLAIMED:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger.entities import to_micros
 from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefused, VoteRefused
 from prefect_ledger.identities import Identity, Strength
-from prefect_ledger.registered import check_stage
+from prefect_ledger.registered import JUDGED, check_stage
 from prefect_ledger.registry import evidence as kept
 from prefect_ledger.registry import given
 from prefect_ledger.registry.access import changing, check_request, check_text, check_version, looking, who
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LEDGER = Identity("prefect-ledger", Strength.CLAIMED, "by itself, from what it has recorded")
 STATES = ("open", "done", "rejected", "withdrawn", "expired", "void")
 _SIGNATURE = 20_000  # characters
-_JUDGED = ("production", "staging")
 
 
 def request_transition(
@@ -232,11 +231,15 @@ def done(chain: Chain, row: Known, request: TransitionRequest, by: Identity) -> 
 
 
 def spent(chain: Chain, row: Known, number: int, stage: str, by: Identity) -> None:
-    """End the requests of a version that came into the stage without them: they are not good for another time."""
+    """End the open requests that the move of a version leaves behind: its own for this stage, which are not good for another time, and
+    those beside another champion, whose approvals must not come back with it."""
     from prefect_ledger import request_store as store
 
     for one in store.requests(chain.tx, row, version=number, stage=stage, state="open"):
         store.close(chain, row, one, "void", f"version {number} is in {stage} already: it came there without this request", by)
+    for one in store.outlived(chain.tx, row):
+        if why := _ended(chain.tx, one, chain.now):
+            store.close(chain, row, one, *why, LEDGER)
 
 
 # --- what a vote and a request rest on -------------------------------------------------------------------------------------
@@ -346,7 +349,7 @@ def _champion(tx: Any, candidate: ModelVersion, stage: str) -> ModelVersion | No
     from prefect_ledger.errors import VersionNotFound
     from prefect_ledger.queries import registered
 
-    if stage not in _JUDGED:
+    if stage not in JUDGED:
         return None
     try:
         found = registered.version(tx, candidate.name, "production")
