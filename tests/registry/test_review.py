@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from prefect_ledger import registry
 from prefect_ledger.errors import TransitionRefused
+from prefect_ledger.gates import Holdout
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.tracking.ledger import Ledger
-from tests.registry.helpers import BOB, CAROL, version
+from tests.registry.helpers import ALICE, BOB, CAROL, version
 
 pytestmark = pytest.mark.usefixtures("store_url")
 
@@ -38,3 +40,23 @@ def test_an_approval_does_not_come_back_with_the_champion_that_it_was_given_besi
         registry.transition("churn", 3, "production", by=DAVE)
     assert registry.get_request(old).state == "void"
     assert registry.verify_audit().whole
+
+
+def test_tags_that_a_gate_asks_for_in_capitals_are_watched_too(fresh_ledger: Ledger) -> None:
+    """A gate reads TAGS as tags, so another value after the approval voids it as it does for any tag that is judged."""
+    registry.set_policy(Policy((Rule("churn", "production", approvals=1, gates=("TAGS.checked = 'yes'",)),)), by=DAVE)
+    version()
+    registry.tag_version("churn", 1, {"checked": "yes"}, by=ALICE)
+    approved(1)
+    registry.tag_version("churn", 1, {"checked": "no"}, by=ALICE)
+    with pytest.raises(TransitionRefused, match="the tags of the candidate"):
+        registry.transition("churn", 1, "production", by=DAVE)
+
+
+def test_evidence_of_a_single_number_is_replayed_as_it_was(fresh_ledger: Ledger) -> None:
+    """A target that is no column of rows is kept with the shape it has, so that its refusal is the same again."""
+    registry.set_policy(Policy((Rule("churn", "production", gates=({"gate": "threshold", "metric": "brier", "at_most": 1},)),)), by=DAVE)
+    version()
+    rows = Holdout("june", "d1", {}, np.array(1.0), np.array(1.0))
+    one = registry.request_transition("churn", 1, "production", holdout=rows, by=BOB)
+    assert (one.passed, registry.replay(one.id).differences) == (False, ())

@@ -77,7 +77,7 @@ def by_tags(gates: Sequence[Any]) -> bool:
 
     expressions = [gate if isinstance(gate, str) else gate.get("expression", "") for gate in gates]
     named = [gate.get("gate", "") for gate in gates if not isinstance(gate, str)]
-    return any("tag" in one for one in expressions) or any(name and name not in FUNCTIONS for name in [*named, *_bare(expressions)])
+    return any("tag" in one.lower() for one in expressions) or any(name and name not in FUNCTIONS for name in [*named, *_bare(expressions)])
 
 
 def _bare(expressions: Sequence[str]) -> list[str]:
@@ -185,7 +185,7 @@ def _packed(arrays: Mapping[str, Any]) -> bytes:
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for name in sorted(arrays):
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
             file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
     return data.getvalue()
 
