@@ -101,7 +101,7 @@ def evidence(
         import numpy as np
 
         with arrays.open("xb") as file:
-            np.savez_compressed(file, allow_pickle=False, **found.arrays())  # type: ignore[arg-type]  # numpy takes any name for an array
+            np.savez_compressed(file, allow_pickle=False, **found.arrays())
     print_json(found.to_json())
 
 
