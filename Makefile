@@ -21,9 +21,9 @@ demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 test: $(READY) $(MLFLOW) ## run the tests
 	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=worksteal
 
-# PyTorch is in no lock (its builds differ by machine, and bring gigabytes of CUDA), so its tests and Keras's are run by themselves.
+# PyTorch is in no lock (its builds differ by machine, and bring gigabytes of CUDA), so its tests and those of what stands on it are run by themselves.
 test-torch: $(READY) $(MLFLOW) $(TORCH) ## run the tests of what stands on PyTorch
-	@PYTHONPATH=$$(echo .venv-torch/lib/python*/site-packages) $(BIN)/python -m pytest -n 0 tests/models/test_pytorch.py tests/models/test_keras.py tests/autolog/test_torch.py
+	@PYTHONPATH=$$(echo .venv-torch/lib/python*/site-packages) $(BIN)/python -m pytest -n 0 tests/models/test_pytorch.py tests/models/test_keras.py tests/models/test_transformers.py tests/autolog/test_torch.py
 
 # lint-imports without its cache, which misses a module that comes or goes.
 check: $(READY) ## formatting, lint, types, import contracts, the lock

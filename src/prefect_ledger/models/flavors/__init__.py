@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Entry", "Flavor", "Predict", "Saved", "choose", "named", "of_file", "parse_request"]
 
 GROUP = "prefect_ledger.flavors"
-# In the order in which they are asked: an XGBClassifier is scikit-learn's too, and every object is Python's.
+# In the order in which they are asked: an XGBClassifier is scikit-learn's too, a BertModel PyTorch's, and every object is Python's.
 _BUILT_IN: Mapping[str, str] = {
     "onnx": "onnx.ONNX",
     "statsmodels": "statsmodels.Statsmodels",
@@ -29,6 +29,7 @@ _BUILT_IN: Mapping[str, str] = {
     "lightgbm": "lightgbm.LightGBM",
     "catboost": "catboost.CatBoost",
     "keras": "keras.Keras",
+    "transformers": "transformers.Transformers",
     "pytorch": "pytorch.PyTorch",
     "sklearn": "sklearn.ScikitLearn",
     FUNCTION: "python.Python",
