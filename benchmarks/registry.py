@@ -112,12 +112,12 @@ def _fill(one: Ledger, count: int) -> None:
             # The newest are all the one that was logged, so that they can be judged.
             its = logged.id if number > count - 100 else f"m-{number:032x}"
             execute(tx, text, [number, stage, its, chain.now, chain.now])
-            said = {"logged_id": its, "run_id": logged.run_id, "digest": logged.digest, "stage": stage, "description": ""}
-            chain.append("version.registered", BOB, model=(1, "churn"), version=number, after=said)
+            told = {"logged_id": its, "run_id": logged.run_id, "digest": logged.digest, "stage": stage, "description": ""}
+            chain.append("version.registered", BOB, model=(1, "churn"), version=number, after=told)
         execute(tx, "UPDATE registered_models SET latest = ?", [count])
         for number in range(1, min(100, count)):
             execute(tx, "INSERT INTO model_aliases (model_id, alias, version, at) VALUES (1, ?, ?, 0)", [f"alias-{number}", number])
-            said = {"alias": f"alias-{number}", "version": number}
+            said: dict[str, Any] = {"alias": f"alias-{number}", "version": number}
             chain.append("alias.moved", BOB, model=(1, "churn"), version=number, before={**said, "version": None}, after=said)
     registry.set_alias("churn", "champion", max(1, count // 3), by=ALICE)
     registry.transition("churn", max(1, count - 1), "production", by=ALICE)

@@ -7,14 +7,16 @@ so a head that is to prove something is kept where the database's owner does not
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 GENESIS = "0" * 64  # the hash before the first row
 COLUMNS = ("seq", "at", "action", "model_id", "version", "actor", "strength", "evidence")  # of the text, which a row also has as columns
+_columns = itemgetter(*COLUMNS)
 
 
 def canonical(fields: Mapping[str, Any]) -> str:
@@ -29,7 +31,7 @@ def canonical(fields: Mapping[str, Any]) -> str:
 
 def link(previous: str, content: str) -> str:
     """The hash of a row: sha256 (hex) of the previous row's hash, a line break and its text."""
-    return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
+    return sha256(f"{previous}\n{content}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Verified:
         return self.broken is None and not self.disagreements
 
 
-def verify(rows: Iterable[tuple[Any, ...]], seq: int, head: str, anchor: str = "") -> Verified:
+def verify(
+    rows: Iterable[tuple[Any, ...]], seq: int, head: str, anchor: str = "", each: Callable[[Mapping[str, Any]], object] | None = None
+) -> Verified:
     """Walk all rows, in order, from the first to the head.
 
     Args:
@@ -57,42 +61,38 @@ def verify(rows: Iterable[tuple[Any, ...]], seq: int, head: str, anchor: str = "
         seq: the number of the last row.
         head: its hash, as the head says.
         anchor: a hash that some row must have: one that was kept elsewhere.
+        each: is given what each row says that holds.
     """
     previous, number, met = GENESIS, 0, anchor in ("", GENESIS)
-    for broken, reason, found in _walked(rows):
-        if reason:
-            return Verified(number, previous, broken, reason)
-        previous, number, met = found, broken, met or found == anchor
-    if (number, previous) != (seq, head):
-        if number > seq:
-            return Verified(number, previous, seq + 1, f"row {seq + 1} is beyond the head, which says that the last row is {seq}")
-        if number < seq:
-            return Verified(number, previous, number + 1, f"row {number + 1} is missing: the head says that the last row is {seq}")
-        return Verified(number, previous, number, f"the head says that row {number} has the hash {head}, it has {previous}")
-    if not met:
-        return Verified(number, previous, 1, f"no row has the hash {anchor} that was kept: the chain was written anew")
-    return Verified(number, previous)
-
-
-def _walked(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str]]:
-    """For each row its number, what is wrong with it, and its hash."""
-    previous, loads, sha256, width = GENESIS, json.loads, hashlib.sha256, len(COLUMNS)
+    decode, width = json.JSONDecoder().raw_decode, len(COLUMNS)
     for expected, row in enumerate(rows, 1):
         content, found = row[width], row[width + 1]
         if row[0] != expected:
             lost = f"row {expected} is missing" if row[0] > expected else f"row {row[0]} stands where row {expected} ought to"
-            yield expected, lost, ""
-            return
+            return Verified(number, previous, expected, lost)
         if sha256(f"{previous}\n{content}".encode("utf-8", "surrogatepass")).hexdigest() != found:
-            yield expected, f"row {expected} was changed, or one before it: its hash is not that of its text", ""
-            return
+            return Verified(number, previous, expected, f"row {expected} was changed, or one before it: its hash is not that of its text")
         try:
-            text = loads(content)
-            same = tuple([text[name] for name in COLUMNS]) == row[:width]
+            text, end = decode(content)
+            same = end == len(content) and _columns(text) == row[:width]
         except (ValueError, TypeError, KeyError, RecursionError):
             same = False
         if not same:
-            yield expected, f"row {expected} was changed: its columns are not what its text says", ""
-            return
-        previous = found
-        yield expected, "", found
+            return Verified(number, previous, expected, f"row {expected} was changed: its columns are not what its text says")
+        if each is not None:
+            each(text)
+        previous, number, met = found, expected, met or found == anchor
+    return _ended(number, previous, seq, head, "" if met else anchor)
+
+
+def _ended(number: int, last: str, seq: int, head: str, missed: str) -> Verified:
+    """What is found of rows that all hold: whether they end where the head says, and whether an anchor was missed."""
+    if number > seq:
+        return Verified(number, last, seq + 1, f"row {seq + 1} is beyond the head, which says that the last row is {seq}")
+    if number < seq:
+        return Verified(number, last, number + 1, f"row {number + 1} is missing: the head says that the last row is {seq}")
+    if last != head:
+        return Verified(number, last, number, f"the head says that row {number} has the hash {head}, it has {last}")
+    if missed:
+        return Verified(number, last, 1, f"no row has the hash {missed} that was kept: the chain was written anew")
+    return Verified(number, last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.audit_chain import COLUMNS, GENESIS, Verified, canonical, link, verify
@@ -96,9 +96,9 @@ def head(tx: sa.Connection) -> Head:
     return Head(*found[0]) if found else Head(0, GENESIS)
 
 
-def check(tx: sa.Connection, anchor: str = "") -> Verified:
+def check(tx: sa.Connection, anchor: str = "", each: Callable[[Mapping[str, Any]], object] | None = None) -> Verified:
     """Walk the whole chain; see :func:`prefect_ledger.audit_chain.verify`."""
-    return verify(_all(tx), *head(tx), anchor)
+    return verify(_all(tx), *head(tx), anchor, each)
 
 
 def changes(tx: sa.Connection, model_id: int | None = None, version: int | None = None, after: int = 0) -> Iterator[Change]:
@@ -131,10 +131,19 @@ def mark_sent(tx: sa.Connection, numbers: list[int]) -> None:
 
 def _all(tx: sa.Connection) -> Iterator[tuple[Any, ...]]:
     """Every row, part by part, whatever its number: one that was put in by hand too."""
-    found = rows(tx, f"SELECT {_ROW} FROM audit ORDER BY seq LIMIT {_PART}")
+    found = _bare(execute(tx, f"SELECT {_ROW} FROM audit ORDER BY seq LIMIT {_PART}"))
     while found:
-        yield from map(tuple, found)
-        found = rows(tx, f"SELECT {_ROW} FROM audit WHERE seq > ? ORDER BY seq LIMIT {_PART}", [found[-1][0]])
+        yield from found
+        found = _bare(execute(tx, f"SELECT {_ROW} FROM audit WHERE seq > ? ORDER BY seq LIMIT {_PART}", [found[-1][0]]))
+
+
+def _bare(found: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:
+    """The rows as the driver has them: there may be millions."""
+    cursor: Any = found.cursor
+    try:
+        return list(cursor.fetchall())
+    finally:
+        found.close()
 
 
 def _change(seq: int, content: str, found: str) -> Change:

@@ -5,8 +5,9 @@ The log is folded from its first row to its last, as a ledger is added up, and c
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 MOST = 50
-_FOLDED = (
+_ACTIONS = (
     "model.created model.renamed model.deleted model.restored version.registered version.moved version.deleted version.restored alias.moved"
 ).split()
+_FOLDED = frozenset(_ACTIONS)
 
 
 @dataclass
@@ -37,9 +39,23 @@ class _Model:
     aliases: dict[str, int] = field(default_factory=dict)
 
 
-def disagreements(tx: sa.Connection) -> list[str]:
-    """Where a model, version or alias in the tables is not what the log says, a sentence each; at most 50."""
-    said, there = _folded(tx), _there(tx)
+class Folded:
+    """What the rows of the log that were given add up to."""
+
+    def __init__(self) -> None:
+        self.models: dict[int, _Model] = {}
+
+    def add(self, change: Mapping[str, Any]) -> None:
+        """Add a row's text, the next one."""
+        if change["action"] in _FOLDED:
+            with contextlib.suppress(KeyError, TypeError, AttributeError):  # it says nothing that can be added up
+                _fold(self.models, change["model_id"], change)
+
+
+def disagreements(tx: sa.Connection, folded: Folded | None = None) -> list[str]:
+    """Where a model, version or alias in the tables is not what the log says, a sentence each; at most 50. The log is read again where it
+    is not given ``folded``."""
+    said, there = _folded(tx) if folded is None else folded.models, _there(tx)
     found: list[str] = []
     for model_id in sorted(said.keys() | there.keys()):
         log, now = said.get(model_id), there.get(model_id)
@@ -78,17 +94,17 @@ def _of_model(log: _Model, now: _Model) -> list[str]:
 
 def _folded(tx: sa.Connection) -> dict[int, _Model]:
     models: dict[int, _Model] = {}
-    text = f"SELECT model_id, content FROM audit WHERE action IN ({', '.join('?' * len(_FOLDED))}) ORDER BY seq"
-    found: Iterator[Sequence[Any]] = iter(execute(tx, text, _FOLDED))
+    text = f"SELECT model_id, content FROM audit WHERE action IN ({', '.join('?' * len(_ACTIONS))}) ORDER BY seq"
+    found: Iterator[Sequence[Any]] = iter(execute(tx, text, _ACTIONS))
     for row in found:
         try:
             _fold(models, row[0], json.loads(row[1]))
-        except (ValueError, KeyError, TypeError, AttributeError):  # a row that does not hold; walking the chain says so
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # a row that does not hold; walking the chain says so
             continue
     return models
 
 
-def _fold(models: dict[int, _Model], model_id: int, change: dict[str, Any]) -> None:
+def _fold(models: dict[int, _Model], model_id: int, change: Mapping[str, Any]) -> None:
     action, number, after = change["action"], change["version"], change["after"]
     model = models.setdefault(model_id, _Model(change["name"]))
     match action:

@@ -42,14 +42,17 @@ def verify_audit(anchor: str = "", *, tables: bool = True) -> Verified:
     from dataclasses import replace
 
     from prefect_ledger import audit_store
-    from prefect_ledger.queries.agreement import disagreements
+    from prefect_ledger.queries.agreement import Folded, disagreements
 
     given: object = anchor
     if given != "" and not (isinstance(given, str) and _HASH.fullmatch(given)):
         raise InvalidValue(f"an anchor is the hash of a row: 64 hexadecimal digits, not {anchor!r:.80}")
     with looking() as tx:
-        found = audit_store.check(tx, anchor)
-        return replace(found, disagreements=tuple(disagreements(tx))) if tables else found
+        said = Folded()
+        found = audit_store.check(tx, anchor, said.add if tables else None)
+        if not tables:
+            return found
+        return replace(found, disagreements=tuple(disagreements(tx, said if found.broken is None else None)))
 
 
 def audit_head() -> AuditHead:
