@@ -68,10 +68,12 @@ def add_policy(chain: Chain, digest: str, content: str, by: Identity, why: str =
     return number
 
 
-def policy(tx: sa.Connection, number: int | None = None) -> StoredPolicy | None:
-    """The policy of this version, else the newest; None where there is none."""
-    where, params = ("", []) if number is None else (" WHERE version = ?", [number])
-    found = rows(tx, f"SELECT version, digest, content, at, author FROM policies{where} ORDER BY version DESC LIMIT 1", params)
+def policy(tx: sa.Connection, number: int | None = None, *, until: int | None = None) -> StoredPolicy | None:
+    """The policy of this version, else the newest (of a moment: ``until``, in µs); None where there is none."""
+    asked = [(text, value) for text, value in (("version = ?", number), ("at <= ?", until)) if value is not None]
+    where = f" WHERE {' AND '.join(text for text, _ in asked)}" if asked else ""
+    text = f"SELECT version, digest, content, at, author FROM policies{where} ORDER BY version DESC LIMIT 1"
+    found = rows(tx, text, [value for _, value in asked])
     return StoredPolicy(*found[0]) if found else None
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from prefect_ledger import registry
-from prefect_ledger.errors import InvalidValue, VoteRefused
+from prefect_ledger.errors import InvalidValue, TransitionRefused, VoteRefused
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registered import TransitionRequest
-from prefect_ledger.registry import callers
+from prefect_ledger.registry import callers, requests
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, BOB, version
 
@@ -61,3 +61,38 @@ def test_a_signature_is_for_one_request_and_one_verdict(request_of_alice: Transi
         registry.approve(request_of_alice.id, by=Identity("bob", Strength.SIGNED))
     assert registry.get_request(request_of_alice.id).votes == ()
     assert registry.reject(request_of_alice.id, "no", signature=rejection).state == "rejected"
+
+
+def without_bob() -> None:
+    """The policy, without the key that Bob had."""
+    registry.set_policy(registry.get_policy().policy.to_toml().partition("[signers]")[0], why="the key was stolen", by=ALICE)
+
+
+def test_what_a_revoked_key_signed_counts_no_more(request_of_alice: TransitionRequest, key: Path) -> None:
+    """A key that was taken out of the policy lets nothing in, also where it signed before; that another one is added changes nothing."""
+    registry.approve(request_of_alice.id, signature=callers.sign(registry.to_sign(request_of_alice.id), key))
+    toml, second = registry.get_policy().policy.to_toml(), key.with_name("second")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(second)], check=True)
+    registry.set_policy(f'{toml}carol = "{second.with_suffix(".pub").read_text(encoding="ascii").strip()}"', by=ALICE)
+    assert registry.settle() == []
+    without_bob()
+    with pytest.raises(TransitionRefused, match="does not list the key any more that bob signed with"):
+        registry.transition("churn", 1, "production", by=ALICE)
+    assert registry.get_request(request_of_alice.id).state == "void"
+
+
+def test_a_key_that_is_revoked_while_it_signs_is_refused(
+    request_of_alice: TransitionRequest, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature is checked with the keys of the policy under which the vote is written, not with those of a moment before."""
+    settled = requests._settle_one
+
+    def meanwhile(request: int) -> None:
+        without_bob()
+        settled(request)
+
+    signature = callers.sign(registry.to_sign(request_of_alice.id), key)
+    monkeypatch.setattr(requests, "_settle_one", meanwhile)
+    with pytest.raises(VoteRefused, match="set anew"):
+        registry.approve(request_of_alice.id, signature=signature)
+    assert registry.get_request(request_of_alice.id).votes == ()

@@ -253,10 +253,12 @@ def _vote(
     from prefect_ledger.queries import registered
 
     request, said = check_request(request), check_text(comment, "a comment", needed=not approves)
-    by, signature = _voter(request, approves, signature, by)
+    by, signature, policy = _voter(request, approves, signature, by)
     _settle_one(request)
     with changing() as chain:
         one = _open(chain, request)
+        if signature is not None and policy_now(chain.tx).policy.digest != policy:
+            raise VoteRefused(f"request {one.id}: the policy was set anew while this was signed: look again, then sign that")
         rule, asked, votes = _rule(one), _asked(chain.tx, one), _votes(one)
         vote = policies.Vote(by, approves, chain.now, said, one.evidence if evidence is None else evidence)
         if refused := policies.refusal(rule, asked, vote, votes, chain.now):
@@ -268,8 +270,9 @@ def _vote(
         return store.request(chain.tx, request)
 
 
-def _voter(request: int, approves: bool, signature: str | None, by: Identity | str | None) -> tuple[Identity, str | None]:
-    """Who votes, and their signature: a signed identity is one whose signature of this very vote was checked here."""
+def _voter(request: int, approves: bool, signature: str | None, by: Identity | str | None) -> tuple[Identity, str | None, str]:
+    """Who votes, their signature and the digest of the policy whose keys it was checked with: a signed identity is one whose signature of
+    this very vote was checked here."""
     from prefect_ledger import request_store as store
     from prefect_ledger.registry import callers
 
@@ -280,15 +283,15 @@ def _voter(request: int, approves: bool, signature: str | None, by: Identity | s
         said: object = signature
         if not isinstance(said, str) or not said.isascii() or len(said) > _SIGNATURE:
             raise InvalidValue(f"a signature is the text that ssh-keygen -Y sign writes, not {said!r:.80}")
-        return callers.verify(told, signature, policy.allowed_signers()), signature
+        return callers.verify(told, signature, policy.allowed_signers()), signature, policy.digest
     if by is None and policy.signers and (found := callers.signed_caller(told, policy.allowed_signers())):
-        return found
+        return *found, policy.digest
     by = who(by)
     if by.strength is Strength.SIGNED:
         raise VoteRefused(
             f"request {request}: {by.name} is said to have signed, and no signature is given: signature=, of to_sign({request})"
         )
-    return by, None
+    return by, None, policy.digest
 
 
 def _statement(one: TransitionRequest, policy: Policy, approves: bool) -> bytes:
@@ -331,8 +334,11 @@ def _ended(tx: Any, one: TransitionRequest, now: int | None = None) -> tuple[str
     asked, rule = _asked(tx, one), _rule(one)
     if (time.time_ns() // 1000 if now is None else now) >= policies.deadline(rule, asked):
         return "expired", policies.standing(rule, asked, _votes(one), policies.deadline(rule, asked)).reason
-    if canonical_rule(policy_now(tx).policy.rule(one.name, one.stage)) != one.rule:
+    policy = policy_now(tx).policy
+    if canonical_rule(policy.rule(one.name, one.stage)) != one.rule:
         return "void", f"the policy asks for other things of {one.name!r} in {one.stage} since: ask again"
+    if name := _revoked(tx, one, policy):
+        return "void", f"the policy does not list the key any more that {name} signed with: ask again"
     try:
         candidate = registered.version(tx, one.name, one.version)
         tags = "tags" in (one.standing["candidate"] or ())
@@ -342,6 +348,16 @@ def _ended(tx: Any, one: TransitionRequest, now: int | None = None) -> tuple[str
         return "void", str(error)
     why = kept.changed(one.standing, now_so)
     return ("void", f"what was judged is not so any more: {why}; ask again") if why else None
+
+
+def _revoked(tx: Any, one: TransitionRequest, policy: Policy) -> str:
+    """Who signed a vote while they had a key that the policy lists no more; "" where nobody did."""
+    for said in one.votes:
+        if said["strength"] == Strength.SIGNED:
+            then = policy_now(tx, until=said["at"]).policy.signers.get(said["voter"], ())
+            if not set(then).issubset(policy.signers.get(said["voter"], ())):
+                return str(said["voter"])
+    return ""
 
 
 def _champion(tx: Any, candidate: ModelVersion, stage: str) -> ModelVersion | None:

@@ -59,8 +59,8 @@ def get_policy(version: int | None = None) -> PolicyVersion:
         return policy_now(tx, number)
 
 
-def policy_now(tx: Any, version: int | None = None) -> PolicyVersion:
-    """The policy that holds in this transaction, or the one of a version.
+def policy_now(tx: Any, version: int | None = None, *, until: int | None = None) -> PolicyVersion:
+    """The policy that holds in this transaction, the one of a version, or the one that held at a moment (µs).
 
     Raises:
         NotFound: no such version.
@@ -68,7 +68,7 @@ def policy_now(tx: Any, version: int | None = None) -> PolicyVersion:
     from prefect_ledger import request_store as store
     from prefect_ledger.policies import DEFAULT
 
-    found = None if version == 0 else store.policy(tx, version)
+    found = None if version == 0 else store.policy(tx, version, until=until)
     if found is None:
         if version:
             raise NotFound(f"there is no version {version} of the policy")
