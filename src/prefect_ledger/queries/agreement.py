@@ -5,7 +5,6 @@ The log is folded from its first row to its last, as a ledger is added up, and c
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,9 +46,11 @@ class Folded:
 
     def add(self, change: Mapping[str, Any]) -> None:
         """Add a row's text, the next one."""
-        if change["action"] in _FOLDED:
-            with contextlib.suppress(KeyError, TypeError, AttributeError):  # it says nothing that can be added up
+        try:
+            if change["action"] in _FOLDED:
                 _fold(self.models, change["model_id"], change)
+        except (KeyError, TypeError, AttributeError):  # it says nothing that can be added up
+            return
 
 
 def disagreements(tx: sa.Connection, folded: Folded | None = None) -> list[str]:
@@ -106,7 +107,8 @@ def _folded(tx: sa.Connection) -> dict[int, _Model]:
 
 def _fold(models: dict[int, _Model], model_id: int, change: Mapping[str, Any]) -> None:
     action, number, after = change["action"], change["version"], change["after"]
-    model = models.setdefault(model_id, _Model(change["name"]))
+    if (model := models.get(model_id)) is None:
+        model = models[model_id] = _Model(change["name"])
     match action:
         case "model.renamed":
             model.name = after["name"]
