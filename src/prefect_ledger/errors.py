@@ -107,6 +107,10 @@ class ModelNotFound(NotFound):
     """No model is meant by this reference."""
 
 
+class ModelUnusable(LedgerError, RuntimeError):
+    """A model is there as it was logged, but does not open or raises for its own example."""
+
+
 # --- the registry ------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger.audit_store import Chain
 from prefect_ledger.database import execute, rows
 from prefect_ledger.errors import RegisteredModelExists, RegistryConflict, TransitionRefused
-from prefect_ledger.queries.registered import Known, any_version, known
+from prefect_ledger.queries.registered import Known, any_version, highest, known
 
 if TYPE_CHECKING:
     from prefect_ledger.entities import LoggedModel
@@ -139,6 +139,18 @@ def move(
     after: dict[str, Any] = {"stage": stage} | ({"how": how} if how else {})
     chain.append("version.moved", by, model=row[:2], version=number, before={"stage": one.stage}, after=after, why=why, evidence=evidence)
     return gone
+
+
+def check_stage_holds(chain: Chain, row: Known, stage: Stage, seen: int | None) -> None:
+    """Refuse to go on where another version is in a stage than was ``seen`` there (None: none); of "none" nothing is asked.
+
+    Raises:
+        RegistryConflict.
+    """
+    there = highest(chain.tx, row.id, stage)
+    if stage != "none" and there != seen:
+        now, then = (f"version {one}" if one is not None else "no version" for one in (there, seen))
+        raise RegistryConflict(f"{now} of {row.name!r} is in {stage} now, not {then}: somebody moved it meanwhile; nothing was changed")
 
 
 def describe(chain: Chain, row: Known, number: int | None, text: str, by: Identity, why: str = "") -> None:

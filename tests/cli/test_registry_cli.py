@@ -213,6 +213,7 @@ def test_every_verb_of_the_registry_has_a_command() -> None:
         "list_requests": "promotion list",
         "get_request": "promotion show",
         "replay": "promotion replay",
+        "rollback": "rollback",
         "get_evidence": "promotion evidence",
         "to_sign": "promotion to-sign",
         "withdraw": "promotion withdraw",

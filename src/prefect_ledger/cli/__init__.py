@@ -45,6 +45,7 @@ for _noun, _about in (
 app.command(promoting.promote)
 app.command(promoting.approve)
 app.command(promoting.reject)
+app.command(promoting.rollback)
 app.command("prefect_ledger.cli.deploying:app", name="deploy", help="Deploy models: here, as images, to Kubernetes, to SageMaker.")
 app.command("prefect_ledger.cli.store:app", name="db", help="The database: its schema and its state.")
 app.register_install_completion_command(help="Have your shell complete commands and options.")

@@ -66,6 +66,33 @@ def promote(
     return REFUSED if lacking else 0
 
 
+def rollback(
+    name: ModelName,
+    /,
+    *,
+    why: Annotated[str, Parameter(help="Why it goes back; it stands in the audit log.")],
+    to: Annotated[int | None, Parameter(help="A version that was in the stage; the one before the present one if not said.")] = None,
+    stage: Stage = "production",
+    by: By = None,
+    json: Json = False,
+) -> None:
+    """Bring the version that was in a stage before back into it.
+
+    Before anything moves it is fetched and checked, opened, and predicts its
+    own example. The alias champion goes with it where it means the version
+    that leaves, which is archived.
+
+    For example:
+
+        prefect-ledger rollback churn --why "wrong for new customers"
+        prefect-ledger rollback churn --to 5 --why "6 was trained on the same month"
+    """
+    from prefect_ledger import registry
+
+    one = registry.rollback(name, why, to=to, stage=stage, by=by)
+    _said(one, None, "", json)
+
+
 def approve(
     request: Request,
     /,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registered import STAGES, Change, ModelVersion, Note, RegisteredModel, TransitionRequest
 from prefect_ledger.registry.auditing import AuditHead, audit_head, export_audit, verify_audit
+from prefect_ledger.registry.going_back import rollback
 from prefect_ledger.registry.history import as_of, history
 from prefect_ledger.registry.models import (
     create_model,
@@ -84,6 +85,7 @@ __all__ = [
     "request_transition",
     "restore_model",
     "restore_version",
+    "rollback",
     "search_versions",
     "set_alias",
     "set_policy",

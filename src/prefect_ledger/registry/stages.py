@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.errors import RegistryConflict, TransitionRefused
-from prefect_ledger.registered import check_stage
+from prefect_ledger.errors import TransitionRefused
+from prefect_ledger.registered import JUDGED, check_stage
 from prefect_ledger.registry import requests as asked
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_text, check_version, looking, who
 from prefect_ledger.registry.rules import policy_now
@@ -60,7 +60,7 @@ def transition(
         one = registered.version(chain.tx, name, number)
         if one.stage == stage:
             return one
-        _check_seen(chain, row, stage, seen)
+        store.check_stage_holds(chain, row, stage, seen)
         rule = policy_now(chain.tx).policy.rule(name, stage)
         request = None if break_glass else _allowed(chain, row, one, stage, rule, by)
         if break_glass:
@@ -75,15 +75,6 @@ def transition(
     if break_glass:
         warnings.warn(f"{by.name} passed over the rules: version {number} of {name!r} is in {stage} now", LedgerWarning, stacklevel=2)
     return moved
-
-
-def _check_seen(chain: Chain, row: Known, stage: str, seen: int | None) -> None:
-    from prefect_ledger.queries import registered
-
-    there = registered.highest(chain.tx, row.id, stage)
-    if stage != "none" and there != seen:
-        now, then = (f"version {one}" if one is not None else "no version" for one in (there, seen))
-        raise RegistryConflict(f"{now} of {row.name!r} is in {stage} now, not {then}: somebody moved it meanwhile; nothing was changed")
 
 
 def _allowed(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity) -> TransitionRequest | None:

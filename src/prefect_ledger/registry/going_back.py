@@ -1,0 +1,79 @@
+"""Floor 5. Going back: a version that was in a stage before comes into it again, after it was shown to work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from prefect_ledger.errors import TransitionRefused, VersionNotFound
+from prefect_ledger.registered import check_stage
+from prefect_ledger.registry.access import changing, check_alias, check_text, check_version, looking, who
+from prefect_ledger.registry.rules import policy_now
+
+if TYPE_CHECKING:
+    from prefect_ledger.identities import Identity
+    from prefect_ledger.registered import ModelVersion
+
+
+def rollback(
+    name: str,
+    why: str,
+    *,
+    to: int | str | None = None,
+    stage: str = "production",
+    aliases: Sequence[str] = ("champion",),
+    by: Identity | str | None = None,
+) -> ModelVersion:
+    """Bring the version that was in a stage before the present one back into it; returns it as it is then.
+
+    ``to`` names another version that was in the stage at some time. It was allowed there then, so neither gates nor approvals are asked for
+    again, but whoever does this is known as well as the policy asks. Before anything moves, its files are fetched and checked, it is
+    opened, and predicts its own example. The version that leaves is archived, and those of ``aliases`` that mean it mean the other one
+    then, all in one change, which the audit log calls a rollback.
+
+    Raises:
+        VersionNotFound: nothing was in the stage before, or ``to`` never was. ModelUnusable, ArtifactCorrupt: the version does not work.
+        TransitionRefused: the person is known too weakly. RegistryConflict: the stage changed meanwhile; nothing moved.
+        RegisteredModelNotFound, InvalidName, InvalidValue: no reason. StoreUnavailable, ArtifactsUnavailable.
+    """
+    from prefect_ledger import registry_store as store
+    from prefect_ledger.queries import registered
+    from prefect_ledger.tracking.trying import try_model
+
+    stage, said, by = check_stage(stage), check_text(why, "why it goes back", needed=True), who(by)
+    wanted, moving = None if to is None else check_version(to), [check_alias(alias) for alias in aliases]
+    with looking() as tx:
+        row = registered.known(tx, name)
+        seen = registered.model(tx, row).stages.get(stage)
+        target = _earlier(tx, row, stage, seen, wanted)
+    try_model(target.uri)
+    with changing() as chain:
+        row = registered.known(chain.tx, name)
+        store.check_stage_holds(chain, row, stage, seen)
+        rule = policy_now(chain.tx).policy.rule(name, stage)
+        if weak := rule.too_weak(by):
+            raise TransitionRefused(f"{name!r} stays as it is: {weak}")
+        store.move(chain, row, target.version, stage, by, archive=True, why=said, how="rollback")
+        meant = registered.model(chain.tx, row).aliases
+        for alias in moving:
+            if seen is not None and meant.get(alias) == seen:
+                store.set_alias(chain, row, alias, target.version, by, expected=seen, why=said)
+        return registered.version(chain.tx, name, target.version)
+
+
+def _earlier(tx: Any, row: Any, stage: str, now: int | None, wanted: int | None) -> ModelVersion:
+    """The version to go back to: the one that was wanted, else the last that was in the stage before the present one."""
+    from prefect_ledger import audit_store
+    from prefect_ledger.queries import registered
+
+    moves = [change for change in audit_store.changes(tx, row.id) if change.action == "version.moved" and change.after["stage"] == stage]
+    was = [change.version for change in moves if change.version is not None]
+    there = {one.version: one for one in registered.versions(tx, row)}
+    before = [number for number in was if number != now and number in there]
+    if wanted is not None:
+        before = [number for number in before if number == wanted]
+    if not before:
+        ever = ", ".join(map(str, sorted(set(was)))) or "none"
+        what = "nothing else" if wanted is None else f"version {wanted}"
+        raise VersionNotFound(f"{row.name!r} cannot go back: {what} that is there was in {stage} before; versions that were: {ever}")
+    return there[before[-1]]
