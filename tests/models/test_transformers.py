@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -278,6 +279,50 @@ def test_what_a_pipeline_was_made_with_is_said(tmp_path: Path) -> None:
         save_model(made, tmp_path / "m", requirements=[])
 
 
+def test_what_was_opened_is_saved_again(tmp_path: Path) -> None:
+    """With its tokenizer, of those in Python too, though the folder that it was read from is gone."""
+    (tmp_path / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate("<unk> a</w> good</w> a good".split())}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na </w>\n")
+    made = transformers.CTRLTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), pad_token="<unk>")
+    for number, tokenizer in enumerate((_tokenizer(), made)):
+        first, second = tmp_path / f"first-{number}", tmp_path / f"second-{number}"
+        save_model({"model": _bert(), "tokenizer": tokenizer}, first, requirements=[])
+        opened = open_folder(first)
+        save_model(opened.model, second, requirements=[])
+        pd.testing.assert_frame_equal(open_folder(second).predictor().predict(TEXTS), opened.predictor().predict(TEXTS))
+
+
+def test_a_file_that_changes_later_changes_no_opened_model(tmp_path: Path) -> None:
+    """Nor does one that is cut end the process, as it would if its weights were the mapped file."""
+    save_model(_bert(), tmp_path / "m", requirements=[])
+    ask = open_folder(tmp_path / "m").predictor().predict
+    expected = ask(IDS)
+    os.truncate(tmp_path / "m" / "model" / "model.safetensors", 0)
+    np.testing.assert_array_equal(ask(IDS), expected)
+
+
+def test_models_of_others_import_nothing() -> None:
+    """Whose an object is, its type tells."""
+    code = """
+import sys
+from prefect_ledger.models import flavors
+assert flavors.choose({"model": [1], "tokenizer": None}).name == flavors.choose(len).name == "python_function"
+assert not {"transformers", "torch", "huggingface_hub", "tokenizers"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_being_offline_ends_with_the_opening(tmp_path: Path) -> None:
+    """Models that the program fetches by itself are still fetched."""
+    constants: Any = importlib.import_module("huggingface_hub").constants
+    before = constants.HF_HUB_OFFLINE
+    open_folder(_saved(tmp_path / "m"))
+    _forget(tmp_path / "m", pipeline_model_type="BertForMaskedLM")
+    with pytest.raises(InvalidValue):
+        open_folder(tmp_path / "m")
+    assert constants.HF_HUB_OFFLINE is before
+
+
 # --- forged and damaged ---------------------------------------------------------------------------------------------------
 
 
@@ -300,7 +345,8 @@ def _edit(path: Path, **change: Any) -> None:
     path.write_text(json.dumps({**told, **change}))
 
 
-def test_code_that_a_folder_brings_and_names_is_never_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trusted", [False, True])
+def test_code_that_a_folder_brings_and_names_is_never_run(trusted: bool, tmp_path: Path) -> None:
     """Remote code, generators, adapters and names on a hub, in configs and beside them: the model is as if they were not there."""
     folder, mark = _saved(tmp_path / "m", _writer()), tmp_path / "ran"
     expected = open_folder(folder).predictor().predict(TEXTS, {"max_new_tokens": 3, "do_sample": False})
@@ -325,7 +371,7 @@ def test_code_that_a_folder_brings_and_names_is_never_run(tmp_path: Path) -> Non
         name_or_path=hub, tokenizer_class="Evil", vocab_file="/etc/passwd", tokenizer_file="/etc/passwd", trust_remote_code=True,
         local_files_only=False, is_local=False, init_inputs=["/etc/passwd"], gguf_file="/etc/passwd",
     )  # fmt: skip
-    opened = open_folder(folder)
+    opened = open_folder(folder, trusted=trusted)
     assert type(opened.model.model) is transformers.GPT2LMHeadModel
     pd.testing.assert_frame_equal(opened.predictor().predict(TEXTS, {"max_new_tokens": 3, "do_sample": False}), expected)
     assert not mark.exists()
@@ -396,6 +442,29 @@ def test_a_forged_config_is_refused(change: dict[str, Any], why: str | None, tmp
     _edit(folder / "model" / "config.json", **change)
     with pytest.raises(InvalidValue, match=why):
         open_folder(folder, trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"custom_generate": "evil/generate"}, True),
+        ({"assistant_model": "evil/model"}, True),
+        ({"compile_config": {"backend": "evil"}}, True),
+        ({"dola_layers": "low", "trust_remote_code": True}, False),
+        ({"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.5, "trust_remote_code": True}, False),
+    ],
+)
+def test_ways_to_write_that_are_on_a_hub_are_not_fetched(change: dict[str, Any], refused: bool, tmp_path: Path) -> None:
+    """Refused as the model is opened, or as it is asked."""
+    folder = _saved(tmp_path / "m", _writer())
+    _edit(folder / "model" / "generation_config.json", **change)
+    if refused:
+        with pytest.raises(InvalidValue):
+            open_folder(folder, trusted=True)
+        return
+    ask = open_folder(folder).predictor().predict
+    with pytest.raises(ValueError, match=r"requires `trust_remote_code=True`"):
+        ask(TEXTS)
 
 
 def _safetensors(header: Any, body: bytes = b"") -> bytes:

@@ -7,6 +7,7 @@ sees the folder itself, but one made for it, with the files that hold data and c
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import math
 import re
@@ -14,6 +15,7 @@ import struct
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue, MissingExtra
@@ -39,6 +41,7 @@ _REFUSED = frozenset(
     "generator question_encoder".split()
 )
 _PATHS = re.compile(r".*_files?|tokenizer_object|init_inputs|from_slow|local_files_only|token|subfolder|revision|is_local|backend")
+_alone = RLock()
 _ELSEWHERE = ("transformers.models.rag.", "transformers.models.timm_")  # these make models of what their configs name
 
 
@@ -82,6 +85,8 @@ def model(folder: Path, kind: Any, dtype: str) -> Any:
         )
         if missing := sorted(map(str, info["missing_keys"])):
             raise ValueError(f"its weights lack {missing[0]!r:.80}")
+        for one in (*found.parameters(), *found.buffers()):  # until then it is the file, and changes, or ends the process, as that does
+            one.data = one.data.clone()
         found.config.name_or_path = ""
         return found.eval()
 
@@ -110,9 +115,22 @@ def tokenizer(folder: Path, kind: Any) -> Any:
 
 
 @contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Nothing of Hugging Face's fetches anything meanwhile, whatever a model's own class would have it do."""
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    with _alone:
+        before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = before
+
+
+@contextlib.contextmanager
 def _reading(folder: Path) -> Iterator[None]:
     try:
-        yield
+        with _offline():
+            yield
     except (InvalidValue, MissingExtra):
         raise
     except BaseException as error:  # the files may be anything; what tokenizers panics with is no Exception
