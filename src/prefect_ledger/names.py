@@ -25,6 +25,7 @@ _HEX32 = re.compile(r"[0-9a-f]{32}")
 _PREFIX = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
 _DRIVE = re.compile(r"[A-Za-z]:")
 DEFAULT_EXPERIMENT = "Default"
+MODELS = "models"  # the folder of a run's artifacts that its models are in
 
 
 def check_key(key: object, kind: str = "metric") -> str:
@@ -95,6 +96,23 @@ def check_path(path: object) -> str:
     if any(len(part.encode()) > 255 for part in path.split("/")):
         raise InvalidName(f"artifact path {path!r}: a part is over 255 bytes, more than file systems take")
     return path
+
+
+def check_model_name(name: object) -> str:
+    """Return ``name`` if it may name a model in references such as ``models:/churn/7``.
+
+    Raises:
+        InvalidName: it may not.
+
+    Example:
+        >>> check_model_name("churn")
+        'churn'
+    """
+    if not isinstance(name, str) or not name.strip() or len(name) > KEY_LIMIT or re.search(r"[/:@%]", name):
+        wanted = f"text of at most {KEY_LIMIT} characters without '/', ':', '@' and '%', such as 'churn'"
+        raise InvalidName(f"a model's name is {wanted}, not {name!r:.80}")
+    check_path(f"{MODELS}/{name}/MLmodel")
+    return name
 
 
 def run_id(text: object) -> str:

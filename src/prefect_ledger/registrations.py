@@ -12,6 +12,7 @@ from prefect_ledger import audit_store, registry_store
 from prefect_ledger.database import execute, rows
 from prefect_ledger.errors import LedgerError, StoreUnavailable
 from prefect_ledger.identities import Identity, Strength
+from prefect_ledger.names import check_model_name
 from prefect_ledger.queries import models
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _registered(database: Database, logged_id: str, name: str, user: str) -> boo
             if logged is None:
                 raise LedgerError(f"its run is gone: {logged_id}")
             by = Identity(user.strip() or "unknown", Strength.CLAIMED, "user of the process that logged the model")
-            row = registry_store.ensure(chain, name, by)
+            row = registry_store.ensure(chain, check_model_name(name), by)  # whoever may write wishes may have written any text
             number = registry_store.add_version(chain, row, logged, by, why="logged with register=")
             _close(tx, logged_id, number, "")
         return True

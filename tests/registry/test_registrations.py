@@ -7,6 +7,7 @@ from typing import Annotated
 import pytest
 
 from prefect_ledger import Model, load_model, log_model, registry, start_run, tracked_flow
+from prefect_ledger.database import execute, rows
 from prefect_ledger.errors import VersionNotFound
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import logged
@@ -52,3 +53,18 @@ def test_a_model_that_cannot_be_registered_is_logged_all_the_same(fresh_ledger: 
     registry.restore_model("churn")
     with pytest.raises(VersionNotFound):
         registry.get_version("churn", 2)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc", "churn\n\x1b[31m", "a@b"])
+def test_a_wish_for_a_name_that_no_model_can_have_is_refused(fresh_ledger: Ledger, name: str) -> None:
+    """Whoever may only ask for versions can write any text there; no model comes of one that no reference could mean."""
+    model = logged()
+    fresh_ledger.flush()
+    with fresh_ledger.database.write() as tx:
+        execute(tx, "INSERT INTO registrations (logged_id, name, at) VALUES (?, ?, 1)", [model.id, name])
+    assert registry.register_logged() == 0
+    assert registry.list_models() == []
+    with fresh_ledger.database.read() as tx:
+        ((version, reason),) = rows(tx, "SELECT version, reason FROM registrations")
+    assert version == 0
+    assert "model's name" in reason or "artifact path" in reason

@@ -25,7 +25,7 @@ from prefect_ledger.events import ABOUT_MODEL, MODEL, MODEL_FILE, ArtifactLogged
 from prefect_ledger.masking import mask_value
 from prefect_ledger.models.manifest import Listed, digest
 from prefect_ledger.models.model_file import FUNCTION, NAME
-from prefect_ledger.tracking.paths import MODELS
+from prefect_ledger.names import MODELS
 from prefect_ledger.tracking.references import Reference, parse
 from prefect_ledger.tracking.runs import now
 

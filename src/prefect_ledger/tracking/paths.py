@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from prefect_ledger import names
 from prefect_ledger.errors import InvalidName
 from prefect_ledger.masking import mask_name
-
-MODELS = "models"  # the folder of a run's artifacts that its models are in
-_NAME_LIMIT = 250
+from prefect_ledger.names import MODELS
 
 
 def check_path(path: object) -> str:
@@ -32,7 +28,7 @@ def check_path(path: object) -> str:
 
 
 def check_model_name(name: object) -> str:
-    """Return ``name`` if it may name a model in references such as ``models:/churn/7``.
+    """Return ``name`` if it may name a model in references such as ``models:/churn/7``, and shows no secret.
 
     Raises:
         InvalidName: it may not.
@@ -41,8 +37,6 @@ def check_model_name(name: object) -> str:
         >>> check_model_name("churn")
         'churn'
     """
-    if not isinstance(name, str) or not name.strip() or len(name) > _NAME_LIMIT or re.search(r"[/:@%]", name):
-        wanted = f"text of at most {_NAME_LIMIT} characters without '/', ':', '@' and '%', such as 'churn'"
-        raise InvalidName(f"a model's name is {wanted}, not {name!r:.80}")
+    name = names.check_model_name(name)
     check_path(f"{MODELS}/{name}/MLmodel")
     return name
