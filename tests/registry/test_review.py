@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from prefect_ledger import registry
-from prefect_ledger.errors import TransitionRefused
+from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefused
 from prefect_ledger.gates import Holdout
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.policies import Policy, Rule
+from prefect_ledger.registry import requests
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, BOB, CAROL, version
 
@@ -60,3 +61,44 @@ def test_evidence_of_a_single_number_is_replayed_as_it_was(fresh_ledger: Ledger)
     rows = Holdout("june", "d1", {}, np.array(1.0), np.array(1.0))
     one = registry.request_transition("churn", 1, "production", holdout=rows, by=BOB)
     assert (one.passed, registry.replay(one.id).differences) == (False, ())
+
+
+def test_version_0_is_no_way_to_the_model_itself(fresh_ledger: Ledger) -> None:
+    """Versions are numbered from 1; 0 is refused everywhere, and no tag of the model is set by it."""
+    version()
+    with pytest.raises(InvalidValue, match="a version is a number from 1 on, not 0"):
+        registry.tag_version("churn", 0, {"team": "risk"}, by=ALICE)
+    assert registry.get_model("churn").tags == {}
+    assert registry.get_policy(0).policy.rules == ()
+
+
+def test_archiving_two_at_once_is_nobodys_conflict(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who puts another version into the archive at the same time is in nobody's way, unless one asks for it to be as it was."""
+    settle = requests.settle
+
+    def meanwhile(name: str, number: int, stage: str) -> None:
+        if number == 1:
+            registry.transition("churn", 2, "archived", by=BOB)
+        settle(name, number, stage)
+
+    for _ in range(3):
+        version()
+    monkeypatch.setattr(requests, "settle", meanwhile)
+    assert registry.transition("churn", 1, "archived", by=ALICE).stage == "archived"
+    with pytest.raises(RegistryConflict, match="version 2 of 'churn' is in archived now, not version 1"):
+        registry.transition("churn", 3, "archived", expected=1, by=ALICE)
+
+
+def test_going_back_ends_what_was_approved_beside_the_other_champion(fresh_ledger: Ledger) -> None:
+    """A rollback changes the champion as any move does: approvals given beside another one do not come back later."""
+    registry.set_policy(Policy((Rule("churn", "production", approvals=1),)), by=DAVE)
+    for number in (1, 2, 3):
+        version()
+        if number < 3:
+            approved(number)
+            registry.transition("churn", number, "production", by=DAVE)
+    old, own = approved(3), registry.request_transition("churn", 1, "production", by=BOB).id
+    registry.rollback("churn", "answers NaN", by=DAVE)
+    states = [registry.get_request(request).reason for request in (old, own)]
+    assert "the champion is version 1 now, and was version 2" in states[0]
+    assert "it came there without this request" in states[1]

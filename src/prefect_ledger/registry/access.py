@@ -98,7 +98,7 @@ def check_version(version: object) -> int:
     Raises:
         InvalidValue: otherwise.
     """
-    return _number(version, "a version")
+    return _number(version, "a version", 1)
 
 
 def check_request(request: object) -> int:
@@ -121,11 +121,12 @@ def check_row(row: object) -> int:
     return _number(row, "a row")
 
 
-def _number(value: object, what: str) -> int:
-    if type(value) is int and 0 <= value < _MANY:
-        return value
+def _number(value: object, what: str, least: int = 0) -> int:
+    found = value
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < len(str(_MANY)):
-        return int(value)
+        found = int(value)
+    if type(found) is int and least <= found < _MANY:
+        return found
     shown = "that" if isinstance(value, int) and abs(value) >= 1 << 64 else repr(value)  # Python does not write out the longest
     raise InvalidValue(f"{what} is a number from 1 on, not {shown:.80}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import TransitionRefused, VersionNotFound
 from prefect_ledger.registered import check_stage
+from prefect_ledger.registry import requests as asked
 from prefect_ledger.registry.access import changing, check_alias, check_text, check_version, looking, who
 from prefect_ledger.registry.rules import policy_now
 
@@ -54,6 +55,7 @@ def rollback(
         if weak := rule.too_weak(by):
             raise TransitionRefused(f"{name!r} stays as it is: {weak}")
         store.move(chain, row, target.version, stage, by, archive=True, why=said, how="rollback")
+        asked.spent(chain, row, target.version, stage, by)
         meant = registered.model(chain.tx, row).aliases
         for alias in moving:
             if seen is not None and meant.get(alias) == seen:

@@ -54,7 +54,7 @@ def get_policy(version: int | None = None) -> PolicyVersion:
     Raises:
         NotFound: no such version. InvalidValue: that is no number. StoreUnavailable.
     """
-    number = None if version is None else check_version(version)
+    number = version if version in (None, 0) else check_version(version)
     with looking() as tx:
         return policy_now(tx, number)
 
