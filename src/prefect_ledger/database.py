@@ -41,6 +41,7 @@ OLDEST = 2  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
 _REFUSALS = ("22", "23", "54")  # classes of SQLSTATE: this value, this row, this statement too large
 _CONFLICTS = ("40001", "40P01")  # lost against another transaction
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -161,8 +162,12 @@ class Database:
             return before, SCHEMA
 
     def close(self) -> None:
-        """Give the connections back; the object can be used again."""
-        self._engine.dispose()
+        """Give the connections back; the object can be used again. Other threads end the transactions they are in, for a few seconds: a
+        connection that comes back to a pool that is closed would be nobody's."""
+        here = threading.get_ident()
+        with self._gate:
+            self._gate.wait_for(lambda: self._users.keys() <= {here}, _CLOSE_SECONDS)
+            self._engine.dispose()
 
     def _migrate(self) -> None:
         from prefect_ledger.migrations import upgrade

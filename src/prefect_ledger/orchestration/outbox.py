@@ -13,11 +13,14 @@ import json
 import threading
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import LedgerError
 from prefect_ledger.tracking.ledger import ledger
+
+if TYPE_CHECKING:
+    from prefect_ledger.database import Database
 
 AT_ONCE = 50
 _EXIT_SECONDS = 10.0
@@ -38,11 +41,15 @@ def send_events() -> int:
         >>> send_events()  # doctest: +SKIP
         3
     """
+    return _sent_from(ledger().database)
+
+
+def _sent_from(database: Database) -> int:
     from prefect.client.orchestration import get_client
 
     from prefect_ledger import audit_store
 
-    database, sent = ledger().database, 0
+    sent = 0
     with _mutex:
         while True:
             with database.read() as tx:
@@ -88,15 +95,24 @@ def send_soon() -> None:
         return
     if not _thread:
         atexit.register(_finish)
-    _thread[:] = [threading.Thread(target=contextvars.copy_context().run, args=(_send,), name="prefect-ledger-outbox", daemon=True)]
+    words = (_send, ledger().database)
+    _thread[:] = [threading.Thread(target=contextvars.copy_context().run, args=words, name="prefect-ledger-outbox", daemon=True)]
     _thread[0].start()
 
 
-def _send() -> None:
+def _send(database: Database) -> None:
+    try:
+        _send_all(database)
+    finally:
+        if ledger().database is not database:  # closed meanwhile, and nobody else would close what was opened since
+            database.close()
+
+
+def _send_all(database: Database) -> None:
     while _wanted.is_set():
         _wanted.clear()
         try:
-            send_events()
+            _sent_from(database)
         except (LedgerError, OSError, RuntimeError, ValueError, json.JSONDecodeError):  # it waits in the store for the next one
             return
         except Exception as error:
