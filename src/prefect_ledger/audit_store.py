@@ -87,7 +87,14 @@ def hold(tx: sa.Connection) -> Chain:
         raise LedgerError("the head of the audit log was removed, so nothing can be added to it: restore the database from a backup")
     head = Head(*found[0])
     last = rows(tx, "SELECT at FROM audit WHERE seq = ?", [head.seq])
-    return Chain(tx, head, max(time.time_ns() // 1000, last[0][0] + 1 if last else 0))
+    return Chain(tx, head, max(_clock(tx), last[0][0] + 1 if last else 0))
+
+
+def _clock(tx: sa.Connection) -> int:
+    """The time of the store: PostgreSQL's own, so that machines whose clocks differ write one log."""
+    if tx.dialect.name != "postgresql":
+        return time.time_ns() // 1000
+    return int(rows(tx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")[0][0])
 
 
 def head(tx: sa.Connection) -> Head:

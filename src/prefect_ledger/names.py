@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import posixpath
 import re
+import unicodedata
 import uuid
 
 from prefect_ledger.errors import InvalidName
@@ -111,6 +112,8 @@ def check_model_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip() or len(name) > KEY_LIMIT or re.search(r"[/:@%]", name):
         wanted = f"text of at most {KEY_LIMIT} characters without '/', ':', '@' and '%', such as 'churn'"
         raise InvalidName(f"a model's name is {wanted}, not {name!r:.80}")
+    if name != name.strip() or name != unicodedata.normalize("NFC", name) or any(unicodedata.category(char) == "Cf" for char in name):
+        raise InvalidName(f"a model's name has no spaces around it and no invisible characters, or two would look alike: {name!a:.80}")
     check_path(f"{MODELS}/{name}/MLmodel")
     return name
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prefect_ledger import registry
-from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefused
+from prefect_ledger import get_run, registry
+from prefect_ledger.errors import InvalidName, InvalidValue, RegistryConflict, TransitionRefused, VoteRefused
 from prefect_ledger.gates import Holdout
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.registry import requests
 from prefect_ledger.tracking.ledger import Ledger
-from tests.registry.helpers import ALICE, BOB, CAROL, version
+from tests.registry.helpers import ALICE, BOB, CAROL, logged, version
 
 pytestmark = pytest.mark.usefixtures("store_url")
 
@@ -102,3 +102,32 @@ def test_going_back_ends_what_was_approved_beside_the_other_champion(fresh_ledge
     states = [registry.get_request(request).reason for request in (old, own)]
     assert "the champion is version 1 now, and was version 2" in states[0]
     assert "it came there without this request" in states[1]
+
+
+def test_who_trained_it_does_not_approve_it_under_whatever_name_it_is_registered(fresh_ledger: Ledger) -> None:
+    """The author is also whose process logged the model: registered and asked for under other names, their approval does not count."""
+    registry.set_policy(Policy((Rule("churn", "production", approvals=1),)), by=DAVE)
+    model = logged()
+    registry.register_model("churn", model, by="zed")
+    asked = registry.request_transition("churn", 1, "production", by="yan")
+    trainer = Identity(get_run(model.run_id).user, Strength.OS)
+    with pytest.raises(VoteRefused, match="ran what logged this model"):
+        registry.approve(asked.id, by=trainer)
+    assert registry.history("churn")[1].by.how.startswith("named by ")
+    registry.approve(asked.id, by=BOB)
+
+
+def test_a_typed_name_takes_no_champion_away(fresh_ledger: Ledger) -> None:
+    """Out of production needs an identity as strong as into it, or a gate without a champion would be a way around the champion."""
+    version()
+    registry.transition("churn", 1, "production", by=ALICE)
+    with pytest.raises(TransitionRefused, match="stays in production"):
+        registry.transition("churn", 1, "archived", by="alice")
+    assert registry.transition("churn", 1, "archived", by=ALICE).stage == "archived"
+
+
+@pytest.mark.parametrize("name", ["chu\u200brn", " churn", "churn ", "chur\u202en", "cafe\u0301"])
+def test_a_name_that_looks_like_another_is_refused(fresh_ledger: Ledger, name: str) -> None:
+    """Two registered models cannot look alike for invisible characters, spaces at the ends or two ways to write an accent."""
+    with pytest.raises(InvalidName):
+        registry.create_model(name)

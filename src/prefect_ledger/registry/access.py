@@ -60,7 +60,9 @@ def who(by: Identity | str | None) -> Identity:
             raise InvalidValue(f"{by.name} is said to have signed: only a vote with its signature is signed (registry.to_sign says what)")
         return Identity(by.name, by.strength, check_text(by.how, "how an identity is known"))
     if isinstance(by, str):
-        return Identity(by, Strength.CLAIMED, "named by the caller")
+        from prefect_ledger.registry.callers import caller
+
+        return Identity(by, Strength.CLAIMED, f"named by {caller().name}")
     raise InvalidValue(f"by is an Identity, a name, or None for whoever runs this process, not {by!r:.80}")
 
 

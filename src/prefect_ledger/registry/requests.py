@@ -264,6 +264,8 @@ def _vote(
         if refused := policies.refusal(rule, asked, vote, votes, chain.now):
             raise VoteRefused(f"request {one.id} ({one.name} {one.version} to {one.stage}): {refused}")
         row = registered.known(chain.tx, one.name)
+        if rule.exclude_author and by.person == _trainer(chain.tx, row, one):
+            raise VoteRefused(f"request {one.id}: {by.name} ran what logged this model, and the rule asks for somebody else")
         store.add_vote(chain, row, one, approves, by, said, signature or "")
         if not approves:
             store.close(chain, row, one, "rejected", f"rejected by {by.name}: {said}", by)
@@ -395,6 +397,15 @@ def _asked(tx: Any, one: TransitionRequest) -> Asked:
 
     author = registered.any_version(tx, registered.known(tx, one.name, deleted=True), one.version).author
     return Asked(author, one.requester, to_micros(one.opened_at), one.evidence, one.state == "withdrawn")
+
+
+def _trainer(tx: Any, row: Known, one: TransitionRequest) -> str:
+    """The person whose process logged the model, whoever registered it; "" where that is not known."""
+    from prefect_ledger.identities import person
+    from prefect_ledger.queries import details, registered
+
+    runs = details.runs(tx, [registered.any_version(tx, row, one.version).run_id], None)
+    return person(runs[0].user) if runs and runs[0].user else ""
 
 
 def _votes(one: TransitionRequest) -> list[Vote]:

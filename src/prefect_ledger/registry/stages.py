@@ -62,7 +62,10 @@ def transition(
             return one
         if expected is not WHERE_IT_IS or stage in JUDGED:  # into the others any number may go at once
             store.check_stage_holds(chain, row, stage, seen)
-        rule = policy_now(chain.tx).policy.rule(name, stage)
+        policy = policy_now(chain.tx).policy
+        rule = policy.rule(name, stage)
+        if one.stage == "production" and (weak := policy.rule(name, "production").too_weak(by)):
+            raise TransitionRefused(f"version {number} of {name!r} stays in production: {weak}")
         request = None if break_glass else _allowed(chain, row, one, stage, rule, by)
         if break_glass:
             _broken(chain, row, one, stage, rule, by, said)
