@@ -52,7 +52,12 @@ def test_what_is_not_there_is_said_with_what_is(fresh_ledger: Ledger) -> None:
     version()
     with pytest.raises(RegisteredModelNotFound, match="'chrn'; there is 'churn'"):
         load_model("models:/chrn/1")
-    for selector, told in [(9, "no version 9; its latest is 1"), ("@champion", "no alias 'champion'"), ("production", "in 'production'")]:
+    asked: list[tuple[str | int, str]] = [
+        (9, "no version 9; its latest is 1"),
+        ("@champion", "no alias 'champion'"),
+        ("production", "in 'production'"),
+    ]
+    for selector, told in asked:
         with pytest.raises(VersionNotFound, match=told):
             registry.get_version("churn", selector)
     with pytest.raises(VersionNotFound, match="means no version"):
