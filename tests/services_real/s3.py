@@ -123,7 +123,11 @@ def sweep() -> None:
 
 def free_ports() -> dict[str, int]:
     """A port for each part of the server, by the option that sets it."""
-    return {name: _port() for name in (*_PORTS, *_PORTS_TOO)}
+    names = (*_PORTS, *_PORTS_TOO)
+    found: set[int] = set()
+    while len(found) < len(names):  # the system may give the same one again
+        found.add(_port())
+    return dict(zip(names, found, strict=True))
 
 
 def _port() -> int:

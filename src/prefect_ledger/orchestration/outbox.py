@@ -21,6 +21,7 @@ from prefect_ledger.tracking.ledger import ledger
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
+    from prefect_ledger.tracking.ledger import Ledger
 
 AT_ONCE = 50
 _EXIT_SECONDS = 10.0
@@ -95,17 +96,17 @@ def send_soon() -> None:
         return
     if not _thread:
         atexit.register(_finish)
-    words = (_send, ledger().database)
+    words = (_send, ledger())
     _thread[:] = [threading.Thread(target=contextvars.copy_context().run, args=words, name="prefect-ledger-outbox", daemon=True)]
     _thread[0].start()
 
 
-def _send(database: Database) -> None:
+def _send(one: Ledger) -> None:
     try:
-        _send_all(database)
+        _send_all(one.database)
     finally:
-        if ledger().database is not database:  # closed meanwhile, and nobody else would close what was opened since
-            database.close()
+        if one.closed:  # meanwhile, and nobody else would close what was opened since
+            one.database.close()
 
 
 def _send_all(database: Database) -> None:
