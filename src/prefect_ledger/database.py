@@ -67,6 +67,7 @@ class Database:
         self._users: Counter[int] = Counter()  # threads that are in a transaction
         self._forking = False  # a fork waits for them, or is under way: no other thread may begin one
         self._stuck: set[int] = set()  # threads that a fork waited for in vain, and that have ended no transaction well since
+        self._closed = False  # it was: what is opened since is given back at once
         self._torn = False  # this process was forked while SQLite was in use
         self.generation = 0  # greater each time another file was found in the place of the one in use
         self._file: tuple[int, int] | None = None  # which file the connections are of
@@ -162,10 +163,14 @@ class Database:
             return before, SCHEMA
 
     def close(self) -> None:
-        """Give the connections back; the object can be used again. Other threads end the transactions they are in, for a few seconds: a
-        connection that comes back to a pool that is closed would be nobody's."""
+        """Give the connections back. The object can be used again, but keeps none from then on: nobody would close them.
+
+        Other threads end the transactions they are in, for a few seconds: a connection that comes back to a pool that is closed would be
+        nobody's.
+        """
         here = threading.get_ident()
         with self._gate:
+            self._closed = True
             self._gate.wait_for(lambda: self._users.keys() <= {here}, _CLOSE_SECONDS)
             self._engine.dispose()
 
@@ -231,6 +236,8 @@ class Database:
                 self._users[thread] -= 1
                 if not self._users[thread]:
                     del self._users[thread]
+                if self._closed and not self._users:
+                    self._engine.dispose()
                 self._gate.notify_all()
 
     @contextlib.contextmanager

@@ -498,3 +498,43 @@ def test_two_that_wait_for_each_other_are_a_conflict(postgres_url: str) -> None:
     assert len(caught) == 1
     assert conflicts(caught[0])
     database.close()
+
+
+def test_what_is_used_after_it_was_closed_keeps_no_connection(store_url: str) -> None:
+    """A closed database is usable, and each transaction gives its connection back: a thread that comes late leaves nothing open."""
+    database = Database(store_url)
+    with database.read() as tx:
+        assert rows(tx, "SELECT 1") == [(1,)]
+    pool = database._engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    assert pool.checkedin() == 1
+    database.close()
+    with database.read() as tx:
+        assert rows(tx, "SELECT 1") == [(1,)]
+    after = database._engine.pool
+    assert isinstance(after, sa.QueuePool)
+    assert (after.checkedin(), after.checkedout()) == (0, 0)
+
+
+def test_closing_waits_for_who_is_in_a_transaction(store_url: str) -> None:
+    """Another thread's transaction ends before the connections are given back, and its connection with them."""
+    database, begun, go_on = Database(store_url), threading.Event(), threading.Event()
+
+    def reads() -> None:
+        with database.read() as tx:
+            begun.set()
+            go_on.wait(10)
+            assert rows(tx, "SELECT 1") == [(1,)]
+
+    thread, closer = threading.Thread(target=reads), threading.Thread(target=database.close)
+    thread.start()
+    assert begun.wait(10)
+    closer.start()
+    closer.join(0.3)
+    assert closer.is_alive()
+    go_on.set()
+    thread.join(10)
+    closer.join(10)
+    pool = database._engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    assert (pool.checkedin(), pool.checkedout()) == (0, 0)

@@ -133,14 +133,9 @@ def _send(client: SyncPrefectClient, card: ArtifactCreate) -> None:
 
 def _metrics(run: ActiveRun) -> Mapping[str, Last]:
     """What the attempt has in the store, once all that was logged here is there; nothing where the store is away."""
-    one = run._ledger
     with contextlib.suppress(Exception):
-        try:
-            if one.flush(STORE_SECONDS) == 0:
-                return one.reader.last_values(run.id, run.attempt)
-        finally:
-            if one.closed:  # meanwhile, and nobody else would close what was opened since
-                one.database.close()
+        if run._ledger.flush(STORE_SECONDS) == 0:
+            return run._ledger.reader.last_values(run.id, run.attempt)
     return {}
 
 

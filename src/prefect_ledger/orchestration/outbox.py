@@ -21,7 +21,6 @@ from prefect_ledger.tracking.ledger import ledger
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
-    from prefect_ledger.tracking.ledger import Ledger
 
 AT_ONCE = 50
 _EXIT_SECONDS = 10.0
@@ -96,20 +95,12 @@ def send_soon() -> None:
         return
     if not _thread:
         atexit.register(_finish)
-    words = (_send, ledger())
+    words = (_send, ledger().database)
     _thread[:] = [threading.Thread(target=contextvars.copy_context().run, args=words, name="prefect-ledger-outbox", daemon=True)]
     _thread[0].start()
 
 
-def _send(one: Ledger) -> None:
-    try:
-        _send_all(one.database)
-    finally:
-        if one.closed:  # meanwhile, and nobody else would close what was opened since
-            one.database.close()
-
-
-def _send_all(database: Database) -> None:
+def _send(database: Database) -> None:
     while _wanted.is_set():
         _wanted.clear()
         try:

@@ -56,7 +56,6 @@ class Ledger:
         self.settings = settings
         self.journal = Journal(settings.journal_folder, on_open=self._opened, on_trouble=_warn, store=settings.shown_store_url)
         self.recorder: Recorder | None = None
-        self.closed = False  # once it was; what uses it later closes the database itself
         self._entered: dict[tuple[str, int], ActiveRun] = {}
         self._most = _REMEMBERED
         self._mutex = threading.RLock()
@@ -268,7 +267,6 @@ class Ledger:
 
         Handles of those runs refuse values from here on, unless ``refuse`` is False: threads that outlive the program's end may go on.
         """
-        self.closed = True
         deadline = time.monotonic() + _CAPTURE_SECONDS
         for thread in self._capturing:
             thread.join(max(0.0, deadline - time.monotonic()))
