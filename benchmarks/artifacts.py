@@ -58,7 +58,7 @@ def many(work: Work) -> Iterator[Row | Absent]:
     """Many small files: files a second."""
     count = work.size(MANY, FEWER)
     files = {f"{n % 50}/{n}": SMALL for n in range(count)}
-    yield from _raced(work, files, count, "files/s", f"{count:,} files of {SMALL // 1000} kB", rounds=work.times(2, 2))
+    yield from _raced(work, files, count, "files/s", f"{count:,} files of {SMALL // 1000} kB", rounds=work.times(1, 2))
 
 
 def _raced(work: Work, files: dict[str, int], amount: int, unit: str, what: str, *, rounds: int) -> Iterator[Row | Absent]:

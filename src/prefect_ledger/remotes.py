@@ -158,7 +158,7 @@ class S3(Remote):
         from prefect_ledger.buckets import CLIENT
 
         theirs = {**fsspec.config.conf.get(scheme, {}).get("config_kwargs", {}), **self._options.get("config_kwargs", {})}
-        self._options["config_kwargs"] = {**CLIENT, **theirs}
+        self._options["config_kwargs"] = {**CLIENT, **theirs, "s3": {**CLIENT["s3"], **theirs.get("s3", {})}}
         self._bucket: Bucket | None = None
 
     @property

@@ -19,6 +19,7 @@ import pytest
 from prefect_ledger import buckets
 from prefect_ledger.artifact_store import ArtifactStore, Wanted
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, ArtifactsUnavailable
+from prefect_ledger.remotes import S3
 from tests.services_real.proxy import Fault, Proxy, proxy
 from tests.services_real.s3 import S3Server, keys, uploads
 
@@ -314,3 +315,14 @@ def test_a_forked_child_can_store_too(s3: S3Server, bucket: str) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED, f"s3://{bucket}"]
     subprocess.run(command, check=True, timeout=60, env=os.environ | s3.environment())
     assert sorted(keys(s3, bucket)) == [f"0/r/artifacts/{name}" for name in ("again", "child", "parent")]
+
+
+def test_settings_of_the_client_that_a_user_gives_stay(s3: S3Server, bucket: str) -> None:
+    """What a user says of the client holds, one setting of S3 among them, and all that nobody spoke of is as we set it up."""
+    store = ArtifactStore(f"s3://{bucket}/root", s3.options(read_timeout=7, s3={"addressing_style": "path"}))
+    store.put_bytes(store.uri(0, "r"), "a", b"x" * 1000)
+    assert isinstance(store._place, S3)
+    config = store._place.fs.s3.meta.config
+    assert (config.read_timeout, config.connect_timeout) == (7, buckets.CLIENT["connect_timeout"])
+    assert config.s3["addressing_style"] == "path"
+    assert config.s3["payload_signing_enabled"] is False
