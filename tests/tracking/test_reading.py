@@ -110,6 +110,11 @@ def test_experiments_live() -> None:
     assert [found.name for found in search_experiments("tags.team = 'risk'")] == ["churn 2"]
 
 
+def test_tags_that_no_database_takes_are_marked() -> None:
+    """NUL and half of a pair of surrogates in a tag of an experiment become a mark, as in tags of runs and versions."""
+    assert create_experiment("churn", tags={"odd": "a\0b\ud800c"}).tags == {"odd": "a\ufffdb\ufffdc"}
+
+
 def test_a_run_that_only_the_journal_has_makes_its_experiment() -> None:
     """Experiments that were named by a run of this process are there, before the store has heard of them."""
     run = start_run(experiment="fresh")

@@ -9,7 +9,7 @@ from prefect_ledger.errors import TransitionRefused
 from prefect_ledger.registered import STAGES
 from prefect_ledger.registry.access import changing, check_model, check_text, looking, who
 from prefect_ledger.registry.rules import policy_now
-from prefect_ledger.registry.versions import _tags
+from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -28,7 +28,7 @@ def create_model(
     from prefect_ledger.queries import registered
 
     check_model(name)
-    texts, said, by = _tags(tags or {}), (check_text(description, "a description"), check_text(why, "a reason")), who(by)
+    texts, said, by = tag_texts(tags or {}, "registered"), (check_text(description, "a description"), check_text(why, "a reason")), who(by)
     with changing() as chain:
         row = store.create(chain, name, by, description=said[0], why=said[1])
         store.set_tags(chain, row, 0, texts, by)
@@ -84,7 +84,7 @@ def tag_model(name: str, tags: Mapping[str, Any], *, why: str = "", by: Identity
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
 
-    texts, said, by = _tags(tags), check_text(why, "a reason"), who(by)
+    texts, said, by = tag_texts(tags, "registered"), check_text(why, "a reason"), who(by)
     with changing() as chain:
         store.set_tags(chain, registered.known(chain.tx, name), 0, texts, by, said)
 

@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger.errors import InvalidName, InvalidValue
-from prefect_ledger.names import check_key
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_alias, check_model, check_text, check_version, looking, who
-from prefect_ledger.tracking.tags import own_text
+from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
     from prefect_ledger.entities import LoggedModel
     from prefect_ledger.identities import Identity
     from prefect_ledger.queries.version_search import VersionPage
     from prefect_ledger.registered import ModelVersion, Note
-
-_TAG_LIMIT = 8_000
 
 
 def register_model(
@@ -49,7 +46,7 @@ def register_model(
     from prefect_ledger.queries import registered
 
     check_model(name)
-    texts, said, by = _tags(tags or {}), (check_text(description, "a description"), check_text(why, "a reason")), who(by)
+    texts, said, by = tag_texts(tags or {}, "registered"), (check_text(description, "a description"), check_text(why, "a reason")), who(by)
     logged = _logged(source)
     with changing() as chain:
         row = store.ensure(chain, name, by)
@@ -159,7 +156,7 @@ def tag_version(name: str, version: int | str, tags: Mapping[str, Any], *, why: 
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
 
-    number, texts, said, by = check_version(version), _tags(tags), check_text(why, "a reason"), who(by)
+    number, texts, said, by = check_version(version), tag_texts(tags, "registered"), check_text(why, "a reason"), who(by)
     with changing() as chain:
         store.set_tags(chain, registered.known(chain.tx, name), number, texts, by, said)
 
@@ -268,19 +265,3 @@ def _logged(source: str | LoggedModel) -> LoggedModel:
     except TypeError:
         raise InvalidName(f"a source is what log_model gave, or a reference such as models:/m-<id>, not {source!r:.80}") from None
     return find_model(text)
-
-
-def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
-    from prefect_ledger.events import clean
-    from prefect_ledger.masking import MASK, is_secret_name, mask_text
-
-    if not isinstance(tags, Mapping):
-        raise InvalidValue(f"tags are a mapping of names to values, not {type(tags).__name__}")
-    found: dict[str, str | None] = {}
-    for key, value in tags.items():
-        check_key(key, "tag")
-        text = None if value is None else MASK if is_secret_name(key) else clean(mask_text(own_text(key, value)))
-        if text is not None and len(text) > _TAG_LIMIT:
-            raise InvalidValue(f"tag {key!r} has {len(text):,} characters, at most {_TAG_LIMIT:,}")
-        found[key] = text
-    return found

@@ -8,13 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from prefect_ledger.entities import Experiment
-from prefect_ledger.errors import InvalidValue
-from prefect_ledger.masking import MASK, is_secret_name, mask_text
-from prefect_ledger.names import check_key, check_name
+from prefect_ledger.names import check_name
 from prefect_ledger.tracking.ledger import LedgerWarning, ledger
-from prefect_ledger.tracking.tags import own_text
-
-_TAG_LIMIT = 20_000
+from prefect_ledger.tracking.tags import tag_texts
 
 
 def create_experiment(name: str, *, tags: Mapping[str, Any] | None = None) -> Experiment:
@@ -31,7 +27,7 @@ def create_experiment(name: str, *, tags: Mapping[str, Any] | None = None) -> Ex
     from prefect_ledger.queries import experiments
 
     check_name(name)
-    texts = _tag_texts({} if tags is None else tags)
+    texts = tag_texts({} if tags is None else tags, "experiment")
     with _store() as tx:
         return experiments.get(tx, store.create(tx, name, texts))
 
@@ -151,18 +147,3 @@ def _store(*, write: bool = True) -> Iterator[Any]:
     one.flush()
     with one.database.write() if write else one.database.read() as tx:
         yield tx
-
-
-def _tag_texts(tags: Mapping[str, Any]) -> dict[str, str | None]:
-    if not isinstance(tags, Mapping):
-        raise InvalidValue(f"tags are a mapping of names to values, not {type(tags).__name__}")
-    return {check_key(key, "tag"): _tag_text(key, value) for key, value in tags.items()}
-
-
-def _tag_text(key: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    text = MASK if is_secret_name(key) else mask_text(own_text(key, value))
-    if len(text) > _TAG_LIMIT:
-        raise InvalidValue(f"tag {key!r} of an experiment has {len(text):,} characters, at most {_TAG_LIMIT:,}")
-    return text
