@@ -45,10 +45,11 @@ from prefect_ledger.expressions.tree import (
     Order,
     Value,
 )
-from prefect_ledger.expressions.truth import Subject, evaluate, like, number_of
+from prefect_ledger.expressions.truth import OPERATIONS, Subject, evaluate, like, number_of
 
 __all__ = [
     "ATTRIBUTES",
+    "OPERATIONS",
     "STATUSES",
     "VERSION_ATTRIBUTES",
     "And",

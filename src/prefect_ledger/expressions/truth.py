@@ -95,10 +95,10 @@ def like(text: str, pattern: str, *, ignore_case: bool = False) -> bool:
 
 def _compared(node: Comparison, value: Value | tuple[str, ...] | None) -> Truth:
     if isinstance(value, tuple):
-        return any(_OPS[node.op](one, node.right) for one in value) if value else None
+        return any(OPERATIONS[node.op](one, node.right) for one in value) if value else None
     if node.left.kind == "param" and not node.textual and isinstance(value, str):
         value = number_of(value)
-    return None if value is None else _OPS[node.op](value, node.right)
+    return None if value is None else OPERATIONS[node.op](value, node.right)
 
 
 def _all(truths: Iterable[Truth]) -> Truth:
@@ -114,8 +114,8 @@ def _not(truth: Truth) -> Truth:
     return None if truth is None else not truth
 
 
-# Any: the tree guarantees that both sides are text or both numbers.
-_OPS: dict[str, Callable[[Any, Any], bool]] = {
+# What each operator asks of its two sides. Any: the trees guarantee that both are text or both numbers.
+OPERATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,

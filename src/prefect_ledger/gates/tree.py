@@ -5,12 +5,11 @@ A comparison of what has no value is unknown: it never passes, below ``not`` nei
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from prefect_ledger.expressions import like
+from prefect_ledger.expressions import OPERATIONS
 from prefect_ledger.gates.evidence import Evidence
 from prefect_ledger.gates.operands import Computed, Constant, Notes, Reference, Term, Value, shown
 from prefect_ledger.gates.wording import said
@@ -46,7 +45,7 @@ class Comparison(Condition):
         if left is None or None in others:
             return None
         right = others if self.op in ("IN", "NOT IN") else others[0]
-        found = bool(_COMPARE[self.op](left, right))
+        found = bool(OPERATIONS[self.op](left, right))
         beside = [float(one) for one in map(shown, (left, *others)) if isinstance(one, int | float)]
         parts = [f"{one.text} is {said(shown(value), *beside)}" for one, value in self._told(left, others)]
         notes.lines.append(f"{self.text} {'holds' if found else 'does not hold'}{': ' if parts else ''}{', '.join(parts)}")
@@ -124,19 +123,3 @@ def references(node: Condition | Term) -> Iterator[Reference]:
             below = items
     for one in below:
         yield from references(one)
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "IN": lambda value, values: value in values,
-    "NOT IN": lambda value, values: value not in values,
-    "LIKE": like,
-    "NOT LIKE": lambda value, pattern: not like(value, pattern),
-    "ILIKE": lambda value, pattern: like(value, pattern, ignore_case=True),
-    "NOT ILIKE": lambda value, pattern: not like(value, pattern, ignore_case=True),
-}
