@@ -6,14 +6,14 @@ character that is wrong.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from prefect_ledger.errors import InvalidFilter
-from prefect_ledger.expressions.tokens import SHOWN_LIMIT, Token, shown, tokens
+from prefect_ledger.expressions.reading import INFINITE, Reading
+from prefect_ledger.expressions.tokens import SHOWN_LIMIT, Token, shown
 from prefect_ledger.expressions.tree import (
     AGGREGATES,
     ALLOWED,
@@ -36,7 +36,6 @@ from prefect_ledger.expressions.tree import (
     Value,
 )
 
-NESTING_LIMIT = 50
 LIST_LIMIT = 1_000
 
 _ALIASES = {"name": "run_name", "user": "user_id", "created": "start_time", "experiment_name": "experiment"}
@@ -54,7 +53,6 @@ _OPERATORS: dict[str, Op] = {
     "<>": "!=",
 }
 _KEYWORDS = frozenset(("and", "or", "not", "in", "is", "null", "like", "ilike", "asc", "desc"))
-_INFINITE = frozenset(("inf", "infinity"))
 _NUMERIC: tuple[Type, ...] = ("number", "whole", "time")
 _OTHER_OPERATORS = {"between": "; write x >= a and x <= b", "contains": "; write like '%text%'", "regexp": "; use like"}
 
@@ -98,36 +96,13 @@ def parse_order(items: Sequence[str] | str | None, attributes: Mapping[str, Type
     return tuple(order for text in items or () for order in _Parser(text, attributes).orders(seen))
 
 
-class _Parser:
+class _Parser(Reading):
     def __init__(self, text: str, attributes: Mapping[str, Type]) -> None:
         if not isinstance(text, str):
             raise InvalidFilter(f"a filter or an order is text, not {type(text).__name__}: {shown(str(text))}")
-        self.text = text
+        super().__init__(text)
         self.attributes = attributes
         self.aliases = {} if "version" in attributes else _ALIASES
-        self.tokens = list(tokens(text))
-        self.at = self.depth = 0
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.at]
-
-    def take(self) -> Token:
-        token = self.tokens[self.at]
-        self.at += token.kind != "end"
-        return token
-
-    def accept(self, low: str) -> bool:
-        found = self.next.low == low
-        self.at += found
-        return found
-
-    def expect(self, low: str, what: str) -> None:
-        if not self.accept(low):
-            raise self.fail(self.next.start, f"expected {what}, found {self.next.found}")
-
-    def fail(self, position: int, message: str) -> InvalidFilter:
-        return InvalidFilter(message, text=self.text, position=position)
 
     # --- structure: or, and, not, parentheses; order keys
 
@@ -135,9 +110,7 @@ class _Parser:
         if self.next.kind == "end":
             return None
         node = self.disjunction()
-        if self.next.kind != "end":
-            hint = "; no '(' is open here" if self.next.low == ")" else ""
-            raise self.fail(self.next.start, f"expected 'and', 'or' or the end, found {self.next.found}{hint}")
+        self.expect_end()
         return node
 
     def disjunction(self) -> Node:
@@ -157,9 +130,7 @@ class _Parser:
         if first.low not in ("not", "("):
             return self.comparison()
         self.at += 1
-        self.depth += 1
-        if self.depth > NESTING_LIMIT:
-            raise self.fail(first.start, f"more than {NESTING_LIMIT} levels of parentheses and 'not'")
+        self.deeper(first.start)
         if first.low == "not":
             node: Node = Not(self.negation())
         else:
@@ -177,7 +148,7 @@ class _Parser:
             if operand in seen:
                 raise self.fail(start, f"{shown(str(operand))} is in this order twice")
             seen.add(operand)
-            descending = self.accept("desc")
+            descending = bool(self.accept("desc"))
             if not descending:
                 self.accept("asc")
             yield Order(operand, descending)
@@ -213,25 +184,12 @@ class _Parser:
             raise self.fail(token.start, _unknown("prefix", prefix, (*PREFIXES.values(), *_KINDS), show=PREFIXES.values()))
         if not dot:
             raise self.fail(token.end, f"expected {PREFIXES[kind]}.<key>, found {self.next.found} right after {token.found}")
-        key, start = self.key(token, kind, key), token.start + len(prefix) + 1
+        key, start = self.key(token, PREFIXES[kind], key), token.start + len(prefix) + 1
         if kind == "attribute":
             return self.attribute(key, start)
         if kind == "dataset" and (key := key.lower()) not in DATASET_FIELDS:
             raise self.fail(start, _unknown("dataset field", key, DATASET_FIELDS))
         return Operand(kind, key, position=token.start)
-
-    def key(self, token: Token, kind: Kind, bare: str) -> str:
-        """The key after the prefix: what follows the dot in the word itself, or the quoted token right behind it."""
-        quoted = self.next
-        if quoted.kind not in ("backtick", "double") or quoted.start != token.end:
-            if bare:
-                return bare
-            raise self.fail(quoted.start, f"expected a key right after {token.found}, found {quoted.found}")
-        if bare:
-            raise self.fail(token.start, f"quote the key as a whole: {PREFIXES[kind]}.`{bare[:SHOWN_LIMIT]}{quoted.text[:SHOWN_LIMIT]}`")
-        if not quoted.text:
-            raise self.fail(quoted.start, "the key between the quotes is empty")
-        return self.take().text
 
     def attribute(self, name: str, start: int) -> Operand:
         low = name.lower().replace(" ", "_")
@@ -247,7 +205,7 @@ class _Parser:
         left = self.operand()
         token = self.take()
         if token.low == "is":
-            negated = self.accept("not")
+            negated = bool(self.accept("not"))
             self.expect("null", "'null'" if negated else "'null' or 'not null'")
             return Null(left, negated)
         word = token.low
@@ -276,7 +234,7 @@ class _Parser:
         token = self.take()
         if token.kind in ("string", "double", "number"):
             return token
-        if token.low == "nan" or token.low in _INFINITE:
+        if token.low == "nan" or token.low in INFINITE:
             return token._replace(kind="number")
         hint = f"; put text in single quotes: '{token.text[:SHOWN_LIMIT]}'" if token.kind in ("word", "backtick") else ""
         if token.kind == "word" and "." in token.text and token.low.partition(".")[0] in _KINDS:
@@ -321,10 +279,7 @@ class _Parser:
     def number(self, left: Operand, token: Token) -> float:
         if token.kind != "number":
             raise self.fail(token.start, f"{shown(str(left))} is compared with numbers here: write one without quotes, not {token.found}")
-        value = float(token.text)
-        if math.isinf(value) and token.text.lstrip("+-").lower() not in _INFINITE:
-            raise self.fail(token.start, "the number is too large for a float; for infinity write inf")
-        return value
+        return self.amount(token)
 
     def whole(self, left: Operand, token: Token) -> int:
         if not _WHOLE.fullmatch(token.text):

@@ -45,9 +45,7 @@ class _Parser(Terms):
         if self.next.kind == "end":
             raise self.fail(start, f"a gate says what must hold, as in {_EXAMPLE}; this text is empty")
         node = self.condition(self.either("or"))
-        if self.next.kind != "end":
-            hint = "; no '(' is open here" if self.next.low == ")" else ""
-            raise self.fail(self.next.start, f"expected 'and', 'or' or the end, found {self.next.found}{hint}")
+        self.expect_end()
         return node
 
     def condition(self, node: Node) -> Condition:

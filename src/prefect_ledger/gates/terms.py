@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from prefect_ledger.errors import InvalidFilter
-from prefect_ledger.expressions.tokens import SHOWN_LIMIT, Token, shown, tokens
+from prefect_ledger.expressions.reading import INFINITE, Reading
+from prefect_ledger.expressions.tokens import SHOWN_LIMIT, Token, shown
 from prefect_ledger.gates.operands import Computed, Constant, Reference, Term, exact
 from prefect_ledger.gates.tree import Condition
 from prefect_ledger.gates.wording import near
 
-NESTING_LIMIT = 50
 COMPUTATION_LIMIT = 100
 
 _KINDS = {
@@ -25,42 +24,17 @@ _KEYWORDS = frozenset(("and", "or", "not", "in", "is", "null", "like", "ilike"))
 Node = Condition | Term
 
 
-class Terms:
-    """A text's words, and the numbers, texts and names that are read of them."""
+class Terms(Reading):
+    """The numbers, texts and names that are read of a text's words."""
+
+    levels = "parentheses, signs and 'not'"
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = list(tokens(text, more="+-*/"))
-        self.at = self.depth = self.computations = 0
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.at]
-
-    def take(self) -> Token:
-        token = self.tokens[self.at]
-        self.at += token.kind != "end"
-        return token
-
-    def accept(self, *lows: str) -> str:
-        found = self.next.low if self.next.low in lows else ""
-        self.at += bool(found)
-        return found
-
-    def expect(self, low: str, what: str) -> None:
-        if not self.accept(low):
-            raise self.fail(self.next.start, f"expected {what}, found {self.next.found}")
-
-    def fail(self, position: int, message: str) -> InvalidFilter:
-        return InvalidFilter(message, text=self.text, position=position)
+        super().__init__(text, more="+-*/")
+        self.computations = 0
 
     def since(self, start: int) -> str:
         return self.text[start : self.tokens[self.at - 1].end]
-
-    def deeper(self, position: int) -> None:
-        self.depth += 1
-        if self.depth > NESTING_LIMIT:
-            raise self.fail(position, f"more than {NESTING_LIMIT} levels of parentheses, signs and 'not'")
 
     def either(self, word: Literal["or", "and"]) -> Node:
         """What parentheses hold: a condition or a term."""
@@ -128,7 +102,7 @@ class Terms:
             return node
         if token.kind == "string":
             return Constant(token.text, self.text[token.start : token.end], textual=True)
-        if token.kind == "number" or token.low in ("inf", "infinity"):
+        if token.kind == "number" or token.low in INFINITE:
             return self.number(token)
         if token.low == "nan":
             raise self.fail(token.start, "no gate compares with nan: what is not a number never passes")
@@ -139,11 +113,9 @@ class Terms:
         return self.reference(token)
 
     def number(self, token: Token) -> Constant:
-        value = float(token.text)
+        value = self.amount(token)
         if math.isnan(value):
             raise self.fail(token.start, "no gate compares with nan: what is not a number never passes")
-        if math.isinf(value) and token.text.lstrip("+-").lower() not in ("inf", "infinity"):
-            raise self.fail(token.start, "the number is too large for a float; for infinity write inf")
         found = exact(value)
         assert found is not None
         return Constant(found, token.text, textual=False)
@@ -167,19 +139,6 @@ class Terms:
             raise self.fail(token.end, f"expected {prefix}.<key>, found {self.next.found} right after {token.found}")
         key = self.key(token, prefix, key)
         return Reference(side, kind, key, self.since(token.start))
-
-    def key(self, token: Token, prefix: str, bare: str) -> str:
-        """The key after the prefix: what follows the dot in the word itself, or the quoted token right behind it."""
-        quoted = self.next
-        if quoted.kind not in ("backtick", "double") or quoted.start != token.end:
-            if bare:
-                return bare
-            raise self.fail(quoted.start, f"expected a key right after {token.found}, found {quoted.found}")
-        if bare:
-            raise self.fail(token.start, f"quote the key as a whole: {prefix}.`{bare[:SHOWN_LIMIT]}{quoted.text[:SHOWN_LIMIT]}`")
-        if not quoted.text:
-            raise self.fail(quoted.start, "the key between the quotes is empty")
-        return self.take().text
 
 
 def kind(term: Term) -> str:
