@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from prefect_ledger.errors import InvalidName
 from prefect_ledger.identities import Identity
+from prefect_ledger.names import KEY_LIMIT
 
 Stage: TypeAlias = Literal["none", "staging", "production", "archived"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -27,6 +28,21 @@ def check_stage(stage: object) -> Stage:
         if one == stage:
             return one
     raise InvalidName(f"a stage is one of {', '.join(STAGES)}, not {stage!r:.80}")
+
+
+def check_alias(alias: object) -> str:
+    """``alias`` if it may be one: a name without spaces that is no stage, no version and not "latest".
+
+    Raises:
+        InvalidName: otherwise.
+    """
+    text = alias.removeprefix("@") if isinstance(alias, str) else ""
+    plain = text.replace("-", "").replace("_", "").replace(".", "")
+    if not text or len(text) > KEY_LIMIT or not plain.isalnum():
+        raise InvalidName(f"an alias is 1 to {KEY_LIMIT} letters, digits, '-', '_' and '.', such as champion, not {alias!r:.80}")
+    if text in STAGES or text == "latest" or text.isdecimal() or (text[0] in "vV" and text[1:].isdecimal()):
+        raise InvalidName(f"{text!r} cannot be an alias: it means a version, a stage or the latest already")
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Floor 3. Writes the registry: each change with the row of the audit log that tells of it, under the head of the chain.
 
 Functions take the held end of the chain (``audit_store.hold``), whose transaction they write in and never commit. They keep what must
-always hold: versions are numbered from 1 and never given twice, a version's content never changes, an alias moves only from where the
-caller saw it. Who may do what, and on which evidence, is decided above.
+always hold: versions are numbered from 1 and never given twice, a version's content never changes. Who may do what, from what was seen and
+on which evidence, is decided above.
 """
 
 from __future__ import annotations
@@ -13,22 +13,12 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger.audit_store import Chain
 from prefect_ledger.database import execute, rows
 from prefect_ledger.errors import RegisteredModelExists, RegistryConflict, TransitionRefused
-from prefect_ledger.queries.registered import Known, any_version, highest, known
+from prefect_ledger.queries.registered import Known, aliased, any_version, highest, known
 
 if TYPE_CHECKING:
     from prefect_ledger.entities import LoggedModel
     from prefect_ledger.identities import Identity
     from prefect_ledger.registered import ModelVersion, Stage
-
-
-class _Anything:
-    """An alias may be anywhere."""
-
-    def __repr__(self) -> str:
-        return "ANYWHERE"
-
-
-ANYWHERE: Any = _Anything()
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
@@ -229,19 +219,25 @@ def _check_live(one: ModelVersion) -> None:
 # --- aliases ---------------------------------------------------------------------------------------------------------
 
 
-def set_alias(
-    chain: Chain, row: Known, alias: str, number: int | None, by: Identity, *, expected: int | None = ANYWHERE, why: str = ""
-) -> int | None:
+def check_alias_holds(chain: Chain, row: Known, alias: str, seen: int | None) -> None:
+    """Refuse to go on where an alias means another version than it was ``seen`` to mean (None: none).
+
+    Raises:
+        RegistryConflict.
+    """
+    means = aliased(chain.tx, row.id, alias)
+    if means != seen:
+        now, then = (f"version {one}" if one is not None else "no version" for one in (means, seen))
+        raise RegistryConflict(f"@{alias} of {row.name!r} means {now} now, not {then}: somebody moved it meanwhile; nothing was changed")
+
+
+def set_alias(chain: Chain, row: Known, alias: str, number: int | None, by: Identity, *, why: str = "", evidence: str = "") -> int | None:
     """Let an alias mean a version (None: take it away); returns what it meant before.
 
     Raises:
-        RegistryConflict: it is not where ``expected`` says that it was seen (None: nowhere). VersionNotFound.
+        VersionNotFound. RegistryConflict: the version is deleted.
     """
-    found = rows(chain.tx, "SELECT version FROM model_aliases WHERE model_id = ? AND alias = ?", [row.id, alias])
-    before = int(found[0][0]) if found else None
-    if expected is not ANYWHERE and before != expected:
-        now, seen = (f"version {one}" if one is not None else "no version" for one in (before, expected))
-        raise RegistryConflict(f"@{alias} of {row.name!r} means {now} now, not {seen}: somebody moved it meanwhile; nothing was changed")
+    before = aliased(chain.tx, row.id, alias)
     if number is not None:
         _check_live(any_version(chain.tx, row, number))
     if before == number:
@@ -252,6 +248,6 @@ def set_alias(
         text = """INSERT INTO model_aliases (model_id, alias, version, at) VALUES (?, ?, ?, ?)
                   ON CONFLICT (model_id, alias) DO UPDATE SET version = excluded.version, at = excluded.at"""
         execute(chain.tx, text, [row.id, alias, number, chain.now])
-    said = ({"alias": alias, "version": before}, {"alias": alias, "version": number})
-    chain.append("alias.moved", by, model=row[:2], version=number if number is not None else before, before=said[0], after=said[1], why=why)
+    of, said = (number if number is not None else before), ({"alias": alias, "version": before}, {"alias": alias, "version": number})
+    chain.append("alias.moved", by, model=row[:2], version=of, before=said[0], after=said[1], why=why, evidence=evidence)
     return before

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from prefect_ledger.registered import STAGES
 LAW = settings(max_examples=150, deadline=None)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1Z9wv0m5T4yQ2vH0v8oV8c1vNfJ3mJ5c0x1t2u3v4w"
 OTHER = KEY.replace("3v4w", "3v5w")
+ALIASES = {"staging": ["challenger", "next"], "production": ["champion", "Zoë.1-b_c"]}
 WHOLE = """
 [[rule]]
 model = "churn*"
@@ -135,6 +138,10 @@ def test_a_stage_that_is_none_has_no_rule() -> None:
         ("approvers = [1]", "approvers is a text of 1 to 1,000 printable characters, not 1"),
         ('approvals = 2\napprovers = ["bob", "BOB"]', "approvals is 2, and approvers names 1 people only (bob, BOB)"),
         ('break_glass = [""]', "break_glass is a text of 1 to 1,000 printable characters, not ''"),
+        ('aliases = "champion"', "rule 2 of the policy: aliases is a list of names, such as ['champion'], not 'champion'"),
+        ('aliases = ["production"]', "aliases: 'production' cannot be an alias: it means a version, a stage or the latest already"),
+        ('aliases = ["a b"]', "aliases: an alias is 1 to 250 letters, digits"),
+        ('aliases = ["a", "@a"]', "aliases names 'a' twice"),
         ('identity = "strong"', "identity is one of claimed, os, ci, cloud, oidc, signed, not 'strong'"),
         ("exclude_author = 1", "exclude_author is true or false, not 1"),
         ('archive = "yes"', "archive is true or false, not 'yes'"),
@@ -248,6 +255,44 @@ def test_what_is_given_stays_the_policys_own() -> None:
     assert Policy((rule,)).digest == before
 
 
+@pytest.mark.parametrize("stage", ["*", "none", "archived"])
+def test_an_alias_follows_a_stage_that_holds_what_is_in_use(stage: str) -> None:
+    """An alias can mean the version in staging or in production, and not whatever is in any stage, in none or in the archive."""
+    with pytest.raises(InvalidValue, match=re.escape(f"aliases follow staging or production, and the rule is for {stage!r}")):
+        Rule("churn", stage, aliases=("champion",))
+    assert Rule("churn", "staging", aliases=["@champion"]).aliases == ("champion",)  # type: ignore[arg-type]  # as TOML has it
+
+
+def test_an_alias_follows_one_stage() -> None:
+    """No alias is said to mean the version in two stages, of whatever models the rules are."""
+    text = '[[rule]]\nmodel = "a"\nstage = "production"\naliases = ["x"]\n[[rule]]\nmodel = "b*"\nstage = "staging"\naliases = ["y", "x"]'
+    with pytest.raises(InvalidValue, match="rule 2 of the policy lets @x follow staging, and rule 1 production"):
+        read_policy(text)
+    policy = read_policy(text.replace("staging", "production"))
+    followed = policy.following("bert", "y")
+    assert followed is not None
+    assert (followed[0], followed[1].model) == (2, "b*")
+    assert (policy.following("a", "y"), policy.following("a", "z")) == (None, None)
+
+
+def test_a_rule_above_takes_the_aliases_away() -> None:
+    """Only the first rule that matches a model and a stage is asked, for aliases too."""
+    policy = Policy((Rule("churn", "production"), Rule("churn*", "production", aliases=("champion",))))
+    assert policy.following("churn", "champion") is None
+    assert policy.following("churn-eu", "champion") == (2, policy.rules[1])
+
+
+def test_policies_without_aliases_have_the_digests_that_they_had() -> None:
+    """A policy that says nothing of aliases is the same text and digest as before there were any; one that does is another."""
+    plain = Policy((Rule("churn", "production", approvals=1),))
+    assert plain.digest == "697cd23efb736148c6b6e45b1218234e6820a42757432fae529f7ffd6627a689"
+    assert "aliases" not in plain.to_toml()
+    assert read_policy(plain.to_toml().replace("approvals", "aliases = []\napprovals")).digest == plain.digest
+    following = Policy((Rule("churn", "production", approvals=1, aliases=("champion",)),))
+    assert following.digest != plain.digest
+    assert read_policy(following.to_toml()) == following
+
+
 # --- laws ------------------------------------------------------------------------------------------------------------
 
 texts = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
@@ -271,6 +316,12 @@ rules = st.builds(
     expires=st.integers(1, 10**7).map(lambda seconds: seconds * 1_000_000),
     archive=st.none() | st.booleans(),
     break_glass=st.lists(texts, max_size=2).map(tuple),
+).flatmap(
+    lambda rule: (
+        st.just(rule)
+        if rule.stage not in ALIASES
+        else st.lists(st.sampled_from(ALIASES[rule.stage]), unique=True).map(lambda found: replace(rule, aliases=tuple(found)))
+    )
 )
 policies = st.builds(
     Policy,

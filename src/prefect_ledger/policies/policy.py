@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ class Policy:
     or patterns of those who may set another policy in place of this one (nobody named: anyone), known by ``set_identity`` at least.
 
     Raises:
-        InvalidValue: what is given is no rule, no name and public key, or nobody that could be named.
+        InvalidValue: what is given is no rule, no name and public key, or nobody that could be named; an alias would follow two stages.
 
     Example:
         >>> policy = Policy((Rule("churn*", "production", approvals=2),))
@@ -42,6 +42,7 @@ class Policy:
         if wrong := [rule for rule in rules if not isinstance(rule, Rule)]:
             raise InvalidValue(f"a policy is made of rules, not of {wrong[0]!r:.80}")
         object.__setattr__(self, "rules", rules)
+        _one_stage_each(self.rules)
         object.__setattr__(self, "signers", check_signers(self.signers))
         object.__setattr__(self, "set_by", check_patterns("set_by", self.set_by))
         object.__setattr__(self, "set_identity", check_strength("identity", self.set_identity))
@@ -56,6 +57,19 @@ class Policy:
             raise InvalidValue(f"stage is one of {', '.join(STAGES)}, not {stage!r:.80}")
         found = next((rule for rule in self.rules if rule.holds_for(model, stage)), None)
         return (found or Rule()).at_stage(stage)
+
+    def following(self, model: str, alias: str) -> tuple[int, Rule] | None:
+        """The rule that lets an alias of ``model`` follow a stage, and its number from 1; None where none does.
+
+        Example:
+            >>> policy = Policy((Rule("churn", "production", aliases=("champion",)),))
+            >>> policy.following("churn", "champion")[0], policy.following("churn", "shadow")
+            (1, None)
+        """
+        for number, rule in enumerate(self.rules, 1):
+            if alias in rule.aliases and rule.holds_for(model, rule.stage) and self.rule(model, rule.stage) == rule:
+                return number, rule
+        return None
 
     def may_set(self, who: Identity) -> str | None:
         """Why ``who`` may not set another policy while this one holds, in a sentence; None where they may.
@@ -113,6 +127,18 @@ class Policy:
     def allowed_signers(self) -> str:
         """The signers as the file that ``ssh-keygen -Y verify -f`` reads."""
         return allowed(self.signers)
+
+
+def _one_stage_each(rules: Sequence[Rule]) -> None:
+    """Refuse an alias that would follow two stages."""
+    seen: dict[str, tuple[int, Rule]] = {}
+    for number, rule in enumerate(rules, 1):
+        for alias in rule.aliases:
+            above, first = seen.setdefault(alias, (number, rule))
+            if first.stage != rule.stage:
+                raise InvalidValue(
+                    f"rule {number} of the policy lets @{alias} follow {rule.stage}, and rule {above} {first.stage}: choose one"
+                )
 
 
 def _lines(values: Mapping[str, Any]) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from prefect_ledger.errors import InvalidValue
+from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.identities import Identity, Strength, person
 from prefect_ledger.policies.durations import duration, duration_text
-from prefect_ledger.registered import STAGES
+from prefect_ledger.registered import JUDGED, STAGES, check_alias
 
 GateSpec = str | Mapping[str, Any]
 _MOST_APPROVALS = 100
@@ -25,6 +25,7 @@ class Rule:
 
     ``identity`` and ``archive`` that are not given are ``os`` and true for production, ``claimed`` and false for other stages (and
     stay None in a rule for every stage until :meth:`at_stage` says which). ``expires`` is in microseconds: ``duration("7d")``.
+    ``aliases`` mean the version in the stage, staging or production: whoever comes into it gets them.
 
     Raises:
         InvalidValue: a value that the key cannot have; the message begins with the key.
@@ -44,6 +45,7 @@ class Rule:
     expires: int = duration("14d")
     archive: bool | None = None
     break_glass: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _text("model", self.model)
@@ -56,6 +58,7 @@ class Rule:
             object.__setattr__(self, key, check_patterns(key, getattr(self, key)))
         _truth("exclude_author", self.exclude_author)
         _duration(self.expires)
+        object.__setattr__(self, "aliases", _aliases(self.stage, self.aliases))
         self._settle()
         _enough(self)
 
@@ -105,8 +108,8 @@ class Rule:
         return self.too_weak(who)
 
     def to_json(self) -> dict[str, Any]:
-        """The rule as plain JSON values, each key written out."""
-        return {
+        """The rule as plain JSON values, each key written out; ``aliases`` only where there are some."""
+        found = {
             "model": self.model,
             "stage": self.stage,
             "gates": [gate if isinstance(gate, str) else copy.deepcopy(dict(gate)) for gate in self.gates],
@@ -118,6 +121,7 @@ class Rule:
             "archive": self.archive,
             "break_glass": list(self.break_glass),
         }
+        return found | ({"aliases": list(self.aliases)} if self.aliases else {})
 
     @classmethod
     def from_json(cls, found: object) -> Rule:
@@ -190,6 +194,20 @@ def check_patterns(key: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise InvalidValue(f"{key} is a list of names or patterns, such as ['alice', 'team-*'], not {value!r:.80}")
     return tuple(_text(key, one) for one in value)
+
+
+def _aliases(stage: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple):
+        raise InvalidValue(f"aliases is a list of names, such as ['champion'], not {value!r:.80}")
+    try:
+        found = tuple(map(check_alias, value))
+    except InvalidName as error:
+        raise InvalidValue(f"aliases: {error}") from None
+    if twice := next((one for place, one in enumerate(found) if one in found[:place]), ""):
+        raise InvalidValue(f"aliases names {twice!r} twice")
+    if found and stage not in JUDGED:
+        raise InvalidValue(f"aliases follow staging or production, and the rule is for {stage!r}: make a rule for that stage")
+    return found
 
 
 def _gates(value: object) -> tuple[GateSpec, ...]:

@@ -6,10 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.errors import InvalidName, InvalidValue
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.identities import Identity, Strength
-from prefect_ledger.names import KEY_LIMIT
-from prefect_ledger.registered import STAGES
 from prefect_ledger.tracking import context
 from prefect_ledger.tracking.ledger import ledger
 
@@ -77,21 +75,6 @@ def check_model(name: object) -> str:
     check_model_name(name)
     assert isinstance(name, str)
     return name
-
-
-def check_alias(alias: object) -> str:
-    """``alias`` if it may be one: a name without spaces that is no stage, no version and not "latest".
-
-    Raises:
-        InvalidName: otherwise.
-    """
-    text = alias.removeprefix("@") if isinstance(alias, str) else ""
-    plain = text.replace("-", "").replace("_", "").replace(".", "")
-    if not text or len(text) > KEY_LIMIT or not plain.isalnum():
-        raise InvalidName(f"an alias is 1 to {KEY_LIMIT} letters, digits, '-', '_' and '.', such as champion, not {alias!r:.80}")
-    if text in STAGES or text == "latest" or text.isdecimal() or (text[0] in "vV" and text[1:].isdecimal()):
-        raise InvalidName(f"{text!r} cannot be an alias: it means a version, a stage or the latest already")
-    return text
 
 
 def check_version(version: object) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import TransitionRefused, VersionNotFound
-from prefect_ledger.registered import check_stage
+from prefect_ledger.registered import check_alias, check_stage
 from prefect_ledger.registry import requests as asked
-from prefect_ledger.registry.access import changing, check_alias, check_text, check_version, looking, who
+from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
+from prefect_ledger.registry.following import follow, follows
 from prefect_ledger.registry.rules import policy_now
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def rollback(
     ``to`` names another version that was in the stage at some time. It was allowed there then, so neither gates nor approvals are asked for
     again, but whoever does this is known as well as the policy asks. Before anything moves, its files are fetched and checked, it is
     opened, and predicts its own example. The version that leaves is archived, and those of ``aliases`` that mean it mean the other one
-    then, all in one change, which the audit log calls a rollback.
+    then, as do the aliases that follow the stage by the policy: all in one change, which the audit log calls a rollback.
 
     Raises:
         VersionNotFound: nothing was in the stage before, or ``to`` never was. ModelUnusable, ArtifactCorrupt: the version does not work.
@@ -45,7 +46,7 @@ def rollback(
     wanted, moving = None if to is None else check_version(to), [check_alias(alias) for alias in aliases]
     with looking() as tx:
         row = registered.known(tx, name)
-        seen = registered.model(tx, row).stages.get(stage)
+        seen = registered.highest(tx, row.id, stage)
         target = _earlier(tx, row, stage, seen, wanted)
     try_model(target.uri)
     with changing() as chain:
@@ -55,11 +56,11 @@ def rollback(
         if weak := rule.too_weak(by):
             raise TransitionRefused(f"{name!r} stays as it is: {weak}")
         store.move(chain, row, target.version, stage, by, archive=True, why=said, how="rollback")
+        follow(chain, row, target, stage, by, why=said)
         asked.spent(chain, row, target.version, stage, by)
-        meant = registered.model(chain.tx, row).aliases
         for alias in moving:
-            if seen is not None and meant.get(alias) == seen:
-                store.set_alias(chain, row, alias, target.version, by, expected=seen, why=said)
+            if seen is not None and registered.aliased(chain.tx, row.id, alias) == seen and not follows(chain, row, alias):
+                store.set_alias(chain, row, alias, target.version, by, why=said)
         return registered.version(chain.tx, name, target.version)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.entities import to_micros
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.registered import STAGES
-from prefect_ledger.registry.access import check_alias, check_version, looking
+from prefect_ledger.registered import STAGES, check_alias
+from prefect_ledger.registry.access import check_version, looking
 
 if TYPE_CHECKING:
     from prefect_ledger.registered import Change, ModelVersion

@@ -9,6 +9,7 @@ from prefect_ledger.errors import TransitionRefused
 from prefect_ledger.registered import JUDGED, check_stage
 from prefect_ledger.registry import requests as asked
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_text, check_version, looking, who
+from prefect_ledger.registry.following import follow
 from prefect_ledger.registry.rules import policy_now
 from prefect_ledger.tracking.ledger import LedgerWarning
 
@@ -30,7 +31,8 @@ def transition(
     why: str = "",
     by: Identity | str | None = None,
 ) -> ModelVersion:
-    """Move a version to a stage; returns it as it is now. Where the policy says so, the version that was there is archived with it.
+    """Move a version to a stage; returns it as it is now. Where the policy says so, the version that was there is archived with it, and
+    the aliases that follow the stage mean this one.
 
     Where the policy has gates or wants approvals, a version moves only by a request (see :func:`request_transition`) that passed its
     gates, has its approvals, is not expired, and whose candidate, champion, data and policy are still what was judged. ``break_glass``
@@ -72,6 +74,7 @@ def transition(
         how = "break glass" if break_glass else f"request {request.id}" if request else ""
         evidence = request.evidence if request else ""
         store.move(chain, row, number, stage, by, archive=bool(rule.archive), why=said, evidence=evidence, how=how)
+        follow(chain, row, one, stage, by, why=said, evidence=evidence)
         if request is not None:
             asked.done(chain, row, request, by)
         asked.spent(chain, row, number, stage, by)

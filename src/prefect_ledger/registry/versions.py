@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger.errors import InvalidName, InvalidValue
-from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_alias, check_model, check_text, check_version, looking, who
+from prefect_ledger.registered import check_alias
+from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_model, check_text, check_version, looking, who
+from prefect_ledger.registry.following import check_by_hand
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
@@ -237,8 +239,10 @@ def set_alias(
     """Let ``models:/<name>@<alias>`` mean a version (None: nothing any more); returns the version it meant before.
 
     It is moved only from where it was seen: at ``expected``, where that is given (None: nowhere), else where it was when this was called.
+    One that follows a stage by the policy means only what is in that stage, and is taken away only while nothing is.
 
     Raises:
+        TransitionRefused: the alias follows a stage; the message names the rule.
         RegistryConflict: somebody moved it meanwhile; nothing was changed. RegisteredModelNotFound, VersionNotFound.
         InvalidName: a stage's name, a number, "latest". StoreUnavailable.
     """
@@ -253,7 +257,10 @@ def set_alias(
     else:
         seen = None if expected is None else check_version(expected)
     with changing() as chain:
-        return store.set_alias(chain, registered.known(chain.tx, name), alias, number, by, expected=seen, why=said)
+        row = registered.known(chain.tx, name)
+        check_by_hand(chain, row, alias, number)
+        store.check_alias_holds(chain, row, alias, seen)
+        return store.set_alias(chain, row, alias, number, by, why=said)
 
 
 def _logged(source: str | LoggedModel) -> LoggedModel:
