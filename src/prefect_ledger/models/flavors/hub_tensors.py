@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from prefect_ledger.models.flavors.base import Predict
 from prefect_ledger.models.flavors.hub_texts import check_params
+from prefect_ledger.models.flavors.resting import resting
 from prefect_ledger.models.frames import as_pandas, pandas
 
 
@@ -41,16 +41,3 @@ def predictor(net: Any) -> Predict:
         return logits if frame is None or logits.ndim != 2 else pandas("logits as a frame").DataFrame(logits, index=frame.index)
 
     return ask
-
-
-@contextlib.contextmanager
-def resting(net: Any) -> Iterator[None]:
-    """A model as it is after training, though its maker goes on with it."""
-    busy = [one for one in net.modules() if one.training]
-    for one in busy:
-        one.training = False
-    try:
-        yield
-    finally:
-        for one in busy:
-            one.training = True

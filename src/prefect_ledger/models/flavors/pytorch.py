@@ -6,7 +6,6 @@ consists of PyTorch's own layers, these and their weights are written beside the
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickled_names
 from prefect_ledger.models.flavors import torch_layers
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, made_by, version_of
+from prefect_ledger.models.flavors.resting import resting
 from prefect_ledger.models.frames import as_pandas, pandas
 from prefect_ledger.models.model_file import inside
 
@@ -88,7 +88,7 @@ class PyTorch(Flavor):
 
         def ask(data: Any, params: Mapping[str, Any]) -> Any:
             frame = as_pandas(data)
-            with torch.no_grad(), _resting(model):
+            with torch.no_grad(), resting(model):
                 if frame is not None:
                     found = model(_tensor(torch, model, frame.to_numpy(dtype="float32")), **params)
                 elif isinstance(data, Mapping):
@@ -139,23 +139,6 @@ def _file(folder: Path, entry: Entry) -> Path:
     if place.is_file():
         return place
     return inside(folder, f"{data}/{_PICKLE if (place / _PICKLE).exists() else _EXPORTED}")
-
-
-@contextlib.contextmanager
-def _resting(model: Any) -> Any:
-    """A module as it is after training, though its maker goes on with it: one that is saved is asked too."""
-    busy = [one for one in model.modules() if one.training] if hasattr(model, "modules") and not _is_exported(model) else []
-    for one in busy:
-        one.training = False
-    try:
-        yield
-    finally:
-        for one in busy:
-            one.training = True
-
-
-def _is_exported(model: Any) -> bool:
-    return made_by(model, "torch.fx.graph_module.GraphModule")
 
 
 def _tensor(torch: Any, model: Any, data: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.flavors import hub_files, hub_tensors, hub_texts
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, class_name, made_by, version_of
+from prefect_ledger.models.flavors.resting import resting
 from prefect_ledger.models.model_file import FUNCTION, inside, read
 
 _MODEL, _PIPELINE = "transformers.modeling_utils.PreTrainedModel", "transformers.pipelines.base.Pipeline"
@@ -114,7 +115,7 @@ class Transformers(Flavor):
             given, index = hub_texts.parse(data, pairs=pipeline.task in ("text-classification", "sentiment-analysis"))
             if template:
                 given = [template.replace("{prompt}", one) if isinstance(one, str) else one for one in given]
-            with one_at_a_time, hub_tensors.resting(pipeline.model):
+            with one_at_a_time, resting(pipeline.model):
                 return hub_texts.ask(pipeline, _task(pipeline.task), given, params, index)
 
         return ask
