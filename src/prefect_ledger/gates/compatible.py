@@ -16,18 +16,10 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.gates.evidence import Evidence, Side
 from prefect_ledger.gates.finding import Built, Finding
 from prefect_ledger.gates.options import Options
-from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
+from prefect_ledger.models.column_types import NUMBERS, ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.parameters import Param
 from prefect_ledger.models.schema import Column, Schema, Signature, Tensor
 from prefect_ledger.models.widening import widen
-
-_DTYPES = {
-    DataType.boolean: "bool",
-    DataType.integer: "int32",
-    DataType.long: "int64",
-    DataType.float: "float32",
-    DataType.double: "float64",
-}
 
 
 def signature(options: Options) -> Built:  # noqa: ARG001
@@ -123,7 +115,7 @@ def _holds(wide: Kind, narrow: Kind) -> bool:
             lacks = any(one.required and not (one.name in there and there[one.name].required) for one in wide.properties)
             return not lacks and all(name in known and _holds(known[name].type, one.type) for name, one in there.items())
         case DataType(), DataType():
-            return wide in _DTYPES and narrow in _DTYPES and _wider(_DTYPES[wide], _DTYPES[narrow])
+            return wide in NUMBERS and narrow in NUMBERS and _wider(NUMBERS[wide], NUMBERS[narrow])
     return False
 
 

@@ -45,6 +45,13 @@ class DataType(StrEnum):
 
 
 _NAMES: dict[str, DataType] = {str(one): one for one in DataType}
+NUMBERS: Mapping[DataType, str] = {  # numpy's names of the types that have a dtype of their own: numbers, and truths
+    DataType.boolean: "bool",
+    DataType.integer: "int32",
+    DataType.long: "int64",
+    DataType.float: "float32",
+    DataType.double: "float64",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
-from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
+from prefect_ledger.models.column_types import NUMBERS, ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.frames import as_pandas, pandas
 from prefect_ledger.models.nested import conform, right
 from prefect_ledger.models.scalars import WHOLE, missing
@@ -15,14 +15,7 @@ from prefect_ledger.models.wording import about, article, listed, plural, quoted
 
 LIST, SPARSE = "list", "list with missing values"  # what a model takes, where its only column has no name
 ROWS = "rows"  # and where its columns have: mappings, not a frame
-_DTYPES = {
-    DataType.boolean: "bool",
-    DataType.integer: "int32",
-    DataType.long: "int64",
-    DataType.float: "float32",
-    DataType.double: "float64",
-    DataType.string: "str",
-}
+_DTYPES = {**NUMBERS, DataType.string: "str"}
 
 
 class Columns:

@@ -7,7 +7,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from prefect_ledger.errors import SignatureMismatch
-from prefect_ledger.models.column_types import ArrayType, DataType, Kind, MapType, ObjectType
+from prefect_ledger.models.column_types import NUMBERS, ArrayType, DataType, Kind, MapType, ObjectType
 from prefect_ledger.models.scalars import convert, missing
 from prefect_ledger.models.wording import article, listed, quoted, shown
 
@@ -88,14 +88,7 @@ def _numpy(value: Any, wanted: ArrayType, where: str, *, json: bool) -> Any:
     return np.asarray(found, dtype=_NUMPY.get(wanted.items))
 
 
-_NUMPY = {
-    DataType.boolean: "bool",
-    DataType.integer: "int32",
-    DataType.long: "int64",
-    DataType.float: "float32",
-    DataType.double: "float64",
-    DataType.datetime: "datetime64[ns]",
-}
+_NUMPY = {**NUMBERS, DataType.datetime: "datetime64[ns]"}
 
 
 def _object(value: Any, wanted: ObjectType, where: str, *, json: bool) -> Any:

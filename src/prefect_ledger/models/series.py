@@ -8,19 +8,13 @@ import numpy as np
 import pandas as pd
 
 from prefect_ledger.errors import SignatureMismatch
-from prefect_ledger.models.column_types import DataType, Kind
+from prefect_ledger.models.column_types import NUMBERS, DataType, Kind
 from prefect_ledger.models.nested import conform
 from prefect_ledger.models.scalars import WHOLE, missing
 from prefect_ledger.models.widening import widen
 from prefect_ledger.models.wording import about, article
 
-_NUMBERS = {
-    DataType.boolean: np.dtype("bool"),
-    DataType.integer: np.dtype("int32"),
-    DataType.long: np.dtype("int64"),
-    DataType.float: np.dtype("float32"),
-    DataType.double: np.dtype("float64"),
-}
+_NUMBERS = {kind: np.dtype(name) for kind, name in NUMBERS.items()}
 
 
 def column(values: Any, wanted: Kind, name: Any, *, required: bool = True, json: bool = False) -> Any:
