@@ -30,6 +30,7 @@ from prefect_ledger.registry.requests import (
 )
 from prefect_ledger.registry.rules import PolicyVersion, get_policy, set_policy
 from prefect_ledger.registry.stages import transition
+from prefect_ledger.registry.undoing import undo
 from prefect_ledger.registry.versions import (
     annotate,
     delete_version,
@@ -94,6 +95,7 @@ __all__ = [
     "tag_version",
     "to_sign",
     "transition",
+    "undo",
     "verify_audit",
     "withdraw",
 ]

@@ -11,6 +11,7 @@ from prefect_ledger.registry import requests as asked
 from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
 from prefect_ledger.registry.following import follow, follows
 from prefect_ledger.registry.rules import policy_now
+from prefect_ledger.registry.undoing import undone
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -69,8 +70,10 @@ def _earlier(tx: Any, row: Any, stage: str, now: int | None, wanted: int | None)
     from prefect_ledger import audit_store
     from prefect_ledger.queries import registered
 
-    moves = [change for change in audit_store.changes(tx, row.id) if change.action == "version.moved" and change.after["stage"] == stage]
-    was = [change.version for change in moves if change.version is not None]
+    changes = list(audit_store.changes(tx, row.id))
+    back = undone(changes, stage)  # what was tried and taken back is nowhere to go back to, unless it is named
+    moves = [change for change in changes if change.action == "version.moved" and change.after["stage"] == stage]
+    was = [change.version for change in moves if change.version is not None and (wanted is not None or change.seq not in back)]
     there = {one.version: one for one in registered.versions(tx, row)}
     before = [number for number in was if number != now and number in there]
     if wanted is not None:

@@ -6,14 +6,16 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import TransitionRefused
-from prefect_ledger.registered import JUDGED, check_stage
+from prefect_ledger.registered import JUDGED, check_alias, check_stage
 from prefect_ledger.registry import requests as asked
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_text, check_version, looking, who
-from prefect_ledger.registry.following import follow
+from prefect_ledger.registry.following import check_by_hand, follow
 from prefect_ledger.registry.rules import policy_now
 from prefect_ledger.tracking.ledger import LedgerWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prefect_ledger.audit_store import Chain
     from prefect_ledger.identities import Identity
     from prefect_ledger.policies import Rule
@@ -27,6 +29,7 @@ def transition(
     stage: str,
     *,
     expected: int | str | None = WHERE_IT_IS,
+    aliases: Sequence[str] = (),
     break_glass: bool = False,
     why: str = "",
     by: Identity | str | None = None,
@@ -37,6 +40,7 @@ def transition(
     Where the policy has gates or wants approvals, a version moves only by a request (see :func:`request_transition`) that passed its
     gates, has its approvals, is not expired, and whose candidate, champion, data and policy are still what was judged. ``break_glass``
     passes over that, for those whom the policy lets and with a reason, and is written down as such.
+    ``aliases`` mean the version then, in the same change.
 
     Several that move versions at the same time: one wins. ``expected`` is the version that was seen in the stage (None: none); where it is
     not given, the one that was there when this was called.
@@ -51,6 +55,7 @@ def transition(
 
     stage, number = check_stage(stage), check_version(version)
     said, by = check_text(why, "why the rules are passed over" if break_glass else "a reason", needed=break_glass), who(by)
+    moving = [check_alias(alias) for alias in aliases]
     if expected is WHERE_IT_IS:
         with looking() as tx:
             seen = registered.highest(tx, registered.known(tx, name).id, stage)
@@ -75,6 +80,9 @@ def transition(
         evidence = request.evidence if request else ""
         store.move(chain, row, number, stage, by, archive=bool(rule.archive), why=said, evidence=evidence, how=how)
         follow(chain, row, one, stage, by, why=said, evidence=evidence)
+        for alias in moving:
+            check_by_hand(chain, row, alias, number)
+            store.set_alias(chain, row, alias, number, by, why=said, evidence=evidence)
         if request is not None:
             asked.done(chain, row, request, by)
         asked.spent(chain, row, number, stage, by)

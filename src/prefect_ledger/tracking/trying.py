@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prefect_ledger.errors import LedgerError, ModelUnusable
 from prefect_ledger.tracking.models import copy_to
 
 
 class Tried(NamedTuple):
-    """What was tried: the model's id and digest, whether it had an example to predict, and the seconds of opening and of that."""
+    """What was tried: the model's id and digest, whether it had an example to predict, and the seconds of opening and of that.
+
+    ``example`` is that example, data and parameters, and ``answer`` what the model said to it.
+    """
 
     model_id: str
     digest: str
     predicted: bool
     opening: float
     predicting: float
+    example: tuple[Any, Mapping[str, Any] | None] | None = None
+    answer: Any = None
 
 
 def try_model(ref: str, *, trust: bool = False) -> Tried:
@@ -46,11 +52,10 @@ def try_model(ref: str, *, trust: bool = False) -> Tried:
             predictor = opened.predictor({})
             opening, begun = time.perf_counter() - begun, time.perf_counter()
             example = examples.read(folder, predictor.file.example) if predictor.file.example else None
-            if example is not None:
-                predictor.predict(*example)
+            answer = None if example is None else predictor.predict(*example)
         except LedgerError as error:
             raise ModelUnusable(f"{ref} cannot be used: {error}") from error
         except Exception as error:  # a model's own code
             raise ModelUnusable(f"{ref} cannot be used: {type(error).__name__}: {error}") from error
         told = ("", "") if model is None else (model.id, model.digest)
-        return Tried(*told, example is not None, opening, time.perf_counter() - begun)
+        return Tried(*told, example is not None, opening, time.perf_counter() - begun, example, answer)

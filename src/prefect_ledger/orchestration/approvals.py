@@ -1,0 +1,114 @@
+"""Floor 6. A flow that waits until people have agreed to its request: suspended where a deployment can begin it again, else paused.
+
+The vote itself is the registry's, wherever it is given: by the command line, by Python, or in the form that Prefect shows of a waiting
+run. What is typed into that form is known by the typed name alone, which does not satisfy a policy for production; then the form comes
+again, and says so. Whoever gives the last vote elsewhere has the run resumed (see :mod:`prefect_ledger.orchestration.waking`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from prefect import get_run_logger
+from prefect.context import get_run_context
+from prefect.flow_runs import pause_flow_run, suspend_flow_run
+from prefect.input import RunInput
+
+from prefect_ledger import registry
+from prefect_ledger.errors import LedgerError
+from prefect_ledger.identities import Identity, Strength
+from prefect_ledger.orchestration.waking import resume
+from prefect_ledger.promotion.promoter import lacking
+from prefect_ledger.promotion.report import request_markdown
+
+if TYPE_CHECKING:
+    from prefect_ledger.registered import TransitionRequest
+
+LOOK = 1.0  # seconds between two looks of a paused run at its request
+_POLL = 1  # seconds between two looks of Prefect's at the paused run
+_GRACE = 30  # seconds after a request expired: it ends by itself first, and says why
+_HOW = "typed in Prefect's form"
+
+
+class Answer(RunInput):
+    """What Prefect's form asks. To approve, write who you are; where the policy wants to know that better, use prefect-ledger approve."""
+
+    decision: Literal["look again", "approve", "reject"] = "look again"
+    reviewer: str = ""
+    comment: str = ""
+
+
+def wait_for_approval(request: TransitionRequest, *, seconds: float | None = None) -> TransitionRequest:
+    """Wait within a flow until nothing is missing or the request ended; returns it as it is then.
+
+    A flow run of a deployment is suspended: its process ends, and when it is resumed the flow begins anew, and comes here again. Waits for
+    at most ``seconds``, as long as the request is open if not said.
+
+    Raises:
+        FlowPauseTimeout: of a paused flow, when the time is over.
+    """
+    turn, words = 0, ""
+    while (missing := lacking(request)) and request.state == "open" and request.expires_at > datetime.now(UTC):
+        turn += 1
+        answer = _answer(request, turn, f"{words}\n\n{missing}" if words else missing, seconds)
+        request, words = _heard(request, answer)
+    if request.state == "open":
+        registry.settle(request.name, request.version, request.stage)
+    return registry.get_request(request.id)
+
+
+def _answer(request: TransitionRequest, turn: int, words: str, seconds: float | None) -> Answer:
+    left = (request.expires_at - datetime.now(UTC)).total_seconds() + _GRACE
+    timeout = max(1, int(left if seconds is None else min(seconds, left)))
+    form = Answer.with_initial_data(description=f"{words}\n\n{request_markdown(request)}")
+    key = f"request-{request.id}-{turn}"  # when the flow begins anew it is the same, and Prefect gives the answer of then
+    context = get_run_context()
+    flow_run = getattr(context, "flow_run", None)
+    if flow_run is not None and flow_run.deployment_id is not None:
+        return suspend_flow_run(wait_for_input=form, timeout=timeout, key=key)
+    with _watched(request, flow_run.id if flow_run is not None else None):
+        return pause_flow_run(wait_for_input=form, timeout=timeout, poll_interval=_POLL, key=key)
+
+
+def _heard(request: TransitionRequest, answer: Answer) -> tuple[TransitionRequest, str]:
+    """The request after somebody answered in Prefect's form, and what is to be said to whoever sees it next."""
+    if answer.decision != "look again":
+        vote = registry.approve if answer.decision == "approve" else registry.reject
+        try:
+            by = Identity(answer.reviewer.strip(), Strength.CLAIMED, _HOW)
+            return vote(request.id, answer.comment, by=by), ""
+        except LedgerError as refused:
+            _log().warning("the vote does not count: %s", refused)
+            return registry.get_request(request.id), f"**The last vote does not count:** {refused}"
+    return registry.get_request(request.id), ""
+
+
+@contextlib.contextmanager
+def _watched(request: TransitionRequest, flow_run_id: object) -> Iterator[None]:
+    """Resume this paused run when its request is decided elsewhere, for which nobody needs to reach Prefect but we."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK):
+            with contextlib.suppress(LedgerError):  # the store is away: look again
+                now = registry.get_request(request.id)
+                if now.state != "open" or not lacking(now) or now.expires_at <= datetime.now(UTC):
+                    with contextlib.suppress(Exception):  # Prefect is away: look again
+                        resume(flow_run_id)
+
+    thread = threading.Thread(target=look, name="prefect-ledger-approval", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(5)
+
+
+def _log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    return get_run_logger()

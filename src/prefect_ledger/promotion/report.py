@@ -1,0 +1,103 @@
+"""Floor 5. A promotion as people and CI systems read it: Markdown for a pull request or an artifact, JUnit for a pipeline's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from prefect_ledger.promotion.promotion import Promotion
+    from prefect_ledger.registered import TransitionRequest
+
+_WORDS = {
+    "promoted": "promoted",
+    "already": "already there",
+    "refused": "refused",
+    "waiting": "waits for approval",
+    "went back": "went back",
+    "failed": "failed",
+    "rolled back": "rolled back",
+}
+# What Markdown and HTML would take for their own: names, tags and reasons are written by anybody.
+_MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "})
+_BARE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
+
+
+def markdown(one: Promotion) -> str:
+    """The report of a promotion as Markdown: what came of it, the gates, who agreed, what serves it, and the head of the audit log.
+
+    Example:
+        >>> from prefect_ledger.promotion import Promotion
+        >>> print(markdown(Promotion("churn", 7, "production", "promoted", "version 7 is in production")).splitlines()[0])
+        ### churn 7 to production: promoted
+    """
+    parts = [f"### {_text(one.name)} {one.version} to {one.stage}: {_WORDS[one.state]}", _text(one.reason)]
+    if one.before is not None:
+        parts.append(f"In {one.stage} before: version {one.before}.")
+    if one.request is not None:
+        parts.append(request_markdown(one.request))
+    if one.checks:
+        rows = [f"| {_text(check.what)} | {'yes' if check.ok else '**no**'} | {_text(check.said)} |" for check in one.checks]
+        parts.append("\n".join(["| smoke test | passed | |", "| --- | --- | --- |", *rows]))
+    parts += [f"Not asked: {_text(target)}: {_text(words)}" for target, words in one.unasked.items()]
+    if one.head[0]:
+        parts.append(f"Audit log: row {one.head[0]}, `{one.head[1]}`")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def request_markdown(one: TransitionRequest) -> str:
+    """A request as Markdown: what it asks, what each gate said, and who voted."""
+    from prefect_ledger.gates.verdict import Report
+
+    beside = "there is no champion yet" if one.champion is None else f"version {one.champion} is in production"
+    lines = [f"Request {one.id} of {_text(one.requester.name)} ({one.requester.strength}): {_text(one.name)} {one.version} to {one.stage};"]
+    lines[0] += f" {beside}. Policy {one.policy or 'none'}, evidence `{one.evidence[:16]}`."
+    if one.why:
+        lines.append(_text(one.why))
+    lines.append(Report.from_json(one.report).to_markdown())
+    lines += list(_votes(one))
+    return "\n\n".join(lines)
+
+
+def _votes(one: TransitionRequest) -> Iterator[str]:
+    rows = []
+    for vote in one.votes:
+        word = "approves" if vote["approve"] else "**rejects**"
+        rows.append(f"| {_text(vote['voter'])} ({vote['strength']}) | {word} | {_text(vote['comment'])} |")
+    if rows:
+        yield "\n".join(["| who | vote | comment |", "| --- | --- | --- |", *rows])
+
+
+def junit(one: Promotion) -> str:
+    """The same as JUnit's XML: a test case for each gate, for the approvals, and for each smoke test."""
+    cases = list(_cases(one))
+    failed = sum(words is not None for _, _, words in cases)
+    suite = ElementTree.Element("testsuite", name=_bare(f"promote {one.name} {one.version} to {one.stage}"))
+    suite.attrib |= {"tests": str(len(cases)), "failures": str(failed), "errors": "0", "skipped": "0", "time": f"{one.seconds:.3f}"}
+    for kind, name, words in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=f"promotion.{kind}", name=_bare(name))
+        if words is not None:
+            failure = ElementTree.SubElement(case, "failure", message=_bare(words)[:1_000])
+            failure.text = _bare(words)
+    ElementTree.indent(suite)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+
+def _cases(one: Promotion) -> Iterator[tuple[str, str, str | None]]:
+    """Kind, name, and what is wrong with it."""
+    if one.request is not None:
+        for verdict in one.request.report.get("verdicts", ()):
+            yield "gate", verdict["name"], None if verdict["passed"] else verdict["reason"]
+    for check in one.checks:
+        yield "smoke", check.what, None if check.ok else check.said
+    yield "result", f"{one.name} {one.version} is in {one.stage}", None if one.ok else f"{_WORDS[one.state]}: {one.reason}"
+
+
+def _text(text: str) -> str:
+    return text.translate(_MARKS)
+
+
+def _bare(text: str) -> str:
+    """Without what XML has no way to say."""
+    return text.translate(_BARE).encode("utf-8", "replace").decode("utf-8").replace("\ufffe", "?").replace("\uffff", "?")
