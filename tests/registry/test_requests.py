@@ -260,6 +260,62 @@ def test_asked_anew_the_older_request_is_void(fresh_ledger: Ledger) -> None:
     refused(two.id, "made the version", by=ALICE)
 
 
+def test_nobody_voids_what_somebody_else_asked_for(fresh_ledger: Ledger) -> None:
+    """While a request is open and holds, another person asking for the same is refused, or one call would undo all approvals."""
+    one = asked(approvals=2)
+    registry.approve(one.id, by=CAROL)
+    with pytest.raises(RegistryConflict, match=rf"request {one.id} .*version 1 .*is bob's, and open: vote on it, or have bob withdraw it"):
+        registry.request_transition("churn", 1, "production", by=DAVE)
+    assert [found.id for found in registry.list_requests()] == [one.id]
+    assert registry.request_transition("churn", 1, "staging", by=DAVE).state == "open"
+    registry.withdraw(one.id, by=BOB)
+    two = registry.request_transition("churn", 1, "production", by=DAVE)
+    open_run(registry.get_version("churn", 1).run_id).log_metric("auc", 0.95)
+    three = registry.request_transition("churn", 1, "production", by=BOB)
+    assert [registry.get_request(number).state for number in (two.id, three.id)] == ["void", "open"]
+    assert "metrics of the candidate" in registry.get_request(two.id).reason
+
+
+def test_a_request_that_came_while_it_was_judged_is_not_replaced(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two people who ask at the same time one has the request, and the other is told whose it is."""
+    from prefect_ledger.registry import evidence
+
+    policy("metrics.auc >= 0.1")
+    version()
+    keep = evidence.keep
+
+    def meanwhile(found: Any) -> Any:
+        monkeypatch.setattr(evidence, "keep", keep)
+        registry.request_transition("churn", 1, "production", by=CAROL)
+        return keep(found)
+
+    monkeypatch.setattr(evidence, "keep", meanwhile)
+    with pytest.raises(RegistryConflict, match="is carol's, and open"):
+        registry.request_transition("churn", 1, "production", by=BOB)
+    assert [(found.requester.name, found.state) for found in registry.list_requests()] == [("carol", "open")]
+
+
+def test_a_typed_name_ends_nothing_that_was_asked_for_by_more(fresh_ledger: Ledger) -> None:
+    """Withdrawing and asking anew take an identity at least as strong as that of who asked."""
+    policy()
+    version()
+    token = Identity("bob", Strength.CI, "a token of build 7")
+    one = registry.request_transition("churn", 1, "production", by=token)
+    for weak in ("bob", BOB):
+        with pytest.raises(
+            VoteRefused, match=rf"request {one.id} was asked for by bob known by ci, and bob is known by (claimed|os) alone"
+        ):
+            registry.withdraw(one.id, by=weak)
+        with pytest.raises(RegistryConflict, match=r"request 1 .*known by ci, and bob is known by (claimed|os) alone"):
+            registry.request_transition("churn", 1, "production", by=weak)
+    assert registry.get_request(one.id).state == "open"
+    two = registry.request_transition("churn", 1, "production", by=Identity("Bob", Strength.OIDC))
+    assert registry.get_request(one.id).reason == "asked anew"
+    with pytest.raises(VoteRefused, match="known by oidc"):
+        registry.withdraw(two.id, by=token)
+    assert registry.withdraw(two.id, by=Identity("bob", Strength.OIDC)).state == "withdrawn"
+
+
 def test_an_approval_is_spent_when_the_version_came_in_otherwise(fresh_ledger: Ledger) -> None:
     """A request that is open when its version comes into the stage by another way is not good for a second time."""
     one = asked(break_glass=("dave",))

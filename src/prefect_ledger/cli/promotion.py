@@ -107,7 +107,7 @@ def evidence(
 
 @app.command
 def withdraw(request: Request, /, *, why: Why = "", by: By = None) -> None:
-    """Take your own request back. Somebody else's can be rejected.
+    """Take your own request back, known at least as well as when you asked. Somebody else's can be rejected.
 
     For example:
 

@@ -42,12 +42,13 @@ def request_transition(
 
     The evidence is what the ledger recorded of the candidate and of the champion (the version in production now), with ``holdout``
     what both predicted for the same rows, and ``latency``: measured seconds of single predictions of the "candidate" and the "champion".
-    A request whose gates do not pass is kept too, as rejected: look at ``passed`` and ``report``. An older open request for the same
-    version and stage becomes void.
+    A request whose gates do not pass is kept too, as rejected: look at ``passed`` and ``report``. One's own older request for the same
+    version and stage, if it is open, becomes void, which takes an identity as strong as it was asked with.
 
     Raises:
-        TransitionRefused: the version is in the stage already. RegistryConflict: champion or policy changed while it was judged.
-        RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue. StoreUnavailable, ArtifactsUnavailable.
+        TransitionRefused: the version is in the stage already. RegistryConflict: somebody else's request for the same is open, or champion
+            or policy changed while it was judged. RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue. StoreUnavailable,
+            ArtifactsUnavailable.
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.gates import Evidence, judge, parse_gate
@@ -62,6 +63,7 @@ def request_transition(
         champion = _champion(tx, one, stage)
         if one.stage == stage:
             raise TransitionRefused(f"version {number} of {name!r} is in {stage} already")
+        _in_its_place(tx, registered.known(tx, name), number, stage, by)
         rule = policy.policy.rule(name, stage)
         told = {"policy": policy.version, "policy_digest": policy.policy.digest, "stage": stage, **kept.facts(tx, one)}
         candidate = kept.side(tx, one, times.get("candidate", ()))
@@ -78,9 +80,9 @@ def request_transition(
     with changing() as chain:
         row = registered.known(chain.tx, name)
         _check_same(chain.tx, name, one, stage, seen, policy.version)
+        for older, ended in _in_its_place(chain.tx, row, number, stage, by, chain.now):
+            store.close(chain, row, older, *(ended or ("void", "asked anew")), LEDGER if ended else by)
         kept.write(chain, parts)
-        for older in store.requests(chain.tx, row, version=number, stage=stage, state="open"):
-            store.close(chain, row, older, "void", "asked anew", by)
         return store.request(chain.tx, store.add_request(chain, row, number, asking, by, said))
 
 
@@ -129,7 +131,7 @@ def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -
     """Take one's own request back.
 
     Raises:
-        VoteRefused: it is somebody else's, or has ended. RequestNotFound. StoreUnavailable.
+        VoteRefused: it is somebody else's, was asked for with a stronger identity, or has ended. RequestNotFound. StoreUnavailable.
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered
@@ -139,6 +141,8 @@ def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -
         one = _open(chain, request)
         if by.person != one.requester.person:
             raise VoteRefused(f"request {one.id} is {one.requester.name}'s: {by.name} can reject it, not withdraw it")
+        if weak := _weaker(one, by):
+            raise VoteRefused(f"request {one.id} {weak}: withdraw it as who asked")
         store.close(chain, registered.known(chain.tx, one.name, deleted=True), one, "withdrawn", f"withdrawn by {by.name}", by, said)
         return store.request(chain.tx, request)
 
@@ -385,6 +389,35 @@ def _check_same(tx: Any, name: str, one: ModelVersion, stage: str, seen: Mapping
     now = kept.standing(tx, candidate, _champion(tx, candidate, stage), tags="tags" in seen["candidate"])
     if why := kept.changed(seen, now):
         raise RegistryConflict(f"while version {one.version} of {name!r} was judged, {why}: ask again")
+
+
+def _in_its_place(
+    tx: Any, row: Known, number: int, stage: str, by: Identity, now: int | None = None
+) -> list[tuple[TransitionRequest, tuple[str, str] | None]]:
+    """The open requests for a version and stage that end when this person asks, each with what ended it already, if anything did.
+
+    Raises:
+        RegistryConflict: one that holds is somebody else's, or was asked for with a stronger identity.
+    """
+    from prefect_ledger import request_store as store
+
+    older = [(one, _ended(tx, one, now)) for one in store.requests(tx, row, version=number, stage=stage, state="open")]
+    for one in (one for one, ended in older if not ended):
+        about = f"request {one.id} (version {number} of {row.name!r} to {stage})"
+        if one.requester.person != by.person:
+            whose = one.requester.name
+            raise RegistryConflict(f"{about} is {whose}'s, and open: vote on it, or have {whose} withdraw it, then ask")
+        if weak := _weaker(one, by):
+            raise RegistryConflict(f"{about} {weak}: ask anew as who asked, or have it rejected")
+    return older
+
+
+def _weaker(one: TransitionRequest, by: Identity) -> str:
+    """Why ``by`` is not known well enough to end what they asked for themselves; "" where they are."""
+    if by.strength.at_least(one.requester.strength):
+        return ""
+    then = f"was asked for by {one.requester.name} known by {one.requester.strength!s}"
+    return f"{then}, and {by.name} is known by {by.strength!s} alone"
 
 
 def _rule(one: TransitionRequest) -> Rule:
