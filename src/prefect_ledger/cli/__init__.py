@@ -17,7 +17,7 @@ from typing import Annotated, Any, TextIO
 from cyclopts import App, CycloptsError, Parameter
 
 from prefect_ledger.cli import promoting
-from prefect_ledger.cli.options import Json
+from prefect_ledger.cli.options import Json, Trust
 from prefect_ledger.errors import LedgerError, TransitionRefused, VoteRefused
 
 _HELP = """Experiments and runs of Prefect flows, kept in one database and one artifact root.
@@ -208,7 +208,7 @@ def serve(
         ),
     ] = None,
     threads: Annotated[int, Parameter(help="Threads of a process that ask the model: 1 if not said.")] = 1,
-    trust: Annotated[bool, Parameter(negative="", help="Open a model from elsewhere although that runs its code.")] = False,
+    trust: Trust = False,
 ) -> int:
     """Serve a model over HTTP, in the formats of MLflow's scoring server.
 
@@ -258,7 +258,7 @@ def score(
     experiment: Annotated[str, Parameter(alias="-e", help="Experiment of the run: scoring if not said.")] = "scoring",
     name: Annotated[str | None, Parameter(help="Name of the run.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace OUTPUT when it is there.")] = False,
-    trust: Annotated[bool, Parameter(negative="", help="Open a model from elsewhere although that runs its code.")] = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> int:
     """Ask a model about every row of a file or query; answers become Parquet.

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.formats import listed, moment
-from prefect_ledger.cli.options import Json, Which
+from prefect_ledger.cli.options import Json, LongLimit, Which
 from prefect_ledger.cli.records import experiment_record
 from prefect_ledger.cli.render import cell, dim, pairs, print_json, say, show, table
 from prefect_ledger.entities import Experiment
@@ -23,7 +23,7 @@ def list_(
     *,
     filter: Annotated[str, Parameter(name=["--filter", "-f"], help="Over name, experiment_id, created and tags.")] = "",  # noqa: A002
     lifecycle: Which = "active",
-    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (1000).")] = 1000,
+    limit: LongLimit = 1000,
     json: Json = False,
 ) -> None:
     """Experiments, the latest made first, with how many runs they have.

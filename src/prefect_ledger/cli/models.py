@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from prefect_ledger.cli import promoting, registered_models, registering
 from prefect_ledger.cli.formats import moment, size
-from prefect_ledger.cli.options import Json
+from prefect_ledger.cli.options import Experiments, Json, Limit
 from prefect_ledger.cli.records import model_record
 from prefect_ledger.cli.registered_page import show_model, show_notes, version_rows
 from prefect_ledger.cli.registry_records import registry_record
@@ -44,9 +44,9 @@ app.command(registering.tag_, name="tag")
 @app.command(name="list")
 def list_(
     *,
-    experiment: Annotated[tuple[str, ...], Parameter(name=["--experiment", "-e"], negative="", help="Of these alone; name or id.")] = (),
+    experiment: Experiments = (),
     name: Annotated[str | None, Parameter(help="Of this name alone.")] = None,
-    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (20).")] = 20,
+    limit: Limit = 20,
     json: Json = False,
 ) -> None:
     """Models that runs logged, the latest first.

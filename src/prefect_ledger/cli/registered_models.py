@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from prefect_ledger.cli.formats import clean, moment
-from prefect_ledger.cli.options import Json, Which
+from prefect_ledger.cli.options import Json, Limit, LongLimit, OrderBy, Page, Which
 from prefect_ledger.cli.registered_page import models_table, version_rows, versions_table
 from prefect_ledger.cli.registry_records import person, registry_record
 from prefect_ledger.cli.render import dim, pairs, print_json, say, show
@@ -27,7 +27,7 @@ Deleted = Annotated[bool, Parameter(negative="", help="Those that are deleted, t
 def registered(
     *,
     deleted: Deleted = False,
-    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (1000).")] = 1000,
+    limit: LongLimit = 1000,
     json: Json = False,
 ) -> None:
     """Registered models by name, with the versions that stages and aliases mean.
@@ -71,9 +71,9 @@ def search(
     filter: Annotated[str, Parameter(help="As in runs list --filter, and over stage, alias, author and more.")] = "",  # noqa: A002
     /,
     *,
-    order_by: Annotated[tuple[str, ...], Parameter(name=["--order-by", "-o"], negative="", help="A key, and desc behind it.")] = (),
-    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (20).")] = 20,
-    page: Annotated[str | None, Parameter(help="What the page before named.")] = None,
+    order_by: OrderBy = (),
+    limit: Limit = 20,
+    page: Page = None,
     lifecycle: Which = "active",
     json: Json = False,
 ) -> None:

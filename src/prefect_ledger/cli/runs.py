@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.columns import named
-from prefect_ledger.cli.options import Json, Which
+from prefect_ledger.cli.options import Experiments, Json, Limit, OrderBy, Page, Which
 from prefect_ledger.cli.records import run_record, whole_record
 from prefect_ledger.cli.render import dim, print_json, show
 from prefect_ledger.cli.runs_table import runs_table
@@ -28,12 +28,12 @@ Higher = Annotated[tuple[str, ...], Parameter(negative="", help="A metric of whi
 @app.command(name="list")
 def list_(
     *,
-    experiment: Annotated[tuple[str, ...], Parameter(name=["--experiment", "-e"], negative="", help="Of these alone; name or id.")] = (),
+    experiment: Experiments = (),
     filter: Annotated[str, Parameter(name=["--filter", "-f"], help="As in search_runs: metrics.auc > 0.9.")] = "",  # noqa: A002
-    order_by: Annotated[tuple[str, ...], Parameter(name=["--order-by", "-o"], negative="", help="A key, and desc behind it.")] = (),
+    order_by: OrderBy = (),
     columns: Annotated[str, Parameter(name=["--columns", "-c"], help="What to show, as in params.depth,metrics.auc,tags.team.")] = "",
-    limit: Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most (20).")] = 20,
-    page: Annotated[str | None, Parameter(help="What the page before named.")] = None,
+    limit: Limit = 20,
+    page: Page = None,
     lifecycle: Which = "active",
     json: Json = False,
 ) -> None:
