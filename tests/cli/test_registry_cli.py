@@ -54,6 +54,23 @@ def test_registered_models_are_listed_and_shown(cli: Cli, tmp_path: Path) -> Non
     assert "staging" in cli("models", "versions", "churn").stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "apart"),
+    [
+        (["promote", "churn/7"], "churn 7"),
+        (["promote", "churn@challenger", "--to", "staging"], "churn @challenger"),
+        (["promote", "models:/churn/7"], "churn 7"),
+        (["models", "transition", "churn/7", "staging"], "churn 7"),
+        (["models", "as-of", "churn/production", "2026-03-01"], "churn production"),
+    ],
+)
+def test_a_version_written_as_in_a_reference_is_told_apart(words: list[str], apart: str, cli: Cli) -> None:
+    """Where name and version are two words, a reference is wrong usage, and the error shows the two words."""
+    done = cli(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"write {apart}." in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_what_was_logged_to_be_registered_is(cli: Cli) -> None:
     """A model logged with register= is a version; the command for schedules says how many it still had to make."""
     cli("models", "registered")

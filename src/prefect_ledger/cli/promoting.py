@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from prefect_ledger.cli.formats import clean
 from prefect_ledger.cli.options import By, Json, Request, Why
 from prefect_ledger.cli.render import dim, print_json, say, warn
-from prefect_ledger.cli.versions import Meant, ModelName, Selector
+from prefect_ledger.cli.versions import Meant, ModelName, NameBefore, Selector
 from prefect_ledger.errors import InvalidValue, TransitionRefused
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask; nee
 
 
 def promote(
-    name: ModelName,
+    name: NameBefore,
     version: Selector,
     /,
     *,
@@ -160,7 +160,7 @@ def reject(
 
 
 def transition(
-    name: ModelName,
+    name: NameBefore,
     version: Selector,
     stage: Stage,
     /,

@@ -14,7 +14,7 @@ from prefect_ledger.cli.options import Json, Limit, LongLimit, OrderBy, Page, Wh
 from prefect_ledger.cli.registered_page import models_table, version_rows, versions_table
 from prefect_ledger.cli.registry_records import person, registry_record
 from prefect_ledger.cli.render import dim, pairs, print_json, say, show
-from prefect_ledger.cli.versions import ModelName, Named, meant
+from prefect_ledger.cli.versions import ModelName, NameBefore, Named, meant
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.registered import Change
 
@@ -118,7 +118,7 @@ def history(named: Named, /, *, json: Json = False) -> None:
 
 
 def as_of(
-    name: ModelName,
+    name: NameBefore,
     selector: Annotated[str, Parameter(help="A stage, or @alias.")],
     when: Annotated[
         str, Parameter(help="A moment, as in 2026-03-01, 2026-03-01T12:30 or 2026-03-01T12:30+01:00; your time zone if not said.")

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from prefect_ledger.errors import InvalidValue
+from prefect_ledger.errors import InvalidName, InvalidValue
 
 _SHORT = re.compile(r"[^/:@%]+([/@][^/:@%]+)?")
 _WAYS = "churn/7, churn@champion, churn/production or churn/latest"
 
+
+def _apart(_type: object, text: str) -> None:
+    """Refuse a version written as in a reference where name and version are two words; the parser asks before it misses the second.
+
+    Raises:
+        ValueError: with the two words.
+    """
+    one = Meant(text)
+    with contextlib.suppress(InvalidName, InvalidValue):  # the registry says better what is wrong with it
+        one = meant(text)
+    if one.selector:
+        raise ValueError(f"Name and version are two words here: write {one.name} {one.selector}.")
+
+
 ModelName = Annotated[str, Parameter(help="What the registered model is called.")]
+NameBefore = Annotated[str, Parameter(help="What the registered model is called.", validator=_apart)]  # the version is the next word
 Named = Annotated[str, Parameter(help=f"A registered model, as in churn, or a version of one: {_WAYS}.")]
 OneVersion = Annotated[str, Parameter(help=f"A version: {_WAYS}.")]
 Selector = Annotated[str, Parameter(help="The version: its number, @alias, a stage (the highest version in it), or latest.")]
