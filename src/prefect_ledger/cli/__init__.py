@@ -212,16 +212,16 @@ def serve(
 ) -> int:
     """Serve a model over HTTP, in the formats of MLflow's scoring server.
 
-    REFERENCE is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. POST
-    /invocations asks the model; /docs says what else there is. When the
-    reference comes to mean another model, that one is loaded and takes over
-    without a request being lost. With --digest one model alone is served, and
-    nothing else is opened. Stops at Ctrl-C or SIGTERM, when what was asked is
-    answered.
+    REFERENCE is as in models:/churn@champion, models:/m-..., runs:/RUN/NAME, or
+    a folder or URL. POST /invocations asks the model; /docs says what else
+    there is. When the reference comes to mean another model, that one is loaded
+    and takes over without a request being lost. With --digest one model alone
+    is served, and nothing else is opened. Stops at Ctrl-C or SIGTERM, when what
+    was asked is answered.
 
     For example:
 
-        prefect-ledger serve runs:/8f2c51aa/churn --port 8000
+        prefect-ledger serve models:/churn@champion --port 8000
         curl -d '{"inputs": [[1.0, 2.0]]}' -H 'Content-Type: application/json' http://127.0.0.1:8000/invocations
     """
     from prefect_ledger.cli.serving import serve_model
@@ -263,9 +263,9 @@ def score(
 ) -> int:
     """Ask a model about every row of a file or query; answers become Parquet.
 
-    REFERENCE is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. SOURCE
-    is a Parquet or CSV file, a folder of them, or sqlite:///file.db or
-    postgresql://user@host/name beside --query. OUTPUT, a .parquet file, has what is
+    REFERENCE is as in models:/churn@champion, models:/m-..., runs:/RUN/NAME, or
+    a folder or URL. SOURCE is a Parquet or CSV file, a folder of them, or
+    sqlite:///file.db or postgresql://user@host/name beside --query. OUTPUT, a .parquet file, has what is
     kept and the answers, as "prediction" or, where the model gives several,
     "prediction_0", "prediction_1" and so on. It stands whole or not at all.
 

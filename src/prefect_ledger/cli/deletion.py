@@ -72,7 +72,6 @@ def _report(verb: str, changed: list[str], *, json: bool) -> None:
 
 
 def _preview(verb: str, matching: Sequence[Run]) -> None:
-
     if not matching:
         dim(f"no {'active' if verb == 'delete' else 'deleted'} runs match")
         return

@@ -38,8 +38,9 @@ def create(
 ) -> int:
     """Deploy a model under a name; comes back when it serves.
 
-    MODEL is as in models:/m-..., runs:/RUN/NAME, or a folder or URL. Its files
-    are checked and copied; what is served is that copy and nothing else.
+    MODEL is as in models:/churn/7, models:/m-..., runs:/RUN/NAME, or a folder
+    or URL. Its files are checked and copied; what is served is that copy and
+    nothing else.
 
     For example:
 

@@ -161,6 +161,9 @@ def alias(
 ) -> None:
     """Let models:/NAME@ALIAS mean a version, or nothing any more.
 
+    An alias that follows a stage by the policy goes with what is in the stage:
+    to move it elsewhere by hand is refused (exit code 3).
+
     For example:
 
         prefect-ledger models alias churn champion 7
