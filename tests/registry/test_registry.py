@@ -10,6 +10,7 @@ from prefect_ledger import load_model, registry
 from prefect_ledger.errors import (
     InvalidName,
     InvalidValue,
+    ModelNotFound,
     RegisteredModelExists,
     RegisteredModelNotFound,
     RegistryConflict,
@@ -148,6 +149,19 @@ def test_history_says_who_what_and_why(fresh_ledger: Ledger) -> None:
     assert [note.text for note in registry.notes("churn", 1)] == ["good on small customers"]
     assert registry.get_version("churn", 1).tags == {"team": "risk"}
     assert registry.verify_audit().rows == len(told)
+
+
+def test_history_is_of_what_there_is(fresh_ledger: Ledger) -> None:
+    """The history of a version or model that never was is refused, and not empty; that of a deleted one is told."""
+    version()
+    with pytest.raises(ModelNotFound, match="no version 2; its latest is 1"):
+        registry.history("churn", 2)
+    with pytest.raises(ModelNotFound, match="'chrn'; there is 'churn'"):
+        registry.history("chrn")
+    registry.delete_version("churn", 1)
+    registry.delete_model("churn")
+    assert [one.action for one in registry.history("churn", 1)] == ["version.registered", "version.deleted"]
+    assert registry.history("churn")[-1].action == "model.deleted"
 
 
 def test_deleted_means_gone_from_every_reference_and_never_reused(fresh_ledger: Ledger) -> None:

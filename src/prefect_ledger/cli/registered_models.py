@@ -112,8 +112,6 @@ def history(named: Named, /, *, json: Json = False) -> None:
     if json:
         print_json({"changes": [registry_record(change) for change in found]})
         return
-    if not found:
-        dim(f"nothing is recorded of {clean(named)}")
     show(pairs((f"{change.seq:>4}  {moment(change.at)}", _told(change)) for change in found))
 
 

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 
 
 def history(name: str, version: int | str | None = None) -> list[Change]:
-    """What was changed of a registered model (a deleted one too), or of one version, the oldest first.
+    """What was changed of a registered model, or of one version, the oldest first; of deleted ones too.
 
     Raises:
-        RegisteredModelNotFound. StoreUnavailable.
+        RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
     """
     from prefect_ledger import audit_store
     from prefect_ledger.queries import registered
 
     number = None if version is None else check_version(version)
     with looking() as tx:
-        return list(audit_store.changes(tx, registered.known(tx, name, deleted=True).id, number))
+        row = registered.known(tx, name, deleted=True)
+        if number is not None:
+            registered.any_version(tx, row, number)
+        return list(audit_store.changes(tx, row.id, number))
 
 
 def as_of(name: str, selector: str, when: datetime) -> ModelVersion | None:
