@@ -391,7 +391,7 @@ def test_a_gate_is_passed_by_what_was_recorded(fresh_ledger: Ledger) -> None:
     for facts, told in (({"policy": 9}, "policy"), ({"run_id": "x"}, "run_id"), ("text", "mapping"), ({"a": {1, 2}}, "JSON")):
         with pytest.raises(InvalidValue, match=told):
             registry.request_transition("churn", 1, "production", facts=facts, by=BOB)  # type: ignore[arg-type]  # the point
-    for latency in ({"candidat": [1.0]}, {"candidate": ["fast"]}, {"candidate": 3}, [1.0]):
+    for latency in ({"candidat": [1.0]}, {"candidate": ["fast"]}, {"candidate": 3}, [1.0], {"candidate": "123"}, {"candidate": ["1"]}):
         with pytest.raises(InvalidValue, match="latency"):
             registry.request_transition("churn", 1, "production", latency=latency, by=BOB)  # type: ignore[arg-type]  # the point
     with pytest.raises(InvalidValue, match="holdout"):

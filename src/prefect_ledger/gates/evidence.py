@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from prefect_ledger.errors import InvalidValue
@@ -22,7 +23,7 @@ class Side:
     ``latency`` the measured seconds of single predictions. Metrics are last values.
 
     Raises:
-        InvalidValue: a metric, size or latency is no number, or a parameter or tag no text.
+        InvalidValue: a metric, size or latency is no number, a parameter or tag no text, or what has several is no mapping or list.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Side:
             raise InvalidValue(f"a version has a name, a number and a digest, not {self.name!r}, {self.version!r} and {self.digest!r}")
         if self.size is not None and not _whole(self.size):
             raise InvalidValue(f"a size is a whole number of bytes, or None, not {self.size!r}")
-        metrics = {_key(key): number(one, f"the metric {key!r}") for key, one in self.metrics.items()}
+        metrics = {_key(key): number(one, f"the metric {key!r}") for key, one in _named("metrics", self.metrics).items()}
         object.__setattr__(self, "metrics", metrics)
         for kind in ("params", "tags"):
-            texts = {_key(key): _text(one, f"{kind[:-1]} {key!r}") for key, one in getattr(self, kind).items()}
+            texts = {_key(key): _text(one, f"{kind[:-1]} {key!r}") for key, one in _named(kind, getattr(self, kind)).items()}
             object.__setattr__(self, kind, texts)
-        object.__setattr__(self, "latency", tuple(number(one, "a latency") for one in self.latency))
+        object.__setattr__(self, "latency", seconds(self.latency))
         if self.signature is not None:
             if not isinstance(self.signature, Mapping):
                 raise InvalidValue(f"a signature is a mapping, not {self.signature!r:.100}")
@@ -72,7 +73,10 @@ class Side:
         Raises:
             InvalidValue: it is no such thing.
         """
-        return cls(**_fields(found, cls, "a version"))
+        given = _fields(found, cls, "a version")
+        if missing := [key for key in ("name", "version", "digest") if key not in given]:
+            raise InvalidValue(f"a version lacks {', '.join(missing)}")
+        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,9 @@ class Holdout:
 
     ``columns`` are features that slices and drift are asked about, ``reference`` columns of the training data. All arrays are made
     read-only; that their lengths agree is for the gates to see. ``champion`` is None where there is none.
+
+    Raises:
+        InvalidValue: name or digest is no text, or the columns are no mapping.
     """
 
     name: str
@@ -92,8 +99,10 @@ class Holdout:
     reference: Arrays = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not all(isinstance(one, str) for one in (self.name, self.digest)):
+            raise InvalidValue(f"a holdout has texts for its name and digest, not {self.name!r:.80} and {self.digest!r:.80}")
         for kind in ("columns", "reference"):
-            object.__setattr__(self, kind, {_key(name): array(one) for name, one in getattr(self, kind).items()})
+            object.__setattr__(self, kind, {_key(name): array(one) for name, one in _named(kind, getattr(self, kind)).items()})
         for kind in ("target", "candidate", "champion"):
             if (values := getattr(self, kind)) is not None:
                 object.__setattr__(self, kind, array(values))
@@ -126,7 +135,7 @@ class Evidence:
     """All that a judgement goes by. ``facts`` are kept beside it, as JSON values: the commit, the data's digest, the policy's version.
 
     Raises:
-        InvalidValue: the facts are nothing that JSON has.
+        InvalidValue: the facts are nothing that JSON has, or a part is no :class:`Side` or :class:`Holdout`.
 
     Example:
         >>> evidence = Evidence(Side("churn", 8, "ab12", {"auc": float("nan")}), None, facts={"commit": "1f2e"})
@@ -140,6 +149,9 @@ class Evidence:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for part, kind in (("candidate", Side), ("champion", Side | None), ("holdout", Holdout | None)):
+            if not isinstance(found := getattr(self, part), kind):
+                raise InvalidValue(f"the {part} of evidence is a {'Holdout' if part == 'holdout' else 'Side'}, not {found!r:.100}")
         if not isinstance(self.facts, Mapping):
             raise InvalidValue(f"facts are a mapping, not {type(self.facts).__name__}")
         object.__setattr__(self, "facts", plain(self.facts, "the facts"))
@@ -196,6 +208,25 @@ def _fields(found: object, of: type, what: str) -> dict[str, Any]:
         raise InvalidValue(f"{what} is a JSON object with {', '.join(of.__slots__)}, not {found!r:.200}")  # type: ignore[attr-defined]
     del strange
     return dict(found)
+
+
+def seconds(found: object) -> tuple[float, ...]:
+    """Measured latencies as floats.
+
+    Raises:
+        InvalidValue: it is no list, tuple or array, or a value in it is no number.
+    """
+    if isinstance(found, np.ndarray):
+        found = found.tolist()
+    if not isinstance(found, list | tuple):
+        raise InvalidValue(f"latency is a list of seconds, not {found!r:.100}")
+    return tuple(number(one, "a latency") for one in found)
+
+
+def _named(kind: str, found: object) -> Mapping[Any, Any]:
+    if not isinstance(found, Mapping):
+        raise InvalidValue(f"{kind} are a mapping of names to values, not {found!r:.100}")
+    return found
 
 
 def _whole(value: object) -> bool:

@@ -17,15 +17,20 @@ def times(latency: Mapping[str, Sequence[float]] | None) -> dict[str, tuple[floa
     """The measured seconds of both sides.
 
     Raises:
-        InvalidValue: of another side, or no numbers.
+        InvalidValue: of another side, no list, or no numbers.
     """
+    from prefect_ledger.gates.evidence import seconds
+
     given: object = {} if latency is None else latency
     if not isinstance(given, Mapping) or not {"candidate", "champion"}.issuperset(given):
         raise InvalidValue(f"latency has seconds of the 'candidate' and of the 'champion', not {given!r:.80}")
-    try:
-        return {key: tuple(map(float, values)) for key, values in given.items()}
-    except (TypeError, ValueError) as error:
-        raise InvalidValue(f"latency is lists of seconds: {error}") from error
+    found: dict[str, tuple[float, ...]] = {}
+    for key, values in given.items():
+        try:
+            found[key] = seconds(values)
+        except InvalidValue as error:
+            raise InvalidValue(f"latency of the {key}: {error}") from None
+    return found
 
 
 def facts_of(given: Mapping[str, Any] | None) -> dict[str, Any]:

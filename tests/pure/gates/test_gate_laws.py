@@ -25,6 +25,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
+SHORT = st.text(max_size=3).filter(lambda text: not text.endswith("\0"))  # numpy's own texts end before zeros
 SIDES = st.builds(
     Side,
     name=TEXTS,
@@ -40,7 +41,7 @@ SIDES = st.builds(
 COLUMN = st.one_of(
     arrays.arrays(st.sampled_from([np.float64, np.float32, np.int64, np.int8, np.bool_]), st.integers(0, 6)),
     arrays.arrays("datetime64[us]", st.integers(0, 6)),
-    arrays.arrays("U3", st.tuples(st.integers(0, 3), st.integers(0, 3)), elements=st.text(max_size=3)),
+    arrays.arrays("U3", st.tuples(st.integers(0, 3), st.integers(0, 3)), elements=SHORT),
     arrays.arrays(np.float64, st.tuples(st.integers(0, 3), st.integers(0, 3))),
     st.lists(TEXTS | st.none(), max_size=6).map(lambda values: np.array(values, dtype=object)),
     st.lists(st.sampled_from([0, 1]), max_size=300).map(np.array),
@@ -169,6 +170,18 @@ def test_any_words_are_a_gate_or_refused(words: list[str]) -> None:
         (lambda: Verdict("g", "n", passed=True, reason=""), "has texts for its gate, name and reason"),
         (lambda: evidence_of({"candidate": 3}), "a version is a JSON object"),
         (lambda: evidence_of({"strange": 3}), "evidence is a JSON object"),
+        (lambda: evidence_of({"candidate": {"name": "m"}}), "a version lacks version, digest"),
+        (lambda: Side("m", 1, "d", metrics=[0.9]), r"metrics are a mapping of names to values, not \[0.9\]"),  # type: ignore[arg-type]
+        (lambda: Side("m", 1, "d", params="a=1"), "params are a mapping of names to values, not 'a=1'"),  # type: ignore[arg-type]
+        (lambda: Side("m", 1, "d", tags=None), "tags are a mapping of names to values, not None"),  # type: ignore[arg-type]
+        (lambda: Side("m", 1, "d", latency="123"), "latency is a list of seconds, not '123'"),  # type: ignore[arg-type]
+        (lambda: Side("m", 1, "d", latency=0.1), "latency is a list of seconds, not 0.1"),  # type: ignore[arg-type]
+        (lambda: Side("m", 1, "d", latency=("0.1",)), "a latency is a number, not '0.1'"),  # type: ignore[arg-type]
+        (lambda: Holdout("h", "d", ["a"], [1], [1]), "columns are a mapping of names to values"),  # type: ignore[arg-type]
+        (lambda: Holdout("h", 7, {}, [1], [1]), "a holdout has texts for its name and digest, not 'h' and 7"),  # type: ignore[arg-type]
+        (lambda: Evidence({"name": "m"}, None), "the candidate of evidence is a Side, not"),  # type: ignore[arg-type]
+        (lambda: Evidence(Side("m", 1, "d"), "m/1"), "the champion of evidence is a Side, not 'm/1'"),  # type: ignore[arg-type]
+        (lambda: Evidence(Side("m", 1, "d"), None, holdout=[1]), "the holdout of evidence is a Holdout, not"),  # type: ignore[arg-type]
         (
             lambda: Report.from_json({"passed": True, "verdicts": [Verdict("g", "n", passed=False, reason="r").to_json()]}),
             "says passed: True",
