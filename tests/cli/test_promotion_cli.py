@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,9 @@ def test_rejected_withdrawn_listed_and_replayed(cli: Cli, tmp_path: Path) -> Non
     assert cli("promotion", "withdraw", "2", "--by", "alice", "--why", "wrong month").returncode == 0
     assert "rejected by bob: too few rows" in cli("promotion", "list", "churn").stdout
     assert [one["id"] for one in document(cli("promotion", "list", "--state", "withdrawn", "--json"))["requests"]] == [2]
+    told = document(cli("promotion", "show", "1", "--json"))
+    assert told["opened_at"] < told["votes"][0]["at"] == told["closed_at"]
+    assert datetime.fromisoformat(told["votes"][0]["at"]).utcoffset() == timedelta(0)
     page = cli("promotion", "show", "1").stdout
     for part in ("churn 1 to production", "alice (claimed)", "bob (claimed) rejects: too few rows", registry.get_request(1).evidence):
         assert part in page, part

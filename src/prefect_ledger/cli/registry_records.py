@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from prefect_ledger.entities import to_datetime
 from prefect_ledger.identities import Identity
 from prefect_ledger.registered import Change, ModelVersion, Note, RegisteredModel, TransitionRequest
 
 
 def registry_record(one: RegisteredModel | ModelVersion | Note | Change | TransitionRequest | Identity) -> dict[str, Any]:
-    """All of it; an identity within is a record too. A version has its reference beside it, a change not the text that its hash covers."""
+    """All of it; an identity within is a record too. A version has its reference beside it, a change not the text that its hash covers.
+    Times are datetimes, those of votes too."""
     found = {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
     made = {key: registry_record(value) if isinstance(value, Identity) else value for key, value in found.items()}
     if isinstance(one, ModelVersion):
@@ -20,7 +22,7 @@ def registry_record(one: RegisteredModel | ModelVersion | Note | Change | Transi
     if isinstance(one, Change):
         del made["content"]
     if isinstance(one, TransitionRequest):
-        made["missing"] = missing(one)
+        made |= {"votes": [{**vote, "at": to_datetime(vote["at"])} for vote in one.votes], "missing": missing(one)}
     return made
 
 
