@@ -6,12 +6,17 @@ from prefect import flow, get_run_logger
 
 from prefect_ledger import registry
 from prefect_ledger.orchestration.outbox import send_events
+from prefect_ledger.orchestration.waking import wake
+from prefect_ledger.tracking.ledger import ledger
 
 
 @flow(name="prefect-ledger-outbox", retries=1, retry_delay_seconds=30)
 def outbox() -> dict[str, int]:
     """Register models that were logged where the registry may not be written, end requests that expired or are void, and send the events
-    that Prefect was not yet told of; gives back how many of each."""
+    that Prefect was not yet told of, and resume promotions whose request is decided; gives back how many of each."""
     done = {"registered": registry.register_logged(), "ended": len(registry.settle()), "sent": send_events()}
-    get_run_logger().info("%(registered)d models registered, %(ended)d requests ended, %(sent)d events sent", done)
+    done["resumed"] = len(wake(ledger().database))
+    get_run_logger().info(
+        "%(registered)d models registered, %(ended)d requests ended, %(sent)d events sent, %(resumed)d runs resumed", done
+    )
     return done

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -47,31 +48,26 @@ def wait_for_approval(request: TransitionRequest, *, seconds: float | None = Non
     """Wait within a flow until nothing is missing or the request ended; returns it as it is then.
 
     A flow run of a deployment is suspended: its process ends, and when it is resumed the flow begins anew, and comes here again. Waits for
-    at most ``seconds``, as long as the request is open if not said.
-
-    Raises:
-        FlowPauseTimeout: of a paused flow, when the time is over.
+    at most ``seconds``, as long as the request is open if not said; a suspended run that is not resumed until then fails.
     """
-    turn, words = 0, ""
-    while (missing := lacking(request)) and request.state == "open" and request.expires_at > datetime.now(UTC):
+    left = (request.expires_at - datetime.now(UTC)).total_seconds()
+    until, turn, words = time.monotonic() + (left if seconds is None else min(seconds, left)), 0, ""
+    while (missing := lacking(request)) and request.state == "open" and time.monotonic() < until:
         turn += 1
-        answer = _answer(request, turn, f"{words}\n\n{missing}" if words else missing, seconds)
+        answer = _answer(request, turn, f"{words}\n\n{missing}" if words else missing, until)
         request, words = _heard(request, answer)
-    if request.state == "open":
-        registry.settle(request.name, request.version, request.stage)
+    registry.settle(request.name, request.version, request.stage)
     return registry.get_request(request.id)
 
 
-def _answer(request: TransitionRequest, turn: int, words: str, seconds: float | None) -> Answer:
-    left = (request.expires_at - datetime.now(UTC)).total_seconds() + _GRACE
-    timeout = max(1, int(left if seconds is None else min(seconds, left)))
+def _answer(request: TransitionRequest, turn: int, words: str, until: float) -> Answer:
     form = Answer.with_initial_data(description=f"{words}\n\n{request_markdown(request)}")
     key = f"request-{request.id}-{turn}"  # when the flow begins anew it is the same, and Prefect gives the answer of then
-    context = get_run_context()
-    flow_run = getattr(context, "flow_run", None)
+    timeout = max(1, int(until - time.monotonic()) + _GRACE)
+    flow_run = getattr(get_run_context(), "flow_run", None)
     if flow_run is not None and flow_run.deployment_id is not None:
         return suspend_flow_run(wait_for_input=form, timeout=timeout, key=key)
-    with _watched(request, flow_run.id if flow_run is not None else None):
+    with _watched(request, getattr(flow_run, "id", None), until):
         return pause_flow_run(wait_for_input=form, timeout=timeout, poll_interval=_POLL, key=key)
 
 
@@ -89,15 +85,15 @@ def _heard(request: TransitionRequest, answer: Answer) -> tuple[TransitionReques
 
 
 @contextlib.contextmanager
-def _watched(request: TransitionRequest, flow_run_id: object) -> Iterator[None]:
-    """Resume this paused run when its request is decided elsewhere, for which nobody needs to reach Prefect but we."""
+def _watched(request: TransitionRequest, flow_run_id: object, until: float) -> Iterator[None]:
+    """Resume this paused run when its request is decided elsewhere, for which nobody needs to reach Prefect but we; or time is over."""
     ended = threading.Event()
 
     def look() -> None:
         while not ended.wait(LOOK):
             with contextlib.suppress(LedgerError):  # the store is away: look again
                 now = registry.get_request(request.id)
-                if now.state != "open" or not lacking(now) or now.expires_at <= datetime.now(UTC):
+                if now.state != "open" or not lacking(now) or time.monotonic() >= until:
                     with contextlib.suppress(Exception):  # Prefect is away: look again
                         resume(flow_run_id)
 

@@ -8,11 +8,12 @@ both times, derived from the hash of its audit row.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import contextvars
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.entities import to_datetime
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 50
 _EXIT_SECONDS = 10.0
+_PATIENCE = 2.0  # seconds for a flow run that is just about to wait
+_DECIDES = ("approved", "rejected", "closed")  # what happens to a request that somebody may wait for
 _NAMESPACE = uuid.UUID("7d4f7c1e-6f0b-5b0e-9d9e-3f1c6a1e2b4d")
 _mutex = threading.Lock()  # one thread sends
 _wanted = threading.Event()
@@ -62,6 +65,16 @@ def _sent_from(database: Database) -> int:
             with database.write() as tx:
                 audit_store.mark_sent(tx, [number for number, *_ in waiting])
             sent += len(waiting)
+            _wake(database, waiting)
+
+
+def _wake(database: Database, sent: Iterable[tuple[int, str, Mapping[str, Any]]]) -> None:
+    """Resume the flow runs that wait for a request which one of these events may have decided."""
+    from prefect_ledger.orchestration.waking import wake
+
+    decided = {payload["after"]["request"] for _, name, payload in sent if name.rpartition(".")[2] in _DECIDES and ".request." in name}
+    with contextlib.suppress(Exception):  # the event is told; whoever still sleeps is woken by the flow outbox
+        wake(database, decided, patience=_PATIENCE)
 
 
 def event(number: int, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,34 +9,34 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect_ledger import registry
-from prefect_ledger.entities import Run
 from prefect_ledger.errors import LedgerError, RequestNotFound
 from prefect_ledger.promotion.promoter import lacking
-from prefect_ledger.tracking.reading import search_runs
+from prefect_ledger.queries.reader import Reader
+
+if TYPE_CHECKING:
+    from prefect_ledger.database import Database
 
 TAG = "promotion.request"
-_PATIENCE = 5.0  # seconds for a run that is just going to sleep
-_LOOK = 0.5
+_LOOK = 0.5  # seconds
 _MOST = 1_000
 
 
-def wake(requests: Iterable[int] | None = None, *, patience: float = 0.0) -> list[str]:
+def wake(database: Database, requests: Iterable[int] | None = None, *, patience: float = 0.0) -> list[str]:
     """Resume the flow runs that wait for these requests, for all where none are named, if they are decided; returns the runs' ids.
 
-    With ``patience`` a run that is not waiting yet is looked at again for so many seconds.
+    With ``patience`` a run that is not waiting yet, since it is just about to, is looked at again for so many seconds.
 
     Raises:
         StoreUnavailable. What Prefect's client raises when the server cannot be reached.
     """
-    wanted = None if requests is None else {str(one) for one in requests}
+    wanted = None if requests is None else {one for one in requests if _decided(database, one)}
     if wanted is not None and not wanted:
         return []
-    found = [one for one in _waiting() if wanted is None or one.tags[TAG] in wanted]
-    return [one.id for one in found if _decided(one.tags[TAG]) and _woken(one.id, patience)]
+    found = [(run, request) for run, request in _waiting(database) if wanted is None or request in wanted]
+    return [run for run, request in found if (wanted is not None or _decided(database, request)) and _woken(run, patience)]
 
 
 def resume(flow_run_id: Any) -> bool:
@@ -53,16 +53,20 @@ def resume(flow_run_id: Any) -> bool:
     return answer.status is SetStateStatus.ACCEPT
 
 
-def _waiting() -> list[Run]:
-    """Runs of promotions that have not ended."""
+def _waiting(database: Database) -> list[tuple[str, int]]:
+    """Runs of promotions that have not ended, and the request that each has."""
     text = f"tags.`{TAG}` is not null and status in ('RUNNING', 'PAUSED')"
-    return list(search_runs(filter=text, limit=_MOST))
+    runs = Reader(database).search_runs(None, text, (), _MOST, None)
+    return [(one.id, int(said)) for one in runs if (said := one.tags[TAG]).isdecimal()]
 
 
-def _decided(request: str) -> bool:
+def _decided(database: Database, request: int) -> bool:
+    from prefect_ledger import request_store as store
+
     try:
-        one = registry.get_request(int(request))
-    except (ValueError, RequestNotFound):
+        with database.read() as tx:
+            one = store.request(tx, request)
+    except RequestNotFound:
         return False
     return one.state != "open" or not lacking(one)
 

@@ -57,11 +57,12 @@ def check_follower(one: Follower, tried: Tried | None) -> Check:
     return _asked(what, tried, lambda: get_target(one.target).predict(one.name, data, params))
 
 
-def check_endpoint(url: str, version: ModelVersion, tried: Tried | None, *, seconds: float = FOLLOWS) -> Check:
+def check_endpoint(url: str, version: ModelVersion, tried: Tried | None, *, seconds: float | None = None) -> Check:
     """Whether a server of ours at ``url`` comes to serve the version, and answers its example as the version itself does."""
     from prefect_ledger.deploying import asking
 
     what, begun, serves = f"{url} answers", time.monotonic(), ""
+    seconds = FOLLOWS if seconds is None else seconds
     while (found := asking.metadata(url)) is None or (serves := str(found.get("model_id", ""))) != version.logged_id:
         if time.monotonic() - begun > seconds:
             told = f"serves {serves or 'another model'}" if found is not None else "does not answer"

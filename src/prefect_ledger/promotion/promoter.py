@@ -19,6 +19,7 @@ from prefect_ledger.promotion.evaluating import BUILT_IN, Evaluated, Rows, evalu
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
     from prefect_ledger.promotion.followers import Followers
+    from prefect_ledger.promotion.promotion import Promotion
     from prefect_ledger.registered import ModelVersion, TransitionRequest
     from prefect_ledger.tracking.trying import Tried
 
@@ -63,6 +64,10 @@ class Promoter:
             return None
         return None if found.version == self.version else found
 
+    def over(self, told: Promotion) -> Promotion | None:  # noqa: ARG002  # for those who can be begun anew
+        """How this promotion ended, where it was begun before and is not to be gone on with."""
+        return None
+
     def try_it(self) -> tuple[Check, Tried | None]:
         """Whether the version can be fetched, opened, and asked for its own example."""
         return check_version(self.candidate())
@@ -99,9 +104,9 @@ class Promoter:
         more: dict[str, Any] = {"holdout": found.holdout, "latency": found.latency, "facts": found.facts}
         return registry.request_transition(self.name, self.version, self.stage, **more, why=self.why, by=self.by)
 
-    def wait(self, request: TransitionRequest, seconds: float) -> TransitionRequest:
-        """The request, once nothing is missing any more, it ended, or so many seconds are over."""
-        until = time.monotonic() + seconds
+    def wait(self, request: TransitionRequest, seconds: float | None) -> TransitionRequest:
+        """The request, once nothing is missing any more, it ended, or so many seconds are over (None: as long as it is open)."""
+        until = time.monotonic() + (float("inf") if seconds is None else seconds)
         while lacking(request) and request.state == "open" and time.monotonic() < until:
             time.sleep(min(_LOOK, max(0.0, until - time.monotonic())))
             request = registry.get_request(request.id)

@@ -31,7 +31,7 @@ def promote(
     aliases: Sequence[str] = ("champion",),
     targets: Sequence[str] | None = None,
     endpoints: Sequence[str] = (),
-    wait: float = 0.0,
+    wait: float | None = 0.0,
     why: str = "",
     by: Identity | str | None = None,
 ) -> Promotion:
@@ -52,61 +52,63 @@ def promote(
     given = (check_words(aliases, "aliases"), None if targets is None else check_words(targets, "targets"))
     number = candidate_of(name, version)
     one = Promoter(name, number, stage, rows, evaluator, *given, check_words(endpoints, "endpoints"), why, by)
+    return carry_out(one, wait)
+
+
+def carry_out(one: Promoter, wait: float | None) -> Promotion:
+    """Do all the steps of a promotion; see :func:`promote`."""
     begun = time.monotonic()
-    return closed(_promoted(one, wait), begun)
+    told, head = _promoted(one, wait), registry.audit_head()
+    return replace(told, head=(head.seq, head.hash), seconds=time.monotonic() - begun)
 
 
-def _promoted(one: Promoter, wait: float) -> Promotion:
+def _promoted(one: Promoter, wait: float | None) -> Promotion:
     champion = registry.get_model(one.name).stages.get(one.stage)
     told = Promotion(one.name, one.version, one.stage, "promoted", "", None if champion == one.version else champion)
+    if (ended := one.over(told)) is not None:
+        return ended
     tried, model = one.try_it()
     told = replace(told, checks=(tried,))
     if one.candidate().stage == one.stage:
-        return finish(one, replace(told, state="already", reason=f"version {one.version} is in {one.stage} already"), model)
+        return _finish(one, replace(told, state="already", reason=f"version {one.version} is in {one.stage} already"), model)
     if not tried.ok:
         return replace(told, state="failed", reason=f"version {one.version} does not work: {tried.said}")
     try:
-        request = requested(one)
+        request = _requested(one)
         if request is not None:
             request = one.wait(request, wait)
             told = replace(told, request=request)
             if words := lacking(request):
                 return replace(told, state="waiting" if request.state == "open" else "refused", reason=words)
-        return finish(one, moved(one, told), model)
+        return _finish(one, _moved(one, told), model)
     except REFUSED as refused:
         return replace(told, state="refused", reason=str(refused))
 
 
-def closed(told: Promotion, begun: float) -> Promotion:
-    """With the end of the audit log, and how long it took since ``begun``."""
-    head = registry.audit_head()
-    return replace(told, head=(head.seq, head.hash), seconds=time.monotonic() - begun)
-
-
-def requested(one: Promoter) -> TransitionRequest | None:
+def _requested(one: Promoter) -> TransitionRequest | None:
     """The request for the move, opened where there is none yet; None where the policy wants none."""
     if not one.needs_request():
         return None
     return one.waiting() or one.ask(one.evaluate())
 
 
-def moved(one: Promoter, told: Promotion) -> Promotion:
+def _moved(one: Promoter, told: Promotion) -> Promotion:
     """Move the version; what is told is that it is in the stage, by which request."""
     one.move()
     request = None if told.request is None else registry.get_request(told.request.id)
     return replace(told, request=request, reason=f"version {one.version} is in {one.stage}")
 
 
-def finish(one: Promoter, told: Promotion, model: Tried | None) -> Promotion:
+def _finish(one: Promoter, told: Promotion, model: Tried | None) -> Promotion:
     """Have what serves the model follow, ask it, and go back where that fails."""
     found = one.follow()
     checks = [*told.checks, *one.check(found, model)]
     told = replace(told, followers=found.found, unasked=found.unasked, checks=tuple(checks))
     wrong = [check for check in checks if not check.ok]
-    return told if not wrong else went_back(one, told, wrong)
+    return told if not wrong else _went_back(one, told, wrong)
 
 
-def went_back(one: Promoter, told: Promotion, wrong: Sequence[Check]) -> Promotion:
+def _went_back(one: Promoter, told: Promotion, wrong: Sequence[Check]) -> Promotion:
     """Take the move back, and say why."""
     why = "; ".join(f"{check.what}: {check.said}" for check in wrong)[:2_000]
     try:

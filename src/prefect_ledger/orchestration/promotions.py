@@ -1,0 +1,172 @@
+"""Floor 6. A promotion within a flow: its steps are tasks, it waits as flows wait, and goes on where it was when it is begun anew.
+
+What this run did is in the tags of its run in the ledger; all else the registry says. So a run that is resumed, or tried again after it
+was killed at whatever step, ends what it began, and does nothing twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from prefect import Task, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
+from prefect.states import Completed, Failed
+
+from prefect_ledger import registry
+from prefect_ledger.orchestration.approvals import wait_for_approval
+from prefect_ledger.orchestration.waking import TAG
+from prefect_ledger.promotion.promoter import Promoter, candidate_of, lacking
+from prefect_ledger.promotion.report import markdown
+from prefect_ledger.tracking.reading import get_run
+from prefect_ledger.tracking.verbs import current_run
+
+if TYPE_CHECKING:
+    from prefect import State
+
+    from prefect_ledger.promotion.checking import Check
+    from prefect_ledger.promotion.evaluating import Evaluated
+    from prefect_ledger.promotion.followers import Followers
+    from prefect_ledger.promotion.promotion import Promotion
+    from prefect_ledger.registered import ModelVersion, TransitionRequest
+    from prefect_ledger.tracking.trying import Tried
+
+MOVED, STATE, VERSION = "promotion.moved", "promotion.state", "promotion.version"
+_KEY = re.compile(r"[^a-z0-9]+")
+
+
+def _step(verb: Callable[..., Any], name: str, **options: Any) -> Any:
+    # A result from a cache would be a change that did not happen; none is kept either, since all steps can be done again.
+    return Task(verb, name=name, cache_policy=NO_CACHE, persist_result=False, tags=["prefect-ledger"], **options)
+
+
+_AGAIN: dict[str, Any] = {"retries": 2, "retry_delay_seconds": 2}
+_try = _step(Promoter.try_it, "try-version", **_AGAIN)
+_evaluate = _step(Promoter.evaluate, "evaluate")
+_ask = _step(Promoter.ask, "request-transition")
+_move = _step(Promoter.move, "move")
+_follow = _step(Promoter.follow, "follow")
+_check = _step(Promoter.check, "smoke-test")
+_go_back = _step(Promoter.go_back, "go-back", **_AGAIN)
+
+
+class PromoterInFlow(Promoter):
+    """The steps of a promotion as tasks of the flow that calls them."""
+
+    __slots__ = ()
+
+    def over(self, told: Promotion) -> Promotion | None:
+        """How this run ended, where it was begun before: its request was refused, or its move was taken back."""
+        tags = _tags()
+        request = registry.get_request(int(tags[TAG])) if TAG in tags else None
+        one = self.candidate()
+        if MOVED in tags and one.stage != self.stage:
+            why = next(
+                (change.why for change in reversed(registry.history(self.name, self.version)) if change.action == "version.moved"), ""
+            )
+            return replace(told, state="went back", request=request, reason=why or f"version {one.version} is in {one.stage} again")
+        if request is not None and request.state not in ("open", "done"):
+            return replace(told, state="refused", request=request, reason=lacking(request))
+        return None
+
+    def try_it(self) -> tuple[Check, Tried | None]:
+        """The base's, as a task."""
+        found: tuple[Check, Tried | None] = _try(_plain(self))
+        return found
+
+    def evaluate(self) -> Evaluated:
+        """The base's, as a task where there is something to be asked."""
+        if self.rows is None:
+            return super().evaluate()
+        found: Evaluated = _evaluate(_plain(self))
+        return found
+
+    def ask(self, found: Evaluated | None = None) -> TransitionRequest:
+        """The base's, as a task."""
+        made: TransitionRequest = _ask(_plain(self), found)
+        return made
+
+    def wait(self, request: TransitionRequest, seconds: float | None) -> TransitionRequest:
+        """Paused or suspended until the request is decided; see :func:`~prefect_ledger.orchestration.approvals.wait_for_approval`."""
+        _remember({TAG: str(request.id)})
+        return wait_for_approval(request, seconds=seconds) if lacking(request) else request
+
+    def move(self) -> ModelVersion:
+        """The base's, as a task."""
+        moved: ModelVersion = _move(_plain(self))
+        _remember({MOVED: str(moved.version)})
+        return moved
+
+    def follow(self) -> Followers:
+        """The base's, as a task."""
+        found: Followers = _follow(_plain(self))
+        return found
+
+    def check(self, found: Followers, tried: Tried | None) -> list[Check]:
+        """The base's, as a task."""
+        checks: list[Check] = _check(_plain(self), found, tried)
+        return checks
+
+    def go_back(self, why: str) -> tuple[ModelVersion | None, Followers]:
+        """The base's, as a task."""
+        back: tuple[ModelVersion | None, Followers] = _go_back(_plain(self), why)
+        return back
+
+
+def candidate(name: str, version: int | str) -> int:
+    """The number that ``version`` meant when this run began first: the stage it was in may mean another by now.
+
+    Raises:
+        RegisteredModelNotFound, VersionNotFound: nothing is meant. StoreUnavailable.
+    """
+    if (found := _tags().get(VERSION)) is not None:
+        return int(found)
+    number = candidate_of(name, version)
+    _remember({VERSION: str(number)})
+    return number
+
+
+def publish(told: Promotion) -> None:
+    """Show a promotion: the report as artifact of the run and in Prefect, and an event."""
+    text, run = markdown(told), current_run()
+    run.set_tags({STATE: told.state})
+    run.log_text(text, "promotion.md")
+    run.log_dict(told.to_json(), "promotion.json")
+    log = get_run_logger()
+    (log.info if told.ok else log.warning)("%s %s to %s: %s. %s", told.name, told.version, told.stage, told.state, told.reason)
+    key = _KEY.sub("-", f"promotion-{told.name.lower()}").strip("-")
+    create_markdown_artifact(text, key=key, description=f"{told.name} {told.version} to {told.stage}: {told.state}")
+    resource = {"prefect.resource.id": f"prefect-ledger.model.{told.name}", "prefect-ledger.version": str(told.version)}
+    resource |= {"prefect.resource.name": told.name, "prefect-ledger.stage": told.stage}
+    emit_event(f"prefect-ledger.promotion.{told.state.replace(' ', '-')}", resource=resource, payload=told.to_json())
+
+
+def state_of(told: Promotion) -> State[Any]:
+    """The state that a flow ends in: a refusal is an answer and no fault, what does not work is one."""
+    words = f"{told.name} {told.version} to {told.stage}: {told.reason}"
+    if told.ok:
+        return Completed(message=words, data=told.to_json())
+    if told.state in ("refused", "waiting"):
+        return Completed(name="Refused", message=words, data=told.to_json())
+    return Failed(message=words, data=told.to_json())
+
+
+def _plain(one: Promoter) -> Promoter:
+    return Promoter(*(getattr(one, key) for key in Promoter.__slots__))
+
+
+def _remember(tags: dict[str, str]) -> None:
+    """Tag the run, and have that in the store before anything else happens."""
+    run = current_run()
+    run.set_tags(tags)
+    run._ledger.flush()
+
+
+def _tags() -> dict[str, str]:
+    run = current_run()
+    run._ledger.flush()
+    return dict(get_run(run.id).tags)
