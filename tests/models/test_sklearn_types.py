@@ -107,7 +107,7 @@ def test_estimators_are_saved_so_that_opening_runs_no_code(fitted: list[Any], tm
     pickled = set()
     flavor = ScikitLearn()
     for model in fitted:
-        found = skops_format.dump(model, tmp_path / "m.skops", TRUSTED, "sklearn", "scikit-learn's")
+        found = skops_format.dump(model, tmp_path / "m.skops", TRUSTED, "sklearn", "scikit-learn")
         if isinstance(found, str):
             pickled.add(f"{type(model).__name__}: {found}")
             continue

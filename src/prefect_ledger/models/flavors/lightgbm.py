@@ -38,7 +38,7 @@ class LightGBM(Flavor):
             return self._saved("model.lgb", kind, "skops", ())
         note = ""
         if form != "cloudpickle":
-            why = skops_format.dump(model, folder / "model.skops", TRUSTED, self.extra, "LightGBM's")
+            why = skops_format.dump(model, folder / "model.skops", TRUSTED, self.extra, "LightGBM")
             if isinstance(why, frozenset):
                 return self._saved("model.skops", kind, "skops", ("sklearn", "skops"))
             if form:
@@ -63,10 +63,7 @@ class LightGBM(Flavor):
         file = file_of(folder, entry, "data")
         if str(entry.get("model_class") or _BOOSTER) == _BOOSTER:
             return ""
-        if entry.get("serialization_format") != "skops":
-            return f"a pickle ({file.name})"
-        strange = sorted(skops_format.asked_types(entry) - TRUSTED)
-        return f"types that are not LightGBM's ({', '.join(strange)})" if strange else ""
+        return skops_format.danger(file, entry, TRUSTED, "LightGBM")
 
     def load(self, folder: Path, entry: Entry) -> Any:
         file = file_of(folder, entry, "data")
@@ -85,8 +82,7 @@ class LightGBM(Flavor):
                 grown.check_lightgbm(json.loads(text).encode())
         except Exception as error:  # the file may be anything
             raise InvalidValue(f"{file} does not open as a LightGBM model: {type(error).__name__}: {error}") from error
-        asked = skops_format.asked_types(entry)
-        return skops_format.load(file, asked, TRUSTED, self.extra, "LightGBM")
+        return skops_format.load(file, entry, TRUSTED, self.extra, "LightGBM")
 
     def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         return lambda data, params: model.predict(data, **params) if params else model.predict(data)

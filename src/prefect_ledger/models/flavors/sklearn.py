@@ -71,7 +71,7 @@ class ScikitLearn(Flavor):
     def save(self, model: Any, folder: Path, form: str) -> Saved:
         if form == "cloudpickle":
             return self._pickled(model, folder, "")
-        why = skops_format.dump(model, folder / "model.skops", TRUSTED, self.extra, "scikit-learn's")
+        why = skops_format.dump(model, folder / "model.skops", TRUSTED, self.extra, "scikit-learn")
         if isinstance(why, frozenset):
             return self._saved(model, "model.skops", "skops", sorted(why), ("skops",))
         if form:
@@ -95,19 +95,14 @@ class ScikitLearn(Flavor):
 
     def danger(self, folder: Path, entry: Entry) -> str:
         file = file_of(folder, entry, "pickled_model")
-        if entry.get("serialization_format") != "skops":
-            return f"a pickle ({file.name})"
-        asked = skops_format.asked_types(entry)
-        strange = sorted(asked - TRUSTED)
-        return f"types that are not scikit-learn's ({', '.join(strange)})" if strange else ""
+        return skops_format.danger(file, entry, TRUSTED, "scikit-learn")
 
     def load(self, folder: Path, entry: Entry) -> Any:
         file = file_of(folder, entry, "pickled_model")
         self.framework()
         if entry.get("serialization_format") != "skops":
             return pickles.load(file)
-        asked = skops_format.asked_types(entry)
-        return skops_format.load(file, asked, TRUSTED, self.extra, "scikit-learn")
+        return skops_format.load(file, entry, TRUSTED, self.extra, "scikit-learn")
 
     def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         ask = _asked(model, str(entry.get("predict_fn") or ""))

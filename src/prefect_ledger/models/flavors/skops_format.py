@@ -35,7 +35,7 @@ def dump(model: Any, path: Path, reviewed: AbstractSet[str], extra: str, maker: 
         return f"{type(error).__name__}: {error}"
     if strange := sorted(needed - reviewed):
         path.unlink(missing_ok=True)
-        return f"it holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, which is not {maker}"
+        return f"it holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, which is not {maker}'s"
     return needed
 
 
@@ -59,13 +59,22 @@ def _needed(path: Path, reviewed: AbstractSet[str]) -> frozenset[str]:
     return needed
 
 
-def load(path: Path, asked: AbstractSet[str], reviewed: AbstractSet[str], extra: str, maker: str) -> Any:
-    """The model in ``path``. Types that are ``reviewed`` are trusted; ``asked`` are those that its MLmodel file names, for which somebody
-    answers where they are not reviewed.
+def danger(path: Path, entry: Entry, reviewed: AbstractSet[str], maker: str) -> str:
+    """What would run code of its maker when a model in skops' format, or pickled in its place, is opened; "" when nothing would."""
+    if entry.get("serialization_format") != "skops":
+        return f"a pickle ({path.name})"
+    strange = sorted(_asked_types(entry) - reviewed)
+    return f"types that are not {maker}'s ({', '.join(strange)})" if strange else ""
+
+
+def load(path: Path, entry: Entry, reviewed: AbstractSet[str], extra: str, maker: str) -> Any:
+    """The model in ``path``. Types that are ``reviewed`` are trusted, and those that its MLmodel file names, for which somebody answers
+    where they are not reviewed.
 
     Raises:
         InvalidValue: it does not read as one, holds other types, or unpacks to far more than its size. MissingExtra: skops is missing.
     """
+    asked = _asked_types(entry)
     try:
         from skops import io
         from skops.io.exceptions import UntrustedTypesFoundException
@@ -81,7 +90,7 @@ def load(path: Path, asked: AbstractSet[str], reviewed: AbstractSet[str], extra:
         raise InvalidValue(f"{path} does not open as a {maker} model: {type(error).__name__}: {error}") from error
 
 
-def asked_types(entry: Entry) -> frozenset[str]:
+def _asked_types(entry: Entry) -> frozenset[str]:
     """The types that an MLmodel file names as those to be trusted.
 
     Raises:
