@@ -8,6 +8,7 @@ from typing import Any
 from prefect_ledger.models.flavors.base import Predict
 from prefect_ledger.models.flavors.hub_texts import check_params
 from prefect_ledger.models.flavors.resting import resting
+from prefect_ledger.models.flavors.torch_arrays import array, tensor
 from prefect_ledger.models.frames import as_pandas, pandas
 
 
@@ -15,29 +16,19 @@ def predictor(net: Any) -> Predict:
     """Asks a model by itself: ids or named arrays in, logits out, or all of its arrays where it has none."""
     import torch
 
-    def tensor(data: Any) -> Any:
-        import numpy as np
-
-        made = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(data))
-        return made.to(net.device, net.dtype if made.is_floating_point() else made.dtype)
-
-    def plain(one: Any) -> Any:
-        one = one.detach().cpu()
-        return (one.float() if one.dtype is torch.bfloat16 else one).numpy()
-
     def ask(data: Any, params: Mapping[str, Any]) -> Any:
         check_params(params)
         frame = as_pandas(data)
         with torch.no_grad(), resting(net):
             if isinstance(data, Mapping):
-                found = net(**{name: tensor(one) for name, one in data.items()}, **params)
+                found = net(**{name: tensor(one, net.device, net.dtype) for name, one in data.items()}, **params)
             else:
-                found = net(tensor(data if frame is None else frame.to_numpy()), **params)
+                found = net(tensor(data if frame is None else frame.to_numpy(), net.device, net.dtype), **params)
         if isinstance(found, tuple):
-            return plain(found[0])
+            return array(found[0])
         if "logits" not in found:
-            return {name: plain(one) for name, one in found.items() if isinstance(one, torch.Tensor)}
-        logits = plain(found["logits"])
+            return {name: array(one) for name, one in found.items() if isinstance(one, torch.Tensor)}
+        logits = array(found["logits"])
         return logits if frame is None or logits.ndim != 2 else pandas("logits as a frame").DataFrame(logits, index=frame.index)
 
     return ask

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickled_names
-from prefect_ledger.models.flavors import torch_layers
+from prefect_ledger.models.flavors import torch_arrays, torch_layers
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, made_by, version_of
 from prefect_ledger.models.flavors.resting import resting
 from prefect_ledger.models.frames import as_pandas, pandas
@@ -90,11 +90,11 @@ class PyTorch(Flavor):
             frame = as_pandas(data)
             with torch.no_grad(), resting(model):
                 if frame is not None:
-                    found = model(_tensor(torch, model, frame.to_numpy(dtype="float32")), **params)
+                    found = model(_tensor(model, frame.to_numpy(dtype="float32")), **params)
                 elif isinstance(data, Mapping):
-                    found = model(**{name: _tensor(torch, model, one) for name, one in data.items()}, **params)
+                    found = model(**{name: _tensor(model, one) for name, one in data.items()}, **params)
                 else:
-                    found = model(_tensor(torch, model, data), **params)
+                    found = model(_tensor(model, data), **params)
             answer = _plain(torch, found)
             if frame is None or not hasattr(answer, "shape"):
                 return answer
@@ -141,22 +141,16 @@ def _file(folder: Path, entry: Entry) -> Path:
     return inside(folder, f"{data}/{_PICKLE if (place / _PICKLE).exists() else _EXPORTED}")
 
 
-def _tensor(torch: Any, model: Any, data: Any) -> Any:
+def _tensor(model: Any, data: Any) -> Any:
     """On the module's device; floats in the type of its weights."""
-    import numpy as np
-
-    made = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(data))
     weight = next((one for one in model.parameters() if one.is_floating_point()), None) if hasattr(model, "parameters") else None
-    if weight is None:
-        return made
-    return made.to(weight.device, weight.dtype if made.is_floating_point() else made.dtype)
+    return torch_arrays.tensor(data) if weight is None else torch_arrays.tensor(data, weight.device, weight.dtype)
 
 
 def _plain(torch: Any, found: Any) -> Any:
     """Tensors as arrays, also within mappings and lists."""
     if isinstance(found, torch.Tensor):
-        found = found.detach().cpu()
-        return (found.float() if found.dtype is torch.bfloat16 else found).numpy()
+        return torch_arrays.array(found)
     if isinstance(found, Mapping):
         return {name: _plain(torch, one) for name, one in found.items()}
     if isinstance(found, list | tuple):
