@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -135,6 +136,29 @@ def test_as_of_any_moment(fresh_ledger: Ledger) -> None:
         registry.as_of("attrition", "production", datetime.now())  # noqa: DTZ005 - the point
 
 
+def test_a_clock_that_was_set_back_changes_no_order(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of its row says what came after what: what is changed by a slower clock is later in the history, and at each moment."""
+    version(), version()
+    now = time.time_ns()
+    for hours, number in enumerate((1, 2, 1, 2)):
+        monkeypatch.setattr(time, "time_ns", lambda hours=hours: now - hours * 3_600 * 10**9)
+        registry.transition("churn", number, "production", by=ALICE)
+        registry.set_alias("churn", "champion", number, by=ALICE)
+    told = registry.history("churn")
+    assert [one.seq for one in told] == list(range(1, len(told) + 1))
+    assert [one.at for one in told] == sorted(one.at for one in told)
+    moves = [one for one in told if one.action == "version.moved" and one.after["stage"] == "production"]
+    assert [one.version for one in moves] == [1, 2, 1, 2]
+    for before, one in zip([None, *moves], moves, strict=False):
+        for at, there in ((one.at, one), (one.at - timedelta(microseconds=1), before)):
+            found = registry.as_of("churn", "production", at)
+            assert (found and found.version) == (there and there.version)
+    for one in (one for one in told if one.action == "alias.moved"):
+        found = registry.as_of("churn", "@champion", one.at)
+        assert (found and found.version) == one.after["version"]
+    assert registry.verify_audit().whole
+
+
 def test_history_says_who_what_and_why(fresh_ledger: Ledger) -> None:
     """Each change is a row with what was before and after, who did it and how they are known, and the reason."""
     version()
@@ -176,6 +200,41 @@ def test_deleted_means_gone_from_every_reference_and_never_reused(fresh_ledger: 
         registry.tag_version("churn", 1, {"a": 1})
     registry.restore_version("churn", 1)
     assert [found.version for found in registry.list_versions("churn")] == [2, 1]
+
+
+def test_what_comes_back_takes_nobodys_place(fresh_ledger: Ledger) -> None:
+    """A restored version stands where it stood, but in no stage where a rule wants one version and another came in meanwhile."""
+    rules = '[[rule]]\nmodel = "churn"\nstage = "staging"\narchive = true'
+    for _ in range(3):
+        version()
+    registry.transition("churn", 1, "staging", by=ALICE)
+    registry.delete_version("churn", 1)
+    registry.transition("churn", 2, "staging", by=ALICE)
+    registry.delete_version("churn", 2)
+    registry.set_policy(rules)
+    before = datetime.now(UTC)
+    registry.restore_version("churn", 1, why="needed after all")
+    registry.restore_version("churn", 2)
+    registry.restore_version("churn", 2)
+    assert {one.version: one.stage for one in registry.list_versions("churn")} == {3: "none", 2: "none", 1: "staging"}
+    told = [(one.action, one.before["stage"], one.after["stage"]) for one in registry.history("churn", 2)[-2:]]
+    assert told == [("version.restored", "staging", "staging"), ("version.moved", "staging", "none")]
+    assert registry.as_of("churn", "staging", before) is None
+    assert (registry.as_of("churn", "staging", datetime.now(UTC)) or version()).version == 1
+    assert registry.verify_audit().whole
+
+
+def test_what_comes_back_takes_no_alias_that_follows_its_stage(fresh_ledger: Ledger) -> None:
+    """An alias that follows a stage means what is there, so a version that it does not mean does not come back into an empty stage."""
+    version(), version()
+    registry.set_policy('[[rule]]\nmodel = "churn"\nstage = "staging"\naliases = ["challenger"]')
+    for number in (1, 2):
+        registry.transition("churn", number, "staging", by=ALICE)
+    registry.delete_version("churn", 1)
+    registry.transition("churn", 2, "none", by=ALICE)
+    registry.restore_version("churn", 1)
+    assert {one.version: one.stage for one in registry.list_versions("churn")} == {2: "none", 1: "none"}
+    assert dict(registry.get_model("churn").aliases) == {"challenger": 2}
 
 
 def test_what_serves_is_not_deleted(fresh_ledger: Ledger) -> None:

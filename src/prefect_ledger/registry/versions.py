@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger.errors import InvalidName, InvalidValue
-from prefect_ledger.registered import check_alias
+from prefect_ledger.registered import JUDGED, check_alias
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_model, check_text, check_version, looking, who
 from prefect_ledger.registry.following import check_by_hand
+from prefect_ledger.registry.rules import policy_now
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
+    from prefect_ledger.audit_store import Chain
     from prefect_ledger.entities import LoggedModel
     from prefect_ledger.identities import Identity
+    from prefect_ledger.queries.registered import Known
     from prefect_ledger.queries.version_search import VersionPage
     from prefect_ledger.registered import ModelVersion, Note
 
@@ -210,7 +213,8 @@ def delete_version(name: str, version: int | str, *, why: str = "", by: Identity
 
 
 def restore_version(name: str, version: int | str, *, why: str = "", by: Identity | str | None = None) -> None:
-    """Take the deletion of a version back. It stands where it stood.
+    """Take the deletion of a version back. It stands where it stood, or in "none" where its place was taken: the rule of its stage archives
+    and another version is there, or an alias that follows the stage means another one.
 
     Raises:
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
@@ -224,7 +228,23 @@ def _set_deleted(name: str, version: int | str, deleted: bool, why: str, by: Ide
 
     number, said, by = check_version(version), check_text(why, "a reason"), who(by)
     with changing() as chain:
-        store.set_version_deleted(chain, registered.known(chain.tx, name), number, deleted, by, said)
+        row = registered.known(chain.tx, name)
+        one = registered.any_version(chain.tx, row, number)
+        taken = one.deleted_at is not None and _taken(chain, row, one)
+        store.set_version_deleted(chain, row, number, deleted, by, said)
+        if taken and not deleted:
+            store.move(chain, row, number, "none", by, archive=False, why=said, how="its place was taken")
+
+
+def _taken(chain: Chain, row: Known, one: ModelVersion) -> bool:
+    """Whether the place of a deleted version in its stage is another's now."""
+    from prefect_ledger.queries import registered
+
+    rule = policy_now(chain.tx).policy.rule(row.name, one.stage)
+    alone = bool(rule.archive) and one.stage in JUDGED
+    if alone and registered.highest(chain.tx, row.id, one.stage) is not None:
+        return True
+    return any(registered.aliased(chain.tx, row.id, alias) not in (None, one.version) for alias in rule.aliases)
 
 
 def set_alias(
