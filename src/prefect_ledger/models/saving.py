@@ -273,15 +273,20 @@ def _environment(model: Any, folder: Path, saved: Saved, asked: Any, example: Ma
             if missing
             else ""
         )
+    lines = _lines(asked)
+    requirements.check(lines)
+    requirements.write(folder, lines)
+    return ""
+
+
+def _lines(asked: Any) -> tuple[str, ...]:
+    """Requirements as the caller gave them: lines, or a file of lines."""
     if isinstance(asked, str | os.PathLike):
         path = Path(asked)
         if not path.is_file():
             raise InvalidValue(f"requirements is 'auto', a list of lines such as ['scikit-learn==1.6.1'], or a file; none is at {path}")
-        lines = tuple(path.read_text(encoding="utf-8").splitlines())
-    else:
-        lines = tuple(asked)
-        if not all(isinstance(line, str) for line in lines):
-            raise InvalidValue(f"requirements are lines of text such as 'scikit-learn==1.6.1', not {asked!r:.80}")
-    requirements.check(lines)
-    requirements.write(folder, lines)
-    return ""
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    lines = tuple(asked)
+    if not all(isinstance(line, str) for line in lines):
+        raise InvalidValue(f"requirements are lines of text such as 'scikit-learn==1.6.1', not {asked!r:.80}")
+    return lines

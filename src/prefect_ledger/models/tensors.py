@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ class _Tensor:
             values = self._typed(self._listed(list(values)), listed=listed, where=self.where)
         else:
             values = self._typed(values, listed=self.json, where=self.where)
-        if -1 not in self.shape[1:] and values.size == len(values) * _product(self.shape[1:]):
+        if -1 not in self.shape[1:] and values.size == len(values) * math.prod(self.shape[1:]):
             values = values.reshape((len(values), *self.shape[1:]))
         return self._array(values, listed=False)
 
@@ -187,10 +188,3 @@ class _Named:
         if frame is not None:
             return {name: one.series(frame[name]) for name, one in self.tensors.items()}
         return {name: one.one(data[name]) for name, one in self.tensors.items()}
-
-
-def _product(lengths: tuple[int, ...]) -> int:
-    found = 1
-    for one in lengths:
-        found *= one
-    return found

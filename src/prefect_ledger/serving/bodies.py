@@ -96,13 +96,12 @@ class Reader:
             _check_depth(value)
         if form == "dataframe_split":
             return self._split(value, params)
-        if form == "dataframe_records":
-            return Asked(params, data=self._records(value, form))
-        if form == "instances" and self._columns and isinstance(value, list) and value and isinstance(value[0], dict):
+        objects = form == "instances" and isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+        if form == "dataframe_records" or (objects and self._columns):
             return Asked(params, data=self._records(value, form))
         if isinstance(value, dict):
             return Asked(params, data=self._named(value))
-        if form == "instances" and isinstance(value, list) and value and isinstance(value[0], dict):
+        if objects:
             return Asked(params, data=self._named(_by_name(value)))
         return self._list(value, params)
 
@@ -114,10 +113,7 @@ class Reader:
         rows = _array(value)
         if self._numbers:
             return self._rows(rows, self._names, params) if rows.dtype.kind in "iuf" else Asked(params, data=value)
-        wanted = np.dtype(self._tensors[0].dtype) if self._plain else None
-        if wanted is not None and rows.dtype != wanted and _exact(rows, wanted):
-            rows = rows.astype(wanted)
-        return Asked(params, rows=rows)
+        return Asked(params, rows=_as(rows, np.dtype(self._tensors[0].dtype) if self._plain else None))
 
     def _split(self, value: Any, params: Mapping[str, Any]) -> Asked:
         if not isinstance(value, dict) or not isinstance(value.get("data"), list):
@@ -159,10 +155,9 @@ class Reader:
 
 def _array(value: list[Any]) -> np.ndarray[Any, Any]:
     try:
-        found = np.array(value)
+        return np.array(value)
     except (ValueError, OverflowError):
         raise Refused("the lists have different lengths, or numbers that are too large: they make no array") from None
-    return found
 
 
 def _as(found: np.ndarray[Any, Any], wanted: np.dtype[Any] | None) -> np.ndarray[Any, Any]:

@@ -20,29 +20,21 @@ def too_large(limit: int) -> Refused:
 
 def too_busy(waiting: int) -> Refused:
     """More requests are waiting than are taken."""
-    return Refused(
-        f"{waiting} requests are waiting already: try again in a second",
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        code="RESOURCE_EXHAUSTED",
-    )
+    return _later(f"{waiting} requests are waiting already: try again in a second")
 
 
 def too_full(limit: int) -> Refused:
     """More bytes are being received, or wait for an answer, than are held at once."""
-    return Refused(
-        f"the bodies of all requests together have more than {limit:,} bytes: try again in a second",
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        code="RESOURCE_EXHAUSTED",
-    )
+    return _later(f"the bodies of all requests together have more than {limit:,} bytes: try again in a second")
 
 
 def stuck(seconds: float) -> Refused:
     """The model works on something for longer than anybody waits."""
-    return Refused(
-        f"the model has been busy with one thing for more than {seconds:g} seconds: start the server anew if it stays so",
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        code="RESOURCE_EXHAUSTED",
-    )
+    return _later(f"the model has been busy with one thing for more than {seconds:g} seconds: start the server anew if it stays so")
+
+
+def _later(message: str) -> Refused:
+    return Refused(message, status=HTTPStatus.SERVICE_UNAVAILABLE, code="RESOURCE_EXHAUSTED")
 
 
 def too_late(seconds: float) -> Refused:

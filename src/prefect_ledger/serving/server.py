@@ -56,14 +56,9 @@ def serve(
     except ImportError as error:
         raise MissingExtra("uvicorn", "serve", need="serving a model") from error
 
-    told = {"reference": reference, "follow": follow, "trust": trust, "digest": digest, "limits": limits or {}}
-    common: dict[str, Any] = {
-        "http": "prefect_ledger.serving.connections:Gentle",
-        "log_level": "warning",
-        "access_log": False,
-        "timeout_graceful_shutdown": 30,
-        "limit_concurrency": max(_CONNECTIONS, 2 * int((limits or {}).get("waiting", 0))),
-    }
+    limits = limits or {}
+    told = {"reference": reference, "follow": follow, "trust": trust, "digest": digest, "limits": limits}
+    common = _options(int(limits.get("waiting", 0)))
     if workers == 1:
         app = _made(told)
         with _listening(host, port, share_port) as listener:
@@ -73,6 +68,17 @@ def serve(
         prove(reference, digest)
     with _listening(host, port, share_port) as listener, _watched(listener, lambda: ready(_url(host, listener))):
         _several(uvicorn, told, workers, listener, common)
+
+
+def _options(waiting: int) -> dict[str, Any]:
+    """How uvicorn is run where ``waiting`` requests may wait."""
+    return {
+        "http": "prefect_ledger.serving.connections:Gentle",
+        "log_level": "warning",
+        "access_log": False,
+        "timeout_graceful_shutdown": 30,
+        "limit_concurrency": max(_CONNECTIONS, 2 * waiting),
+    }
 
 
 @contextlib.contextmanager
