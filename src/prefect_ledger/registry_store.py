@@ -108,27 +108,28 @@ def add_version(chain: Chain, row: Known, logged: LoggedModel, by: Identity, *, 
 
 def move(
     chain: Chain, row: Known, number: int, stage: Stage, by: Identity, *, archive: bool, why: str = "", evidence: str = "", how: str = ""
-) -> list[int]:
-    """Move a version to a stage, and with ``archive`` those that were in it to the archive; returns these. Where it is already: nothing.
+) -> None:
+    """Move a version to a stage, and with ``archive`` the others that are in it to the archive, also where it is in the stage already.
 
-    ``how`` is the kind of the move, said in the audit row: the number of a request, or that the rules were passed over.
+    ``how`` is the kind of the move, said in the audit row: the number of a request, or that the rules were passed over. It stands in the
+    rows of those that are archived where the version itself has none.
     """
     one = any_version(chain.tx, row, number)
     _check_live(one)
-    if one.stage == stage:
-        return []
-    gone: list[int] = []
-    if archive and stage not in ("none", "archived"):
-        text = "SELECT version FROM model_versions WHERE model_id = ? AND stage = ? AND deleted IS NULL ORDER BY version"
-        gone = [found[0] for found in rows(chain.tx, text, [row.id, stage])]
-    for other in gone:
+    told: dict[str, Any] = {"how": how} if how else {}
+    said: dict[str, Any] = {"stage": "archived", "for": number} | (told if one.stage == stage else {})
+    for other in _others(chain, row, stage, number) if archive and stage not in ("none", "archived") else []:
         _set(chain, row, other, stage="archived")
-        said = {"stage": "archived", "for": number}
         chain.append("version.moved", by, model=row[:2], version=other, before={"stage": stage}, after=said, why=why, evidence=evidence)
-    _set(chain, row, number, stage=stage)
-    after: dict[str, Any] = {"stage": stage} | ({"how": how} if how else {})
-    chain.append("version.moved", by, model=row[:2], version=number, before={"stage": one.stage}, after=after, why=why, evidence=evidence)
-    return gone
+    if one.stage != stage:
+        _set(chain, row, number, stage=stage)
+        before, after = {"stage": one.stage}, {"stage": stage} | told
+        chain.append("version.moved", by, model=row[:2], version=number, before=before, after=after, why=why, evidence=evidence)
+
+
+def _others(chain: Chain, row: Known, stage: Stage, number: int) -> list[int]:
+    text = "SELECT version FROM model_versions WHERE model_id = ? AND stage = ? AND version <> ? AND deleted IS NULL ORDER BY version"
+    return [found[0] for found in rows(chain.tx, text, [row.id, stage, number])]
 
 
 def check_stage_holds(chain: Chain, row: Known, stage: Stage, seen: int | None) -> None:

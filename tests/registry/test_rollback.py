@@ -76,6 +76,19 @@ def test_a_policy_that_wants_approvals_lets_back_in_what_it_had_let_in(fresh_led
     assert registry.rollback("churn", "broken", by=ALICE).version == 1
 
 
+def test_the_version_before_may_be_in_the_stage_still(fresh_ledger: Ledger) -> None:
+    """Where a stage holds several, going back archives those that came after, and what was there before is what the stage means."""
+    registry.set_policy('[[rule]]\nmodel = "churn"\nstage = "production"\narchive = false')
+    version(), version()
+    in_production(1, 2)
+    assert registry.rollback("churn", "wrong for new customers", by=BOB).version == 1
+    assert registry.get_version("churn", "production").version == 1
+    assert {one.version: one.stage for one in registry.list_versions("churn")} == {2: "archived", 1: "production"}
+    assert dict(registry.get_model("churn").aliases) == {"champion": 1}
+    last = [one for one in registry.history("churn") if one.action == "version.moved"][-1]
+    assert (last.version, last.after, last.why) == (2, {"stage": "archived", "for": 1, "how": "rollback"}, "wrong for new customers")
+
+
 def test_nothing_moves_to_what_does_not_work(fresh_ledger: Ledger) -> None:
     """A version whose files were changed, or that raises for its own example, stays where it is, and so does the one in production."""
     broken = example_of_a_broken_one()
