@@ -10,7 +10,7 @@ from prefect_ledger.errors import InvalidName, InvalidValue, RegistryConflict, T
 from prefect_ledger.gates import Holdout
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.policies import Policy, Rule
-from prefect_ledger.registry import requests
+from prefect_ledger.registry import settling
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, BOB, CAROL, logged, version
 
@@ -74,7 +74,7 @@ def test_version_0_is_no_way_to_the_model_itself(fresh_ledger: Ledger) -> None:
 
 def test_archiving_two_at_once_is_nobodys_conflict(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who puts another version into the archive at the same time is in nobody's way, unless one asks for it to be as it was."""
-    settle = requests.settle
+    settle = settling.settle
 
     def meanwhile(name: str, number: int, stage: str) -> None:
         if number == 1:
@@ -83,7 +83,7 @@ def test_archiving_two_at_once_is_nobodys_conflict(fresh_ledger: Ledger, monkeyp
 
     for _ in range(3):
         version()
-    monkeypatch.setattr(requests, "settle", meanwhile)
+    monkeypatch.setattr(settling, "settle", meanwhile)
     assert registry.transition("churn", 1, "archived", by=ALICE).stage == "archived"
     with pytest.raises(RegistryConflict, match="version 2 of 'churn' is in archived now, not version 1"):
         registry.transition("churn", 3, "archived", expected=1, by=ALICE)

@@ -12,7 +12,7 @@ from prefect_ledger import registry
 from prefect_ledger.errors import InvalidValue, TransitionRefused, VoteRefused
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registered import TransitionRequest
-from prefect_ledger.registry import callers, requests
+from prefect_ledger.registry import callers
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, BOB, version
 
@@ -85,14 +85,15 @@ def test_a_key_that_is_revoked_while_it_signs_is_refused(
     request_of_alice: TransitionRequest, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signature is checked with the keys of the policy under which the vote is written, not with those of a moment before."""
-    settled = requests._settle_one
+    verify = callers.verify
 
-    def meanwhile(request: int) -> None:
+    def meanwhile(told: bytes, signature: str, allowed: str) -> Identity:
+        who = verify(told, signature, allowed)
         without_bob()
-        settled(request)
+        return who
 
     signature = callers.sign(registry.to_sign(request_of_alice.id), key)
-    monkeypatch.setattr(requests, "_settle_one", meanwhile)
+    monkeypatch.setattr(callers, "verify", meanwhile)
     with pytest.raises(VoteRefused, match="set anew"):
         registry.approve(request_of_alice.id, signature=signature)
     assert registry.get_request(request_of_alice.id).votes == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registered import STAGES, Change, ModelVersion, Note, RegisteredModel, TransitionRequest
+from prefect_ledger.registry.asking import get_request, list_requests, request_transition, withdraw
 from prefect_ledger.registry.auditing import AuditHead, audit_head, export_audit, verify_audit
 from prefect_ledger.registry.going_back import rollback
 from prefect_ledger.registry.history import as_of, history
@@ -18,17 +19,8 @@ from prefect_ledger.registry.models import (
     tag_model,
 )
 from prefect_ledger.registry.replaying import Replay, get_evidence, replay
-from prefect_ledger.registry.requests import (
-    approve,
-    get_request,
-    list_requests,
-    reject,
-    request_transition,
-    settle,
-    to_sign,
-    withdraw,
-)
 from prefect_ledger.registry.rules import PolicyVersion, get_policy, set_policy
+from prefect_ledger.registry.settling import settle
 from prefect_ledger.registry.stages import transition
 from prefect_ledger.registry.undoing import undo
 from prefect_ledger.registry.versions import (
@@ -45,6 +37,7 @@ from prefect_ledger.registry.versions import (
     set_alias,
     tag_version,
 )
+from prefect_ledger.registry.voting import approve, reject, to_sign
 
 __all__ = [
     "STAGES",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import TransitionRefused, VersionNotFound
 from prefect_ledger.registered import check_alias, check_stage
-from prefect_ledger.registry import requests as asked
+from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
 from prefect_ledger.registry.following import follow, follows
 from prefect_ledger.registry.rules import policy_now
@@ -58,7 +58,7 @@ def rollback(
             raise TransitionRefused(f"{name!r} stays as it is: {weak}")
         store.move(chain, row, target.version, stage, by, archive=True, why=said, how="rollback")
         follow(chain, row, target, stage, by, why=said)
-        asked.spent(chain, row, target.version, stage, by)
+        settling.spent(chain, row, target.version, stage, by)
         for alias in moving:
             if seen is not None and registered.aliased(chain.tx, row.id, alias) == seen and not follows(chain, row, alias):
                 store.set_alias(chain, row, alias, target.version, by, why=said)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import TransitionRefused
 from prefect_ledger.registered import JUDGED, check_alias, check_stage
-from prefect_ledger.registry import requests as asked
+from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_text, check_version, looking, who
 from prefect_ledger.registry.following import check_by_hand, follow
 from prefect_ledger.registry.rules import policy_now
@@ -61,7 +61,7 @@ def transition(
             seen = registered.highest(tx, registered.known(tx, name).id, stage)
     else:
         seen = None if expected is None else check_version(expected)
-    asked.settle(name, number, stage)
+    settling.settle(name, number, stage)
     with changing() as chain:
         row = registered.known(chain.tx, name)
         one = registered.version(chain.tx, name, number)
@@ -84,8 +84,8 @@ def transition(
             check_by_hand(chain, row, alias, number)
             store.set_alias(chain, row, alias, number, by, why=said, evidence=evidence)
         if request is not None:
-            asked.done(chain, row, request, by)
-        asked.spent(chain, row, number, stage, by)
+            settling.done(chain, row, request, by)
+        settling.spent(chain, row, number, stage, by)
         moved = registered.version(chain.tx, name, number)
     if break_glass:
         warnings.warn(f"{by.name} passed over the rules: version {number} of {name!r} is in {stage} now", LedgerWarning, stacklevel=2)
@@ -99,10 +99,10 @@ def _allowed(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule
         TransitionRefused.
     """
     if rule.approvals:  # who agreed is known well enough; whoever carries it out, a worker perhaps, decides nothing
-        return asked.granted(chain, row, one, stage)
+        return settling.granted(chain, row, one, stage)
     if weak := rule.too_weak(by):
         raise TransitionRefused(f"version {one.version} of {row.name!r} stays in {one.stage}: {weak}")
-    return asked.granted(chain, row, one, stage) if rule.needs_request else None
+    return settling.granted(chain, row, one, stage) if rule.needs_request else None
 
 
 def _broken(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity, why: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import RegistryConflict, TransitionRefused
 from prefect_ledger.registered import check_stage
-from prefect_ledger.registry import requests as asked
+from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import changing, check_text, check_version, who
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def undo(name: str, version: int | str, why: str, *, stage: str = "production", 
             for other in back:
                 store.move(chain, row, other, stage, by, archive=False, why=said, how=HOW)
             _alias_back(chain, row, changes, move, by, said)
-            asked.spent(chain, row, back[-1] if back else number, stage if back else "archived", by)
+            settling.spent(chain, row, back[-1] if back else number, stage if back else "archived", by)
         there = registered.highest(chain.tx, row.id, stage)
         return None if there is None else registered.version(chain.tx, name, there)
 
