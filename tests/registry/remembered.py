@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.policies import Policy, Rule
+from prefect_ledger.registered import JUDGED, STAGES
 
 ALICE, BOB, CAROL, DAVE = (Identity(name, Strength.OS, "user") for name in ("alice", "bob", "carol", "dave"))
-PEOPLE = (ALICE, BOB, CAROL, DAVE, Identity("Carol", Strength.CI, "a token"), Identity("erin"), Identity("carol"))
-RULES = (
-    Rule("*", "production"),
-    Rule("*", "production", gates=("metrics.auc >= 0.5",), approvals=1),
-    Rule("*", "production", approvals=2, exclude_author=False, archive=False),
-    Rule("*", "production", approvals=1, approvers=("carol", "dave"), break_glass=("dave",)),
-    Rule("*", "production", gates=("metrics.auc >= 0.5",)),
+STRONG = (ALICE, BOB, CAROL, DAVE, Identity("Carol", Strength.CI, "a token"))
+PEOPLE = (*STRONG, Identity("erin"), Identity("carol"), Identity("dave"))
+TRAINERS = ("zoe", "alice", "dave", "zoe")  # whose processes logged the models that versions are made of
+PASSES: dict[str, Callable[[float, float | None], bool]] = {
+    "metrics.auc >= 0.5": lambda mine, theirs: mine >= 0.5,
+    "metrics.auc >= champion.metrics.auc": lambda mine, theirs: theirs is not None and mine >= theirs,
+}
+ENOUGH, BETTER = PASSES
+POLICIES = (
+    Policy((Rule("*", "production", aliases=("champion",)),)),
+    Policy((Rule("*", "production", gates=(ENOUGH,), approvals=1),)),
+    Policy((Rule("*", "production", approvals=2, exclude_author=False, archive=False, aliases=("champion",)),)),
+    Policy((Rule("*", "production", approvals=1, approvers=("carol", "dave"), break_glass=("dave",)),)),
+    Policy((Rule("*", "production", gates=(ENOUGH,)),)),
+    Policy((Rule("*", "production", approvals=3, exclude_author=False),), set_by=("carol", "dave"), set_identity=Strength.OS),
+    Policy((Rule("*", "production", approvals=1, identity=Strength.CI, break_glass=("*",)), Rule("*", "staging", gates=(BETTER,)))),
+    Policy((Rule("churn", "production", gates=(BETTER,), approvals=3, exclude_author=False), Rule("*", "staging", approvals=1))),
+    Policy((Rule("churn", "production", approvals=1), Rule("fraud", "production", approvals=1, exclude_author=False))),
+    Policy((Rule("churn", "production", approvals=2), Rule("fraud", "production", approvals=2), Rule("*", "staging", archive=True))),
+    Policy((Rule("*", "staging", approvals=1, aliases=("challenger",)),)),
 )
-POLICIES = tuple(Policy((rule,)) for rule in RULES)
 
 
 class Refused(Exception):  # it is the answer, not a fault
@@ -34,13 +48,29 @@ class Version:
     deleted: bool = False
 
 
-@dataclass
-class Model:
-    """A registered model."""
+@dataclass(eq=False)
+class Move:
+    """What came into a stage, from where, by whom; which others and aliases moved with it; and whether it was taken back."""
 
+    number: int
+    was: str
+    stage: str
+    by: Identity
+    replaced: list[int] = field(default_factory=list)
+    aliases: list[tuple[str, int | None]] = field(default_factory=list)
+    undoes: bool = False
+    undone: bool = False
+
+
+@dataclass(eq=False)
+class Model:
+    """A registered model, and the moves of its versions in order."""
+
+    name: str
     versions: dict[int, Version] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     deleted: bool = False
+    moves: list[Move] = field(default_factory=list)
 
     def live(self, number: int | None) -> Version:
         """A version that is not deleted."""
@@ -53,24 +83,62 @@ class Model:
         """What a stage means."""
         return max((number for number, one in self.versions.items() if one.stage == stage and not one.deleted), default=None)
 
-    def meant(self) -> dict[str, Any]:
+    def rival(self, number: int) -> int | None:
+        """The champion that a version is compared with: it is none of itself."""
+        champion = self.highest("production")
+        return None if champion == number else champion
+
+    def meant(self) -> dict[str, int]:
         """What each stage and alias means."""
-        stages = {stage: self.highest(stage) for stage in ("none", "staging", "production", "archived")}
+        stages = {stage: self.highest(stage) for stage in STAGES}
         found = stages | {f"@{alias}": number for alias, number in self.aliases.items()}
         return {} if self.deleted else {selector: number for selector, number in found.items() if number is not None}
 
+    def move(self, number: int, stage: str, by: Identity, *, archive: bool, undoes: bool = False) -> Move:
+        """Into a stage, and with ``archive`` those that were there to the archive; where it is already, nothing."""
+        one = self.live(number)
+        move = Move(number, one.stage, stage, by, undoes=undoes)
+        if one.stage == stage:
+            return move
+        for other, its in sorted(self.versions.items()):
+            if archive and stage in JUDGED and its.stage == stage and not its.deleted:
+                its.stage = "archived"
+                self.moves.append(Move(other, stage, "archived", by))
+                move.replaced.append(other)
+        one.stage = stage
+        self.moves.append(move)
+        return move
 
-@dataclass
+    def mean(self, alias: str, move: Move, number: int) -> None:
+        """Let an alias mean a version, beside a move."""
+        if self.aliases.get(alias) != number:
+            move.aliases += [(alias, self.aliases.get(alias))] if number == move.number else []
+            self.aliases[alias] = number
+
+
+@dataclass(eq=False)
 class Request:
-    """A request for production."""
+    """A request for a stage."""
 
     model: Model
     number: int
-    requester: str
-    rule: int
+    stage: str
+    requester: Identity
+    rule: Rule
     judged: tuple[Any, ...]
     state: str
     votes: list[str] = field(default_factory=list)
+
+
+def weaker(by: Strength, than: Strength) -> bool:
+    """Whether an identity is not as strong as another."""
+    order = list(Strength)
+    return order.index(by) < order.index(than)
+
+
+def weak(rule: Rule, by: Identity) -> bool:
+    """Whether somebody is not known as well as a rule asks for."""
+    return weaker(by.strength, rule.identity or Strength.OS)
 
 
 @dataclass
@@ -80,7 +148,7 @@ class Remembered:
     metrics: dict[int, float]
     models: dict[str, Model] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
-    rule: int = 0
+    policy: Policy = Policy()  # noqa: RUF009 - it is frozen
 
     def model(self, name: str, *, deleted: bool = False) -> Model:
         """A model by name."""
@@ -89,19 +157,33 @@ class Remembered:
             raise Refused
         return found
 
+    def rule(self, name: str, stage: str) -> Rule:
+        """What a move asks for."""
+        found = (one for one in self.policy.rules if one.stage == stage and one.model in ("*", name))
+        return next(found, Rule("*", stage))
+
+    def set_policy(self, policy: Policy, by: Identity) -> None:
+        """Let other rules hold, by whom those that hold let."""
+        if self.policy.set_by and (by.person not in self.policy.set_by or by.strength is Strength.CLAIMED):
+            raise Refused
+        self.policy = policy
+
     def register(self, name: str, source: int, by: Identity) -> set[int]:
         """Returns which numbers the version may have."""
-        one = self.models.setdefault(name, Model()) if name not in self.models else self.model(name)
+        one = self.models.setdefault(name, Model(name)) if name not in self.models else self.model(name)
         if there := {number for number, version in one.versions.items() if version.source == source and not version.deleted}:
             return there
-        one.versions[len(one.versions) + 1] = Version(source, by.person)
-        return {len(one.versions)}
+        number = len(one.versions) + 1
+        one.versions[number] = Version(source, by.person)
+        return {number}
+
+    # --- requests --------------------------------------------------------------------------------------------------------
 
     def judged(self, model: Model, number: int) -> tuple[Any, ...]:
-        """What an approval rests on."""
-        champion = model.highest("production")
-        of = None if champion is None else self.metrics[model.versions[champion].source]
-        return champion, of, self.metrics[model.live(number).source]
+        """What an approval rests on: the champion, its metric, and the candidate's."""
+        rival = model.rival(number)
+        of = None if rival is None else self.metrics[model.versions[rival].source]
+        return rival, of, self.metrics[model.live(number).source]
 
     def settle(self) -> None:
         """End every request that rests on what is no longer so."""
@@ -109,29 +191,42 @@ class Remembered:
             self._settle(one)
 
     def _settle(self, one: Request) -> None:
-        version = one.model.versions[one.number]
-        gone = one.model.deleted or version.deleted or one.rule != self.rule
-        if one.state == "open" and (gone or self.judged(one.model, one.number) != one.judged):
-            one.state = "void"
+        one.state = "void" if one.state == "open" and not self._holds(one) else one.state
 
-    def ask(self, name: str, number: int, by: Identity) -> Request:
-        """A request, which its gates may refuse."""
+    def _holds(self, one: Request) -> bool:
+        """Whether an open request is open rightly."""
+        gone = one.model.deleted or one.model.versions[one.number].deleted or one.rule != self.rule(one.model.name, one.stage)
+        return one.state == "open" and not gone and self.judged(one.model, one.number) == one.judged
+
+    def of(self, model: Model, number: int, stage: str) -> list[Request]:
+        """The requests for a version and a stage."""
+        return [one for one in self.requests if (one.model, one.number, one.stage) == (model, number, stage)]
+
+    def _end(self, model: Model, number: int, stage: str) -> None:
+        for one in self.of(model, number, stage):
+            one.state = "void" if one.state == "open" else one.state
+
+    def ask(self, name: str, number: int, stage: str, by: Identity) -> Request:
+        """A request, which its gates may refuse; in the place of an open one only by who asked for that, known as well as then."""
         model = self.model(name)
-        if model.live(number).stage == "production":
+        if model.live(number).stage == stage:
             raise Refused
-        self._end(model, number, "void")
-        judged = self.judged(model, number)
-        passed = not RULES[self.rule].gates or judged[2] >= 0.5
-        self.requests.append(Request(model, number, by.person, self.rule, judged, "open" if passed else "rejected"))
+        for one in filter(self._holds, self.of(model, number, stage)):
+            if by.person != one.requester.person or weaker(by.strength, one.requester.strength):
+                raise Refused
+        self._end(model, number, stage)
+        rule, judged = self.rule(name, stage), self.judged(model, number)
+        passed = all(PASSES[str(gate)](judged[2], judged[1]) for gate in rule.gates)
+        self.requests.append(Request(model, number, stage, by, rule, judged, "open" if passed else "rejected"))
         return self.requests[-1]
 
     def vote(self, one: Request, approves: bool, by: Identity) -> None:
         """An approval or a rejection that counts, or is refused."""
         self._settle(one)
-        rule = RULES[one.rule]
-        theirs = rule.exclude_author and by.person in (one.requester, one.model.versions[one.number].author)
-        other = bool(rule.approvers) and by.person not in rule.approvers
-        if one.state != "open" or theirs or other or by.person in one.votes or by.strength is Strength.CLAIMED:
+        version = one.model.versions[one.number]
+        theirs = by.person in (one.requester.person, version.author, TRAINERS[version.source])
+        other = bool(one.rule.approvers) and by.person not in one.rule.approvers
+        if one.state != "open" or (one.rule.exclude_author and theirs) or other or by.person in one.votes or weak(one.rule, by):
             raise Refused
         if approves:
             one.votes.append(by.person)
@@ -139,69 +234,140 @@ class Remembered:
             one.state = "rejected"
 
     def withdraw(self, one: Request, by: Identity) -> None:
-        """By whoever asked, while it is open rightly."""
-        before = one.state
-        self._settle(one)
-        now, one.state = one.state, before  # a refused withdrawal writes nothing
-        if now != "open" or by.person != one.requester:
+        """By whoever asked, known as well as then, while it is open rightly; a refused withdrawal writes nothing."""
+        if not self._holds(one) or by.person != one.requester.person or weaker(by.strength, one.requester.strength):
             raise Refused
         one.state = "withdrawn"
 
-    def move(self, name: str, number: int, stage: str, by: Identity, *, glass: bool = False) -> None:
-        """To another stage, as the rule says."""
-        model, rule = self.model(name), RULES[self.rule]
-        mine = [one for one in self.requests if one.model is model and one.number == number] if stage == "production" else []
-        for one in mine:
+    # --- moves -----------------------------------------------------------------------------------------------------------
+
+    def move(self, name: str, number: int, stage: str, by: Identity, *, glass: bool = False, also: Sequence[str] = ()) -> None:
+        """To another stage, as the rule says; aliases ``also`` mean it then."""
+        model, rule = self.model(name), self.rule(name, stage)
+        for one in self.of(model, number, stage):
             self._settle(one)
         version = model.live(number)
         if version.stage == stage:
             return
-        if glass and (stage != "production" or by.person not in rule.break_glass or by.strength is Strength.CLAIMED):
+        if version.stage == "production" and weak(self.rule(name, "production"), by):
             raise Refused
-        if stage == "production":
-            self._enter(model, number, rule, mine, by, glass=glass)
-        version.stage = stage
-        for one in self.requests:
-            if one.model is model and one.state == "open" and one.judged[0] != model.highest("production"):
-                one.state = "void"
-
-    def _enter(self, model: Model, number: int, rule: Rule, mine: list[Request], by: Identity, *, glass: bool) -> None:
-        if not glass and not rule.approvals and by.strength is Strength.CLAIMED:
+        used = None if glass else self._allowed(model, number, stage, rule, by)
+        if glass and (not {by.person, "*"} & set(rule.break_glass) or weak(rule, by)):
             raise Refused
-        if not glass and (rule.approvals or rule.gates):
-            if not mine or mine[-1].state != "open" or len(mine[-1].votes) < rule.approvals:
-                raise Refused
-            mine[-1].state = "done"
-        self._end(model, number, "void")
-        for other in model.versions.values() if rule.archive else ():
-            if other.stage == "production" and not other.deleted:
-                other.stage = "archived"
+        if any(self._followed(name, alias) not in (None, stage) for alias in also):
+            raise Refused
+        move = model.move(number, stage, by, archive=bool(rule.archive))
+        self._follow(model, move)
+        for alias in also:
+            model.mean(alias, move, number)
+        if used is not None:
+            used.state = "done"
+        self._spent(model, number, stage)
 
-    def _end(self, model: Model, number: int, state: str) -> None:
+    def _follow(self, model: Model, move: Move) -> None:
+        """Aliases that follow the stages which a version came into and left."""
+        for alias in self.rule(model.name, move.stage).aliases:
+            model.mean(alias, move, move.number)
+        left = model.highest(move.was)
+        for alias in self.rule(model.name, move.was).aliases:
+            if left is not None and model.aliases.get(alias) == move.number:
+                model.mean(alias, move, left)
+
+    def _followed(self, name: str, alias: str) -> str | None:
+        """The stage that an alias follows."""
+        return next((stage for stage in STAGES if alias in self.rule(name, stage).aliases), None)
+
+    def _allowed(self, model: Model, number: int, stage: str, rule: Rule, by: Identity) -> Request | None:
+        """The request that a move uses; None where none is asked for."""
+        if not rule.approvals and weak(rule, by):
+            raise Refused
+        if not rule.approvals and not rule.gates:
+            return None
+        newest = self.of(model, number, stage)[-1:]
+        if not newest or newest[0].state != "open" or len(newest[0].votes) < rule.approvals:
+            raise Refused
+        return newest[0]
+
+    def _spent(self, model: Model, number: int, stage: str) -> None:
+        """End what a move leaves behind: other requests for it, and those beside another champion."""
+        self._end(model, number, stage)
         for one in self.requests:
-            if one.model is model and one.number == number and one.state == "open":
-                one.state = state
+            if one.model is model and one.state == "open" and one.stage in JUDGED:
+                one.state = "open" if one.judged[0] == model.rival(one.number) else "void"
+
+    def roll_back(self, name: str, to: int | None, by: Identity) -> int:
+        """Into production again, with the alias; returns which version."""
+        model = self.model(name)
+        seen = model.highest("production")
+        came = [move for move in model.moves if move.stage == "production" and not model.versions[move.number].deleted]
+        found = [move.number for move in came if move.number != seen and (move.number == to if to else not move.undone)]
+        if not found or weak(self.rule(name, "production"), by):
+            raise Refused
+        move = model.move(found[-1], "production", by, archive=True)
+        self._follow(model, move)
+        self._spent(model, found[-1], "production")
+        if seen is not None and model.aliases.get("champion") == seen and self._followed(name, "champion") is None:
+            model.mean("champion", move, found[-1])
+        return found[-1]
+
+    def undo(self, name: str, number: int, stage: str, by: Identity) -> int | None:
+        """Take back the last move of a version into a stage, by who made it, while nothing else moved there; returns what is there then."""
+        model = self.model(name)
+        places = [place for place, move in enumerate(model.moves) if (move.number, move.stage) == (number, stage)]
+        if not places:
+            raise Refused
+        move, since = model.moves[places[-1]], [one for one in model.moves[places[-1] + 1 :] if stage in (one.was, one.stage)]
+        if any(one.number == number and one.undoes for one in since):
+            return model.highest(stage)
+        if since or by.person != move.by.person or weaker(by.strength, move.by.strength):
+            raise Refused
+        model.move(number, "archived", by, archive=False, undoes=True)
+        move.undone = True
+        back = [other for other in move.replaced if not model.versions[other].deleted]
+        for other in back:
+            model.move(other, stage, by, archive=False, undoes=True)
+        self._alias_back(model, move)
+        self._spent(model, back[-1] if back else number, stage if back else "archived")
+        return model.highest(stage)
+
+    def _alias_back(self, model: Model, move: Move) -> None:
+        for alias, before in move.aliases:
+            if model.aliases.get(alias) == move.number and before is None:
+                model.aliases.pop(alias)
+            elif model.aliases.get(alias) == move.number and not model.versions[before or 0].deleted:
+                model.aliases[alias] = before or 0
+
+    # --- aliases, deletions, names ---------------------------------------------------------------------------------------
 
     def alias(self, name: str, alias: str, number: int | None, expected: int | None) -> None:
         """From where it was seen."""
         model = self.model(name)
         if model.aliases.get(alias) != expected:
             raise Refused
-        if number is not None:
-            model.live(number)
+        follows = self._followed(name, alias)
+        if number is None:
+            if follows is not None and model.highest(follows) is not None:
+                raise Refused
+            model.aliases.pop(alias, None)
+        elif follows in (None, model.live(number).stage):
             model.aliases[alias] = number
         else:
-            model.aliases.pop(alias, None)
+            raise Refused
 
-    def delete(self, name: str, number: int, deleted: bool) -> None:
-        """A version, or take that back."""
+    def delete(self, name: str, number: int, deleted: bool, by: Identity) -> None:
+        """A version, or take that back: then it is nowhere if its place is another's."""
         model = self.model(name)
         if number not in model.versions:
             raise Refused
         one = model.versions[number]
         if deleted and not one.deleted and (one.stage == "production" or number in model.aliases.values()):
             raise Refused
-        one.deleted = deleted
+        rule = self.rule(name, one.stage)
+        taken = bool(rule.archive) and one.stage in JUDGED and model.highest(one.stage) is not None
+        taken = taken or any(model.aliases.get(alias, number) != number for alias in rule.aliases)
+        back, one.deleted = one.deleted and not deleted, deleted
+        if back and taken:
+            model.move(number, "none", by, archive=False)
 
     def delete_model(self, name: str, deleted: bool) -> None:
         """A model, or take that back."""
@@ -211,11 +377,12 @@ class Remembered:
         model.deleted = deleted
 
     def rename(self, name: str, new: str) -> None:
-        """Give a model another name."""
+        """Give a model another name, under which the rules ask for the same."""
         model = self.model(name)
+        if any(replace(self.rule(name, stage), model="x") != replace(self.rule(new, stage), model="x") for stage in STAGES):
+            raise Refused
         if new == name:
             return
         if new in self.models:
             raise Refused
-        self.models[new] = self.models.pop(name)
-        assert model is self.models[new]
+        self.models[new], model.name = self.models.pop(name), new
