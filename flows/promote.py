@@ -7,7 +7,7 @@ from typing import Any
 from prefect import State
 
 from prefect_ledger import tracked_flow
-from prefect_ledger.orchestration.promotions import PromoterInFlow, candidate, publish, state_of
+from prefect_ledger.orchestration.promotions import PromoterInFlow, candidate, left_alone, publish, state_of
 from prefect_ledger.promotion import Rows
 from prefect_ledger.promotion.promoting import carry_out
 
@@ -31,19 +31,25 @@ def promote(
     targets: list[str] | None = None,
     endpoints: list[str] | None = None,
     wait_hours: float | None = None,
+    by_request_only: bool = False,
     why: str = "",
 ) -> State[Any]:
     """As ``prefect_ledger.promotion.promote``: ``version`` is a number, a stage, "@alias" or "latest"; ``holdout`` a file or database of
     rows with the column ``target``.
 
     A run of a deployment is suspended until its request is decided, any other is paused; at most ``wait_hours``, as long as the request is
-    open if not said. Ends as Completed where the version is in the stage, as Refused (a Completed too) where gates, people or the policy
-    say no, as Failed where it does not work or had to go back. Begun anew after a crash, it goes on where it was.
+    open if not said. ``by_request_only`` leaves alone what no policy has gates or wants approvals for: for runs that nobody started.
+
+    Ends as Completed where the version is in the stage, as Refused (a Completed too) where gates, people or the policy say no, as Failed
+    where it does not work or had to go back. Begun anew after a crash, it goes on where it was.
     """
     rows = None if holdout is None else Rows(holdout, target, query, tuple(columns or ()), reference, method)
     placed = None if targets is None else tuple(targets)
     alias = ("champion",) if aliases is None else tuple(aliases)
     given = (rows, evaluator, alias, placed if deploy else (), tuple(endpoints or ()), why)
-    told = carry_out(PromoterInFlow(name, candidate(name, version), stage, *given), None if wait_hours is None else wait_hours * 3600)
+    one = PromoterInFlow(name, candidate(name, version), stage, *given)
+    if by_request_only and not one.needs_request():
+        return left_alone(one)
+    told = carry_out(one, None if wait_hours is None else wait_hours * 3600)
     publish(told)
     return state_of(told)

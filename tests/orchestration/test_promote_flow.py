@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -92,7 +93,7 @@ def test_with_no_wait_it_moves_and_tells(client: SyncPrefectClient) -> None:
     run = get_run(str(state.state_details.flow_run_id))
     assert run.tags["promotion.state"] == "promoted"
     assert {one.path for one in run.artifacts} == {"promotion.md", "promotion.json"}
-    steps = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id])))
+    steps = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run.id)])))
     assert {one.name.rpartition("-")[0] for one in steps} == {"try-version", "request-transition", "move", "follow", "smoke-test"}
     shown = client.read_artifacts()
     assert any("churn 1 to production: promoted" in str(one.data) for one in shown if one.key == "promotion-churn")

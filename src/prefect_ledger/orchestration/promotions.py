@@ -155,6 +155,13 @@ def state_of(told: Promotion) -> State[Any]:
     return Failed(message=words, data=told.to_json())
 
 
+def left_alone(one: Promoter) -> State[Any]:
+    """The state of a run that nobody started, for a model that no policy has rules for."""
+    words = f"{one.name} {one.version} is left alone: no policy has gates or wants approvals for {one.name} in {one.stage}"
+    get_run_logger().info(words)
+    return Completed(name="Left alone", message=words)
+
+
 def _plain(one: Promoter) -> Promoter:
     return Promoter(*(getattr(one, key) for key in Promoter.__slots__))
 
