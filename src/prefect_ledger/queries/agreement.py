@@ -5,52 +5,17 @@ The log is folded from its first row to its last, as a ledger is added up, and c
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect_ledger.database import execute, rows
+from prefect_ledger.queries.folding import ACTIONS, Folded, FoldedModel, FoldedVersion
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 MOST = 50
-_ACTIONS = (
-    "model.created model.renamed model.deleted model.restored version.registered version.moved version.deleted version.restored alias.moved"
-).split()
-_FOLDED = frozenset(_ACTIONS)
-
-
-@dataclass
-class _Version:
-    stage: str
-    digest: str
-    logged_id: str
-    deleted: bool = False
-
-
-@dataclass
-class _Model:
-    name: str
-    deleted: bool = False
-    versions: dict[int, _Version] = field(default_factory=dict)
-    aliases: dict[str, int] = field(default_factory=dict)
-
-
-class Folded:
-    """What the rows of the log that were given add up to."""
-
-    def __init__(self) -> None:
-        self.models: dict[int, _Model] = {}
-
-    def add(self, change: Mapping[str, Any]) -> None:
-        """Add a row's text, the next one."""
-        try:
-            if change["action"] in _FOLDED:
-                _fold(self.models, change["model_id"], change)
-        except (KeyError, TypeError, AttributeError):  # it says nothing that can be added up
-            return
 
 
 def disagreements(tx: sa.Connection, folded: Folded | None = None) -> list[str]:
@@ -70,7 +35,7 @@ def disagreements(tx: sa.Connection, folded: Folded | None = None) -> list[str]:
     return found[:MOST]
 
 
-def _of_model(log: _Model, now: _Model) -> list[str]:
+def _of_model(log: FoldedModel, now: FoldedModel) -> list[str]:
     found = []
     if (log.name, log.deleted) != (now.name, now.deleted):
         told, is_now = (f"{one.name!r}{' and deleted' if one.deleted else ''}" for one in (log, now))
@@ -93,47 +58,23 @@ def _of_model(log: _Model, now: _Model) -> list[str]:
     ]
 
 
-def _folded(tx: sa.Connection) -> dict[int, _Model]:
-    models: dict[int, _Model] = {}
-    text = f"SELECT model_id, content FROM audit WHERE action IN ({', '.join('?' * len(_ACTIONS))}) ORDER BY seq"
-    found: Iterator[Sequence[Any]] = iter(execute(tx, text, _ACTIONS))
-    for row in found:
-        try:
-            _fold(models, row[0], json.loads(row[1]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # a row that does not hold; walking the chain says so
-            continue
-    return models
+def _folded(tx: sa.Connection) -> dict[int, FoldedModel]:
+    folded = Folded()
+    text = f"SELECT content FROM audit WHERE action IN ({', '.join('?' * len(ACTIONS))}) ORDER BY seq"
+    for (content,) in execute(tx, text, ACTIONS):
+        with contextlib.suppress(ValueError, RecursionError):  # a row that does not hold; walking the chain says so
+            folded.add(json.loads(content))
+    return folded.models
 
 
-def _fold(models: dict[int, _Model], model_id: int, change: Mapping[str, Any]) -> None:
-    action, number, after = change["action"], change["version"], change["after"]
-    if (model := models.get(model_id)) is None:
-        model = models[model_id] = _Model(change["name"])
-    match action:
-        case "model.renamed":
-            model.name = after["name"]
-        case "model.deleted" | "model.restored":
-            model.deleted = action == "model.deleted"
-        case "version.registered":
-            model.versions[number] = _Version(after["stage"], after["digest"], after["logged_id"])
-        case "version.moved":
-            model.versions[number].stage = after["stage"]
-        case "version.deleted" | "version.restored":
-            model.versions[number].deleted = action == "version.deleted"
-        case "alias.moved" if after["version"] is None:
-            model.aliases.pop(after["alias"], None)
-        case "alias.moved":
-            model.aliases[after["alias"]] = after["version"]
-
-
-def _there(tx: sa.Connection) -> dict[int, _Model]:
+def _there(tx: sa.Connection) -> dict[int, FoldedModel]:
     text = "SELECT id, name, deleted IS NOT NULL FROM registered_models"
-    models = {row[0]: _Model(row[1], bool(row[2])) for row in rows(tx, text)}
+    models = {row[0]: FoldedModel(row[1], bool(row[2])) for row in rows(tx, text)}
     text = "SELECT model_id, version, stage, digest, logged_id, deleted IS NOT NULL FROM model_versions"
     for model_id, number, stage, digest, logged_id, deleted in rows(tx, text):
-        models.setdefault(model_id, _Model("?")).versions[number] = _Version(stage, digest, logged_id, bool(deleted))
+        models.setdefault(model_id, FoldedModel("?")).versions[number] = FoldedVersion(stage, digest, logged_id, bool(deleted))
     for model_id, alias, number in rows(tx, "SELECT model_id, alias, version FROM model_aliases"):
-        models.setdefault(model_id, _Model("?")).aliases[alias] = number
+        models.setdefault(model_id, FoldedModel("?")).aliases[alias] = number
     return models
 
 

@@ -42,7 +42,8 @@ def verify_audit(anchor: str = "", *, tables: bool = True) -> Verified:
     from dataclasses import replace
 
     from prefect_ledger import audit_store
-    from prefect_ledger.queries.agreement import Folded, disagreements
+    from prefect_ledger.queries.agreement import disagreements
+    from prefect_ledger.queries.folding import Folded
 
     given: object = anchor
     if given != "" and not (isinstance(given, str) and _HASH.fullmatch(given)):

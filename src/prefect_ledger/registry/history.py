@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.entities import to_micros
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.registered import STAGES, check_alias
 from prefect_ledger.registry.access import check_version, looking
@@ -47,6 +45,7 @@ def as_of(name: str, selector: str, when: datetime) -> ModelVersion | None:
 
     from prefect_ledger import audit_store
     from prefect_ledger.queries import registered
+    from prefect_ledger.queries.folding import FoldedModel
 
     given: object = when
     if not isinstance(given, datetime) or given.tzinfo is None:
@@ -55,33 +54,12 @@ def as_of(name: str, selector: str, when: datetime) -> ModelVersion | None:
     wanted = selector if stage else check_alias(selector)
     with looking() as tx:
         row = registered.known(tx, name, deleted=True)
-        stages, aliases = _folded(audit_store.changes(tx, row.id), to_micros(when))
-        among = [number for number, one in stages.items() if one == wanted] if stage else [aliases[wanted]] if wanted in aliases else []
-        found = max(among, default=None)
-        return None if found is None else replace(registered.any_version(tx, row, found), stage=stages[found])
-
-
-def _folded(changes: Iterable[Change], until: int) -> tuple[dict[int, Any], dict[str, int]]:
-    """Stages by version and versions by alias, as they were at a moment (µs); a deleted version has none, nor has a deleted model."""
-    stages: dict[int, Any] = {}
-    aliases: dict[str, int] = {}
-    there, gone = True, set()
-    for change in changes:
-        if to_micros(change.at) > until:
-            break
-        match change.action:
-            case "version.registered" | "version.moved":
-                stages[int(change.version or 0)] = change.after["stage"]
-            case "version.deleted":
-                gone.add(change.version)
-            case "version.restored":
-                gone.discard(change.version)
-            case "alias.moved" if change.after["version"] is None:
-                aliases.pop(change.after["alias"], None)
-            case "alias.moved":
-                aliases[change.after["alias"]] = change.after["version"]
-            case "model.deleted" | "model.restored":
-                there = change.action == "model.restored"
-    if not there:
-        return {}, {}
-    return {number: stage for number, stage in stages.items() if number not in gone}, aliases
+        then = FoldedModel(name)
+        for change in audit_store.changes(tx, row.id):
+            if change.at > when:
+                break
+            then.add(change.action, change.version, change.after)
+        if (found := then.meant(wanted, alias=not stage)) is None:
+            return None
+        told: Any = then.versions[found].stage
+        return replace(registered.any_version(tx, row, found), stage=told)
