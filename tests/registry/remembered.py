@@ -95,18 +95,16 @@ class Model:
         return {} if self.deleted else {selector: number for selector, number in found.items() if number is not None}
 
     def move(self, number: int, stage: str, by: Identity, *, archive: bool, undoes: bool = False) -> Move:
-        """Into a stage, and with ``archive`` those that were there to the archive; where it is already, nothing."""
+        """Into a stage, and with ``archive`` the others that are there to the archive."""
         one = self.live(number)
         move = Move(number, one.stage, stage, by, undoes=undoes)
-        if one.stage == stage:
-            return move
         for other, its in sorted(self.versions.items()):
-            if archive and stage in JUDGED and its.stage == stage and not its.deleted:
+            if archive and stage in JUDGED and its.stage == stage and its is not one and not its.deleted:
                 its.stage = "archived"
                 self.moves.append(Move(other, stage, "archived", by))
                 move.replaced.append(other)
+        self.moves += [] if one.stage == stage else [move]
         one.stage = stage
-        self.moves.append(move)
         return move
 
     def mean(self, alias: str, move: Move, number: int) -> None:
