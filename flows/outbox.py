@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from prefect_ledger import registry
+from prefect_ledger import registry, webhooks
 from prefect_ledger.orchestration.outbox import send_events
 from prefect_ledger.orchestration.waking import wake
 from prefect_ledger.tracking.ledger import ledger
@@ -12,11 +12,14 @@ from prefect_ledger.tracking.ledger import ledger
 
 @flow(name="prefect-ledger-outbox", retries=1, retry_delay_seconds=30)
 def outbox() -> dict[str, int]:
-    """Register models that were logged where the registry may not be written, end requests that expired or are void, and send the events
-    that Prefect was not yet told of, and resume promotions whose request is decided; gives back how many of each."""
-    done = {"registered": registry.register_logged(), "ended": len(registry.settle()), "sent": send_events()}
+    """Register models that were logged where the registry may not be written, end requests that expired or are void, post events to
+    webhooks and send those that Prefect was not yet told of, and resume promotions whose request is decided; gives back how many each."""
+    done = {"registered": registry.register_logged(), "ended": len(registry.settle())}
+    done |= {"posted": webhooks.deliver().done, "sent": send_events()}
     done["resumed"] = len(wake(ledger().database))
     get_run_logger().info(
-        "%(registered)d models registered, %(ended)d requests ended, %(sent)d events sent, %(resumed)d runs resumed", done
+        "%(registered)d models registered, %(ended)d requests ended, %(posted)d deliveries posted, %(sent)d events sent,"
+        " %(resumed)d runs resumed",
+        done,
     )
     return done

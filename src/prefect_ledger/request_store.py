@@ -187,7 +187,7 @@ def add_vote(chain: Chain, row: Known, one: TransitionRequest, approve: bool, by
               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
     said = [by.name, by.strength.value, by.how, int(approve), comment, one.evidence, chain.now]
     execute(chain.tx, text, [one.id, len(one.votes) + 1, *said])
-    after = {"request": one.id} | ({"signature": signature} if signature else {})
+    after = {"request": one.id, "stage": one.stage} | ({"signature": signature} if signature else {})
     action = "request.approved" if approve else "request.rejected"
     chain.append(action, by, model=row[:2], version=one.version, after=after, why=comment, evidence=one.evidence)
 

@@ -118,6 +118,20 @@ def values(name: str) -> Mapping[str, Any]:
     raise BlockNotLoaded(f"the block {name!r}, which is to say where the store is, cannot be loaded: {why}")
 
 
+def secret(name: str) -> str | None:
+    """What Prefect's Secret block of this name holds; None where there is none, it holds no text, or Prefect does not answer."""
+
+    def read() -> object:
+        with get_client(sync_client=True) as client:
+            return client.read_block_document_by_name(name, "secret", include_secrets=True).data.get("value")
+
+    try:
+        found = _within(SECONDS, read)
+    except Exception:  # noqa: BLE001  # the API may be away in any way: what needs the secret waits
+        return None
+    return found if isinstance(found, str) else None
+
+
 def _read(name: str) -> Mapping[str, Any]:
     # Not LedgerStore.load: inside an event loop that gives a coroutine.
     with get_client(sync_client=True) as client:

@@ -12,12 +12,11 @@ import contextlib
 import contextvars
 import json
 import threading
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.registry_events import event
 from prefect_ledger.tracking.ledger import ledger
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ AT_ONCE = 50
 _EXIT_SECONDS = 10.0
 _PATIENCE = 2.0  # seconds for a flow run that is just about to wait
 _DECIDES = ("approved", "rejected", "closed")  # what happens to a request that somebody may wait for
-_NAMESPACE = uuid.UUID("7d4f7c1e-6f0b-5b0e-9d9e-3f1c6a1e2b4d")
 _mutex = threading.Lock()  # one thread sends
 _wanted = threading.Event()
 _thread: list[threading.Thread] = []
@@ -75,26 +73,6 @@ def _wake(database: Database, sent: Iterable[tuple[int, str, Mapping[str, Any]]]
     decided = {payload["after"]["request"] for _, name, payload in sent if name.rpartition(".")[2] in _DECIDES and ".request." in name}
     with contextlib.suppress(Exception):  # the event is told; whoever still sleeps is woken by the flow outbox
         wake(database, decided, patience=_PATIENCE)
-
-
-def event(number: int, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The event of an audit row as Prefect's API takes it. Its payload is the row, with its number and hash."""
-    at = to_datetime(payload["at"])
-    assert at is not None
-    model, version = payload["name"], payload["version"]
-    resource = {"prefect.resource.id": f"prefect-ledger.model.{model or 'registry'}", "prefect.resource.name": model or "registry"}
-    if version is not None:
-        resource["prefect-ledger.version"] = str(version)
-    if isinstance(stage := payload["after"].get("stage"), str):
-        resource["prefect-ledger.stage"] = stage
-    return {
-        "id": str(uuid.uuid5(_NAMESPACE, payload["hash"])),
-        "occurred": at.isoformat(),
-        "event": name,
-        "resource": resource,
-        "related": [],
-        "payload": {**payload, "seq": number},
-    }
 
 
 def send_soon() -> None:

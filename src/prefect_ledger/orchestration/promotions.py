@@ -20,8 +20,10 @@ from prefect.states import Completed, Failed
 from prefect_ledger import registry
 from prefect_ledger.orchestration.approvals import wait_for_approval
 from prefect_ledger.orchestration.waking import TAG
-from prefect_ledger.promotion.promoter import Promoter, candidate_of, lacking
+from prefect_ledger.promotion.promoter import REFUSED, Promoter, candidate_of, lacking
+from prefect_ledger.promotion.promotion import Promotion
 from prefect_ledger.promotion.report import markdown
+from prefect_ledger.promotion.rolling_back import rollback
 from prefect_ledger.tracking.reading import get_run
 from prefect_ledger.tracking.verbs import current_run
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from prefect_ledger.promotion.checking import Check
     from prefect_ledger.promotion.evaluating import Evaluated
     from prefect_ledger.promotion.followers import Followers
-    from prefect_ledger.promotion.promotion import Promotion
     from prefect_ledger.registered import ModelVersion, TransitionRequest
     from prefect_ledger.tracking.trying import Tried
 
@@ -51,6 +52,7 @@ _ask = _step(Promoter.ask, "request-transition")
 _move = _step(Promoter.move, "move")
 _follow = _step(Promoter.follow, "follow")
 _check = _step(Promoter.check, "smoke-test")
+_rollback = _step(rollback, "rollback")
 _go_back = _step(Promoter.go_back, "go-back", **_AGAIN)
 
 
@@ -61,10 +63,10 @@ class PromoterInFlow(Promoter):
 
     def over(self, told: Promotion) -> Promotion | None:
         """How this run ended, where it was begun before: its request was refused, or its move was taken back."""
-        tags = _tags()
-        request = registry.get_request(int(tags[TAG])) if TAG in tags else None
+        said = tags()
+        request = registry.get_request(int(said[TAG])) if TAG in said else None
         one = self.candidate()
-        if MOVED in tags and one.stage != self.stage:
+        if MOVED in said and one.stage != self.stage:
             why = next(
                 (change.why for change in reversed(registry.history(self.name, self.version)) if change.action == "version.moved"), ""
             )
@@ -92,13 +94,13 @@ class PromoterInFlow(Promoter):
 
     def wait(self, request: TransitionRequest, seconds: float | None) -> TransitionRequest:
         """Paused or suspended until the request is decided; see :func:`~prefect_ledger.orchestration.approvals.wait_for_approval`."""
-        _remember({TAG: str(request.id)})
+        remember({TAG: str(request.id)})
         return wait_for_approval(request, seconds=seconds) if lacking(request) else request
 
     def move(self) -> ModelVersion:
         """The base's, as a task."""
         moved: ModelVersion = _move(_plain(self))
-        _remember({MOVED: str(moved.version)})
+        remember({MOVED: str(moved.version)})
         return moved
 
     def follow(self) -> Followers:
@@ -123,11 +125,27 @@ def candidate(name: str, version: int | str) -> int:
     Raises:
         RegisteredModelNotFound, VersionNotFound: nothing is meant. StoreUnavailable.
     """
-    if (found := _tags().get(VERSION)) is not None:
+    if (found := tags().get(VERSION)) is not None:
         return int(found)
     number = candidate_of(name, version)
-    _remember({VERSION: str(number)})
+    remember({VERSION: str(number)})
     return number
+
+
+def rolled_back(name: str, why: str, to: int | None, stage: str, aliases: tuple[str, ...], **more: Any) -> Promotion:
+    """Go back, as a task, to the version that was meant when this run began first; see :func:`prefect_ledger.promotion.rollback`.
+
+    Raises:
+        VersionNotFound, ModelUnusable, ArtifactCorrupt, InvalidValue and what else that raises, but for a refusal.
+    """
+    said = tags().get(VERSION)
+    number = int(said) if said is not None else to if to is not None else registry.previous(name, stage).version
+    remember({VERSION: str(number)})
+    try:
+        told: Promotion = _rollback(name, why, to=number, stage=stage, aliases=aliases, **more)
+    except REFUSED as refused:
+        return Promotion(name, number, stage, "refused", str(refused))
+    return told
 
 
 def publish(told: Promotion) -> None:
@@ -166,14 +184,15 @@ def _plain(one: Promoter) -> Promoter:
     return Promoter(*(getattr(one, key) for key in Promoter.__slots__))
 
 
-def _remember(tags: dict[str, str]) -> None:
+def remember(said: dict[str, str]) -> None:
     """Tag the run, and have that in the store before anything else happens."""
     run = current_run()
-    run.set_tags(tags)
+    run.set_tags(said)
     run._ledger.flush()
 
 
-def _tags() -> dict[str, str]:
+def tags() -> dict[str, str]:
+    """The tags of this run as they stand in the store, those of attempts before this one too."""
     run = current_run()
     run._ledger.flush()
     return dict(get_run(run.id).tags)

@@ -6,7 +6,7 @@ from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registered import STAGES, Change, ModelVersion, Note, RegisteredModel, TransitionRequest
 from prefect_ledger.registry.asking import get_request, list_requests, request_transition, withdraw
 from prefect_ledger.registry.auditing import AuditHead, audit_head, export_audit, verify_audit
-from prefect_ledger.registry.going_back import rollback
+from prefect_ledger.registry.going_back import previous, rollback
 from prefect_ledger.registry.history import as_of, history
 from prefect_ledger.registry.models import (
     create_model,
@@ -71,6 +71,7 @@ __all__ = [
     "list_requests",
     "list_versions",
     "notes",
+    "previous",
     "register_logged",
     "register_model",
     "reject",

@@ -65,6 +65,20 @@ def rollback(
         return registered.version(chain.tx, name, target.version)
 
 
+def previous(name: str, stage: str = "production") -> ModelVersion:
+    """The version that :func:`rollback` would bring back into a stage now.
+
+    Raises:
+        VersionNotFound: nothing was there before. RegisteredModelNotFound, InvalidName. StoreUnavailable.
+    """
+    from prefect_ledger.queries import registered
+
+    stage = check_stage(stage)
+    with looking() as tx:
+        row = registered.known(tx, name)
+        return _earlier(tx, row, stage, registered.highest(tx, row.id, stage), None)
+
+
 def _earlier(tx: Any, row: Any, stage: str, now: int | None, wanted: int | None) -> ModelVersion:
     """The version to go back to: the one that was wanted, else the last that was in the stage before the present one."""
     from prefect_ledger import audit_store
