@@ -33,6 +33,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     registering.delete,
     registering.restore,
     promoting.transition,
+    registering.undo,
     registered_models.history,
     registered_models.as_of,
 )

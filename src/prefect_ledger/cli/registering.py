@@ -180,6 +180,32 @@ def alias(
     say(f"{clean(name)}@{clean(alias.removeprefix('@'))} {after}" + ("" if before is None else f"; it meant version {before}"))
 
 
+def undo(
+    name: ModelName,
+    version: Annotated[int, Parameter(help="The number of the version that was moved.")],
+    /,
+    *,
+    why: Annotated[str, Parameter(help="Why it is taken back; it stands in the audit log.")],
+    stage: Annotated[str, Parameter(help="The stage it was moved to.")] = "production",
+    by: By = None,
+) -> None:
+    """Take your own move of a version back, within an hour.
+
+    The version is archived, what it replaced is in the stage again, and the
+    aliases that moved with it mean what they meant. Later, or where somebody
+    else moved it, `prefect-ledger rollback` goes back as the policy lets.
+
+    For example:
+
+        prefect-ledger models undo churn 7 --why "it answers NaN"
+    """
+    from prefect_ledger import registry
+
+    there = registry.undo(name, version, why, stage=stage, by=by)
+    now = f"nothing is in {clean(stage)}" if there is None else f"version {there.version} is in {there.stage}"
+    say(f"{clean(name)} {version} is archived; {now}")
+
+
 def rename(name: ModelName, new_name: Annotated[str, Parameter(help="The name it gets.")], /, *, why: Why = "", by: By = None) -> None:
     """Give a registered model another name. Versions, aliases and history stay with it.
 
