@@ -207,8 +207,17 @@ def _block_address(name: str) -> str:
     return blocks.address(name)
 
 
+def _secret(name: str) -> str | None:
+    from prefect_ledger.orchestration import blocks
+
+    return blocks.secret(name)
+
+
 def _send_events() -> None:
-    """Tell Prefect of what changed in the registry, where it is here or a server of it is named."""
+    """Post what changed in the registry to webhooks, and tell Prefect of it, where it is here or a server of it is named."""
+    from prefect_ledger.webhooks import background
+
+    background.deliver_soon()
     if "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL"):
         return
     from prefect_ledger.orchestration import outbox
@@ -218,4 +227,5 @@ def _send_events() -> None:
 
 _context.resolver = _run_of_prefect
 _context.messenger = _send_events
+_sources.secret = _secret
 _sources.shelf = _sources.Shelf(_block_values, _block_address)

@@ -17,6 +17,7 @@ from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import LedgerError
 from prefect_ledger.identities import Identity
 from prefect_ledger.registered import Change
+from prefect_ledger.registry_events import EVENTS
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _PART = 10_000
 _ROW = f"{', '.join(COLUMNS)}, content, hash"
 _LINES = "SELECT seq, content, hash FROM audit"
-EVENTS = "prefect-ledger.registry."
 
 
 class Head(NamedTuple):
@@ -87,11 +87,11 @@ def hold(tx: sa.Connection) -> Chain:
         raise LedgerError("the head of the audit log was removed, so nothing can be added to it: restore the database from a backup")
     head = Head(*found[0])
     last = rows(tx, "SELECT at FROM audit WHERE seq = ?", [head.seq])
-    return Chain(tx, head, max(_clock(tx), last[0][0] + 1 if last else 0))
+    return Chain(tx, head, max(clock(tx), last[0][0] + 1 if last else 0))
 
 
-def _clock(tx: sa.Connection) -> int:
-    """The time of the store: PostgreSQL's own, so that machines whose clocks differ write one log."""
+def clock(tx: sa.Connection) -> int:
+    """The time of the store (µs): PostgreSQL's own, so that machines whose clocks differ write one log."""
     if tx.dialect.name != "postgresql":
         return time.time_ns() // 1000
     return int(rows(tx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")[0][0])

@@ -33,8 +33,11 @@ _REGISTRAR = {
     "audit": ADD,
     "audit_head": "SELECT, UPDATE (seq, hash)",
     "outbox": f"{ADD}, UPDATE (sent)",
+    "webhooks": f"{ADD}, UPDATE (planned, removed)",
+    "deliveries": f"{ADD}, UPDATE (state, tries, due, status, answer, ended)",
 }
 REGISTRY = frozenset(_REGISTRAR)
+PRIVATE = ("deliveries", "webhooks")  # URLs can be secrets, and what receivers answer: nobody but the registrar reads them
 
 
 def statements(schema: str, writer: str, registrar: str) -> Iterator[str]:
@@ -52,8 +55,10 @@ def statements(schema: str, writer: str, registrar: str) -> Iterator[str]:
         yield f"GRANT SELECT ON {where}.{_quoted(VERSION_TABLE)} TO {role}"
         for table in tables:
             rights = of_registry(table) if table in REGISTRY else ALL
-            yield f"GRANT {rights} ON {where}.{_quoted(table)} TO {role}"
+            if rights:
+                yield f"GRANT {rights} ON {where}.{_quoted(table)} TO {role}"
         yield f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {where} TO {role}"
+    yield _taken_from_others(schema, registrar)
 
 
 def grant(tx: sa.Connection, writer: str, registrar: str) -> str:
@@ -74,7 +79,24 @@ def grant(tx: sa.Connection, writer: str, registrar: str) -> str:
 
 
 def _of_writer(table: str) -> str:
-    return ADD if table == "registrations" else READ
+    return ADD if table == "registrations" else "" if table in PRIVATE else READ
+
+
+def _taken_from_others(schema: str, registrar: str) -> str:
+    """A statement that takes the private tables from every other role that was given them, such as by default privileges."""
+    tables = ", ".join(f"{_literal(f'{_quoted(schema)}.{_quoted(table)}')}::regclass" for table in PRIVATE)
+    body = f"""DECLARE one record; BEGIN
+ FOR one IN SELECT DISTINCT c.oid::regclass AS place, a.grantee FROM pg_class c, aclexplode(c.relacl) a
+  WHERE c.oid IN ({tables}) AND a.grantee NOT IN (c.relowner, {_literal(_quoted(registrar))}::regrole)
+ LOOP
+  EXECUTE 'REVOKE ALL ON ' || one.place || ' FROM ' || CASE one.grantee WHEN 0 THEN 'PUBLIC' ELSE one.grantee::regrole::text END;
+ END LOOP;
+END"""
+    return f"DO {_literal(body)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

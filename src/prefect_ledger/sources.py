@@ -18,3 +18,6 @@ class Shelf(NamedTuple):
 
 
 shelf: Shelf | None = None  # None: nobody keeps any
+
+# What a secret's name means to whoever keeps secrets, None where it means nothing; the front door sets it too.
+secret: Callable[[str], str | None] | None = None

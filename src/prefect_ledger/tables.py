@@ -540,3 +540,34 @@ class OutboxRow(Row, table=True):
     payload: str = Field(sa_column=Column(Text, nullable=False))
     at: int = Field(sa_column=_big(nullable=False))
     sent: int | None = Field(default=None, sa_column=_big())
+
+
+class WebhookRow(Row, table=True):
+    """Where events are posted. ``secret`` names the key of the signatures, ``planned`` is the last event that deliveries were made of."""
+
+    __tablename__ = "webhooks"
+    id: int | None = Field(default=None, sa_column=Column(_IDENTITY, primary_key=True, autoincrement=True))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    secret: str = Field(sa_column=Column(String(250), nullable=False))
+    events: str = Field(sa_column=Column(Text, nullable=False))
+    model: str = Field(default="*", sa_column=Column(String(250), nullable=False, server_default="*"))
+    allow_private: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    author: str = Field(sa_column=Column(String(250), nullable=False))
+    created: int = Field(sa_column=_big(nullable=False))
+    planned: int = Field(sa_column=_big(nullable=False))
+    removed: int | None = Field(default=None, sa_column=_big())
+
+
+class DeliveryRow(Row, table=True):
+    """An event for a webhook: ``waiting`` until ``due``, which who tries it moves on first; then ``done``, ``dead`` or ``dropped``."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_due", "webhook_id", "state", "due"),)
+    webhook_id: int = Field(sa_column=_model_key())
+    seq: int = Field(sa_column=_model_key())
+    state: str = Field(default="waiting", sa_column=Column(String(16), nullable=False, server_default="waiting"))
+    tries: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    due: int = Field(sa_column=_big(nullable=False))
+    status: int | None = Field(default=None, sa_column=Column(Integer))
+    answer: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    ended: int | None = Field(default=None, sa_column=_big())
