@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.audit_store import check
 from prefect_ledger.database import rows
+from prefect_ledger.hooks import place
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 Told = dict[str, dict[Any, Any]]
-KINDS = ("models", "versions", "tags", "aliases", "notes", "policies", "requests", "votes")
+KINDS = ("models", "versions", "tags", "aliases", "notes", "policies", "requests", "votes", "webhooks")
 
 
 def empty() -> Told:
@@ -39,6 +40,8 @@ def by_tables(tx: sa.Connection) -> Told:
         found["requests"][key] = (*fields[:7], bool(fields[7]), bool(fields[8]))
     for key, *fields in rows(tx, "SELECT request_id, voter, approve, evidence FROM request_votes ORDER BY request_id, number"):
         found["votes"].setdefault(key, []).append((fields[0], bool(fields[1]), fields[2]))
+    for key, url, *fields, private, gone in rows(tx, "SELECT id, url, events, model, author, allow_private, removed IS NULL FROM webhooks"):
+        found["webhooks"][key] = (place(url), *fields, bool(private), not gone)
     return found
 
 
@@ -110,6 +113,13 @@ def _other(told: Told, row: Mapping[str, Any], what: str) -> None:
             told["tags"] |= {} if value is None else {(key[0], key[1] or 0, tag): value}
     elif what in ("annotated", "reviewed"):
         told["notes"].setdefault(key, []).append((row["actor"], after["text"], after["verdict"]))
+    elif row["action"] == "webhook.added":
+        about = (after["place"], ",".join(after["events"]), after["model"])
+        told["webhooks"][after["webhook"]] = (*about, row["actor"], after["allow_private"], False)
+    elif row["action"] == "webhook.removed":
+        *fields, gone = told["webhooks"][after["webhook"]]
+        assert not gone, f"row {row['seq']} removes webhook {after['webhook']}, which is gone"
+        told["webhooks"][after["webhook"]] = (*fields, True)
     elif row["action"] == "policy.set":
         told["policies"][after["policy"]] = after["digest"]
     else:
