@@ -11,8 +11,7 @@ from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.registered import JUDGED, STAGES
 
 ALICE, BOB, CAROL, DAVE = (Identity(name, Strength.OS, "user") for name in ("alice", "bob", "carol", "dave"))
-STRONG = (ALICE, BOB, CAROL, DAVE, Identity("Carol", Strength.CI, "a token"))
-PEOPLE = (*STRONG, Identity("erin"), Identity("carol"), Identity("dave"))
+PEOPLE = (ALICE, BOB, CAROL, DAVE, Identity("Carol", Strength.CI, "a token"), Identity("erin"), Identity("carol"), Identity("dave"))
 TRAINERS = ("zoe", "alice", "dave", "zoe")  # whose processes logged the models that versions are made of
 PASSES: dict[str, Callable[[float, float | None], bool]] = {
     "metrics.auc >= 0.5": lambda mine, theirs: mine >= 0.5,
