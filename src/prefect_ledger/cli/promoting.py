@@ -1,23 +1,55 @@
-"""Floor 6. ``prefect-ledger promote``, ``approve`` and ``reject``: a version on its way to a stage."""
+"""Floor 6. ``prefect-ledger promote``, ``rollback``, ``challenge``, ``approve`` and ``reject``: a version on its way to a stage."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from prefect_ledger.cli.formats import clean
+from prefect_ledger.cli.holdout import NO_HOLDOUT, AskedAbout
 from prefect_ledger.cli.options import By, Json, Request, Why
 from prefect_ledger.cli.render import dim, print_json, say, warn
+from prefect_ledger.cli.report_files import NO_FILES, Reported
 from prefect_ledger.cli.versions import Meant, ModelName, NameBefore, Selector
-from prefect_ledger.errors import InvalidValue, TransitionRefused
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.registered import check_stage
 
 if TYPE_CHECKING:
-    from prefect_ledger.registered import ModelVersion, TransitionRequest
+    from prefect_ledger.registered import TransitionRequest
 
-REFUSED = 3
+
+def _seconds(_type: object, tokens: Any) -> float:
+    """Seconds, or a duration as policies have them.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    from prefect_ledger.policies.durations import duration
+
+    text = tokens[0].value
+    try:
+        found = float(text)
+    except ValueError:
+        found = duration(text) / 1_000_000
+    if not 0 <= found < float("inf"):
+        raise ValueError(f"--wait is a number of seconds, or a duration such as 15m, not {text!r:.80}")
+    return found
+
+
+Alias = Annotated[
+    list[str] | None, Parameter(negative="--no-alias", help="Alias that means the version then, champion if not said; again for more.")
+]
+Deploy = Annotated[
+    list[str] | None,
+    Parameter(negative="--no-deploy", help="Target whose deployments follow, all that can be asked if not said; again for more."),
+]
+Endpoint = Annotated[tuple[str, ...], Parameter(negative="", help="Address of a server that follows by itself, asked too; again for more.")]
+Wait = Annotated[
+    float, Parameter(converter=_seconds, help="How long to wait for approvals, as 90 (seconds) or 15m: not at all if not said.")
+]
 Stage = Annotated[str, Parameter(help="none, staging, production or archived.")]
 Signature = Annotated[Path | None, Parameter(help="A file with your signature of what `promotion to-sign` gives.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask; needed where no terminal is.")]
@@ -29,41 +61,42 @@ def promote(
     /,
     *,
     to: Annotated[str, Parameter(help="The stage: production if not said.")] = "production",
+    rows: AskedAbout = NO_HOLDOUT,
+    alias: Alias = None,
+    deploy: Deploy = None,
+    endpoint: Endpoint = (),
+    wait: Wait = 0.0,
     why: Why = "",
     by: By = None,
+    files: Reported = NO_FILES,
     json: Json = False,
 ) -> int:
-    """Bring a version into a stage, as the policy asks: request, gates, approvals, and the move.
+    """Bring a version into a stage, as the policy asks: request, gates, approvals, the move, deployments, and smoke tests.
 
-    Where the policy has gates or wants approvals, this opens a request with
-    its gate report. When nothing is missing the version moves at once; else
-    what is missing is said, and the exit code is 3. Run it again when the
-    approvals are there.
+    The version is opened first. Where the policy has gates or wants approvals,
+    this opens a request with its gate report. When nothing is missing the
+    version moves, deployments that follow are updated, and whatever serves it
+    is asked for its example; where that fails, the move is taken back (exit
+    code 1). Else what is missing is said, and the exit code is 3. Run it again
+    when the approvals are there, or after it was killed: it goes on.
 
     For example:
 
         prefect-ledger promote churn 7
         prefect-ledger promote churn @challenger --to staging --why "better on new customers"
+        prefect-ledger promote churn staging --holdout june.parquet --target churned --wait 2h --report promotion.md
     """
-    from prefect_ledger import registry
-    from prefect_ledger.cli.request_page import missing_text
+    from prefect_ledger.cli.promotion_page import ShownPromoter, progress, said
+    from prefect_ledger.promotion.promoting import carry_out
+    from prefect_ledger.promotion.report import junit, markdown
 
-    number = Meant(name, version).number()
-    one = registry.get_version(name, number)
-    if one.stage == to:
-        _said(one, None, "", json, already=True)
-        return 0
-    request = _request(name, number, to, why, by)
-    lacking = "" if request is None else missing_text(request)
-    if not lacking:
-        try:
-            one = registry.transition(name, number, to, why=why, by=by)
-        except TransitionRefused as refused:
-            lacking = str(refused)
-        else:
-            request = None if request is None else registry.get_request(request.id)
-    _said(one, request, lacking, json)
-    return REFUSED if lacking else 0
+    stage = check_stage(to)
+    with files.opened(f"{name} {version} to {stage}") as write, progress(f"promoting {name} {version}") as tell:
+        number = Meant(name, version).number()
+        given = (rows.rows(), rows.by(), _aliases(alias, stage), _targets(deploy), tuple(endpoint), why, by)
+        told = carry_out(ShownPromoter(name, number, stage, *given, tell=tell), wait)
+        write(markdown(told), junit(told))
+    return said(told, json=json)
 
 
 def rollback(
@@ -73,24 +106,70 @@ def rollback(
     why: Annotated[str, Parameter(help="Why it goes back; it stands in the audit log.")],
     to: Annotated[int | None, Parameter(help="A version that was in the stage; the one before the present one if not said.")] = None,
     stage: Stage = "production",
+    alias: Alias = None,
+    deploy: Deploy = None,
+    endpoint: Endpoint = (),
     by: By = None,
+    files: Reported = NO_FILES,
     json: Json = False,
-) -> None:
+) -> int:
     """Bring the version that was in a stage before back into it.
 
     Before anything moves it is fetched and checked, opened, and predicts its
     own example. The alias champion goes with it where it means the version
-    that leaves, which is archived.
+    that leaves, which is archived. Then deployments that follow are updated,
+    and whatever serves the model is asked: exits with 1 where something does
+    not serve the version, which stays all the same.
 
     For example:
 
         prefect-ledger rollback churn --why "wrong for new customers"
         prefect-ledger rollback churn --to 5 --why "6 was trained on the same month"
     """
-    from prefect_ledger import registry
+    from prefect_ledger.cli.promotion_page import progress, said
+    from prefect_ledger.promotion.report import junit, markdown
+    from prefect_ledger.promotion.rolling_back import rollback as go_back
 
-    one = registry.rollback(name, why, to=to, stage=stage, by=by)
-    _said(one, None, "", json)
+    aliases = _aliases(alias, "production")  # of these only those that mean the version that leaves
+    with files.opened(f"{name} back in {stage}") as write, progress(f"rolling back {name}"):
+        told = go_back(name, why, to=to, stage=stage, aliases=aliases, targets=_targets(deploy), endpoints=tuple(endpoint), by=by)
+        write(markdown(told), junit(told))
+    return said(told, json=json)
+
+
+def challenge(
+    name: Annotated[str | None, Parameter(help="A registered model; all that have versions there if not said.")] = None,
+    /,
+    *,
+    to: Annotated[str, Parameter(help="The stage to ask for: production if not said.")] = "production",
+    source: Annotated[str, Parameter(help="The stage where they wait: staging if not said.")] = "staging",
+    rows: AskedAbout = NO_HOLDOUT,
+    why: Why = "",
+    by: By = None,
+    files: Reported = NO_FILES,
+    json: Json = False,
+) -> int:
+    """Compare each version in staging with the champion, and open a request where its gates pass.
+
+    Made for a schedule: requests that are open stay, and what was refused is
+    not asked for again before champion, rule, recorded values or rows are
+    others. Nothing moves. Exits with 0 when a request is open for some, with 3
+    when none passed, with 1 when some could not be judged and none is open.
+
+    For example:
+
+        prefect-ledger challenge
+        prefect-ledger challenge churn --holdout june.parquet --target churned --report challenges.md
+    """
+    from prefect_ledger.cli.challenge_page import said
+    from prefect_ledger.cli.promotion_page import progress
+    from prefect_ledger.promotion.challenge_report import junit, markdown
+    from prefect_ledger.promotion.challenging import challenge as ask
+
+    with files.opened(f"challenges of {name or 'all models'}") as write, progress(f"comparing versions in {source} with the champion"):
+        found = ask(name, stage=to, source=source, rows=rows.rows(), evaluator=rows.by(), why=why, by=by)
+        write(markdown(found), junit(found))
+    return said(found, json=json)
 
 
 def approve(
@@ -197,32 +276,15 @@ def transition(
         say(f"{clean(moved.name)} {moved.version} is in {moved.stage}")
 
 
-def _request(name: str, number: int, stage: str, why: str, by: str | None) -> TransitionRequest | None:
-    """The open request for this move, else a new one; None where the policy wants none."""
-    from prefect_ledger import registry
-
-    if not registry.get_policy().policy.rule(name, stage).needs_request:
-        return None
-    registry.settle(name, number, stage)
-    waiting = [one for one in registry.list_requests(name, state="open") if (one.version, one.stage) == (number, stage)]
-    return waiting[0] if waiting else registry.request_transition(name, number, stage, why=why, by=by)
+def _aliases(given: list[str] | None, stage: str) -> tuple[str, ...]:
+    """Those that were given, else the champion, which is the version in production."""
+    if given is not None:
+        return tuple(given)
+    return ("champion",) if stage == "production" else ()
 
 
-def _said(one: ModelVersion, request: TransitionRequest | None, lacking: str, json: bool, *, already: bool = False) -> None:
-    from prefect_ledger.cli.registry_records import registry_record
-    from prefect_ledger.cli.request_page import show_request
-
-    if json:
-        asked = None if request is None else registry_record(request)
-        print_json({"version": registry_record(one), "request": asked, "moved": not (lacking or already), "missing": lacking})
-        return
-    if request is not None:
-        show_request(request)
-        say("")
-    if lacking:
-        warn(f"refused: {clean(lacking)}", style="bold red")
-    else:
-        say(f"{clean(one.name)} {one.version} is in {one.stage}" + (" already" if already else ""))
+def _targets(deploy: list[str] | None) -> tuple[str, ...] | None:
+    return None if deploy is None else tuple(deploy)
 
 
 def _next(one: TransitionRequest) -> None:
