@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,7 @@ from prefect_ledger.errors import RegisteredModelNotFound, VersionNotFound
 from prefect_ledger.events import clean
 from prefect_ledger.identities import Identity
 from prefect_ledger.names import KEY_LIMIT
+from prefect_ledger.queries.filters import Sql
 from prefect_ledger.registered import STAGES, ModelVersion, Note, RegisteredModel
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ _VERSION = """SELECT m.name, v.version, v.stage, v.logged_id, v.run_id, v.digest
  v.deleted, v.model_id FROM registered_models m JOIN model_versions v ON v.model_id = m.id"""
 _ALIASED = f"{_VERSION} JOIN model_aliases a ON a.model_id = m.id AND a.version = v.version"
 _LIVE = "m.name = ? AND m.deleted IS NULL AND v.deleted IS NULL"
+
+
+_SHOWN = tuple(sorted(stage for stage in STAGES if stage != "none"))
+_HIGHEST = ", ".join(  # of each stage; one version is looked at, however many there are
+    f"""(SELECT v.version FROM model_versions v WHERE v.model_id = m.id AND v.stage = '{stage}' AND v.deleted IS NULL
+ ORDER BY v.version DESC LIMIT 1)"""
+    for stage in _SHOWN
+)
 
 
 class Known(NamedTuple):
@@ -95,16 +104,11 @@ def versions(tx: sa.Connection, model: Known, *, deleted: bool = False) -> list[
 
 def by_place(tx: sa.Connection, places: Sequence[tuple[int, int]]) -> list[ModelVersion]:
     """The versions of these models' ids and numbers, in this order."""
-    wanted: dict[int, list[int]] = {}
-    for model_id, number in places:
-        wanted.setdefault(model_id, []).append(number)
     found: dict[tuple[int, int], ModelVersion] = {}
-    for model_id, numbers in wanted.items():
-        for low in range(0, len(numbers), _PART):
-            part = numbers[low : low + _PART]
-            text = f"{_VERSION} WHERE m.id = ? AND v.version IN ({', '.join('?' * len(part))})"
-            for one in versions_of(tx, rows(tx, text, [model_id, *part])):
-                found[model_id, one.version] = one
+    for low in range(0, len(places), _PART):
+        those = _those(places[low : low + _PART])
+        told = rows(tx, f"{those.text} {_VERSION} JOIN those t ON t.model = v.model_id AND t.number = v.version", those.params)
+        found |= {(row[12], one.version): one for row, one in zip(told, versions_of(tx, told), strict=True)}
     return [found[place] for place in places if place in found]
 
 
@@ -118,26 +122,43 @@ def of_logged(tx: sa.Connection, logged_ids: Sequence[str]) -> list[ModelVersion
 def models(tx: sa.Connection, *, deleted: bool = False, limit: int = 1_000) -> list[RegisteredModel]:
     """Registered models by name."""
     live = "" if deleted else " WHERE deleted IS NULL"
-    return [model(tx, Known(*row)) for row in rows(tx, f"{_MODEL}{live} ORDER BY name LIMIT ?", [limit])]
+    return _models_of(tx, [Known(*row) for row in rows(tx, f"{_MODEL}{live} ORDER BY name LIMIT ?", [limit])])
 
 
 def model(tx: sa.Connection, row: Known) -> RegisteredModel:
     """The value of a row."""
-    aliases = dict(rows(tx, "SELECT alias, version FROM model_aliases WHERE model_id = ? ORDER BY alias", [row.id]))
-    stages: dict[str, int] = {
-        stage: number for stage in sorted(STAGES) if stage != "none" and (number := highest(tx, row.id, stage)) is not None
-    }
-    return RegisteredModel(
-        row.name,
-        row.description,
-        row.latest,
-        to_datetime(row.created),
-        to_datetime(row.updated),
-        to_datetime(row.deleted),
-        MappingProxyType(aliases),
-        MappingProxyType(stages),
-        MappingProxyType(_tags(tx, row.id, [0]).get(0, {})),
-    )
+    return _models_of(tx, [row])[0]
+
+
+def _models_of(tx: sa.Connection, found: Sequence[Known]) -> list[RegisteredModel]:
+    """The values of rows, with a query each for the aliases, stages and tags of a thousand."""
+    aliases, stages, tags = (dict[int, dict[str, Any]]() for _ in range(3))
+    for low in range(0, len(found), _PART):
+        part = [row.id for row in found[low : low + _PART]]
+        marks = ", ".join("?" * len(part))
+        text = f"SELECT model_id, alias, version FROM model_aliases WHERE model_id IN ({marks}) ORDER BY alias"
+        _sort_in(aliases, rows(tx, text, part))
+        for model_id, *numbers in rows(tx, f"SELECT m.id, {_HIGHEST} FROM registered_models m WHERE m.id IN ({marks})", part):
+            stages[model_id] = {stage: number for stage, number in zip(_SHOWN, numbers, strict=True) if number is not None}
+        text = f"SELECT model_id, key, value FROM model_tags WHERE model_id IN ({marks}) AND version = 0 ORDER BY key"
+        _sort_in(tags, rows(tx, text, part))
+    return [
+        RegisteredModel(
+            row.name,
+            row.description,
+            row.latest,
+            to_datetime(row.created),
+            to_datetime(row.updated),
+            to_datetime(row.deleted),
+            *(MappingProxyType(found_of.get(row.id, {})) for found_of in (aliases, stages, tags)),
+        )
+        for row in found
+    ]
+
+
+def _sort_in(found: dict[int, dict[str, Any]], told: Iterable[Sequence[Any]]) -> None:
+    for model_id, key, value in told:
+        found.setdefault(model_id, {})[key] = value
 
 
 def highest(tx: sa.Connection, model_id: int, stage: str) -> int | None:
@@ -162,11 +183,8 @@ def notes(tx: sa.Connection, model_id: int, number: int) -> list[Note]:
 
 def versions_of(tx: sa.Connection, found: Sequence[tuple[Any, ...]]) -> list[ModelVersion]:
     """The values of rows, with their aliases and tags."""
-    numbers: dict[int, list[int]] = {}
-    for row in found:
-        numbers.setdefault(row[12], []).append(row[1])
-    aliases = {model_id: _aliases(tx, model_id, wanted) for model_id, wanted in numbers.items()}
-    tags = {model_id: _tags(tx, model_id, wanted) for model_id, wanted in numbers.items()}
+    places = [(row[12], row[1]) for row in found]
+    aliases, tags = _aliases(tx, places), _tags(tx, places)
     return [
         ModelVersion(
             name=row[0],
@@ -180,31 +198,43 @@ def versions_of(tx: sa.Connection, found: Sequence[tuple[Any, ...]]) -> list[Mod
             created_at=to_datetime(row[9]),
             updated_at=to_datetime(row[10]),
             deleted_at=to_datetime(row[11]),
-            aliases=tuple(aliases[row[12]].get(row[1], ())),
-            tags=MappingProxyType(tags[row[12]].get(row[1], {})),
+            aliases=tuple(aliases.get(place, ())),
+            tags=MappingProxyType(tags.get(place, {})),
         )
-        for row in found
+        for place, row in zip(places, found, strict=True)
     ]
 
 
-def _aliases(tx: sa.Connection, model_id: int, numbers: Sequence[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    few = numbers if len(numbers) <= _FEW else ()
-    those = f" AND version IN ({', '.join('?' * len(few))})" if few else ""
-    text = f"SELECT alias, version FROM model_aliases WHERE model_id = ?{those} ORDER BY alias"
-    for alias, number in rows(tx, text, [model_id, *few]):
-        found.setdefault(number, []).append(alias)
-    return {number: found[number] for number in numbers if number in found}
-
-
-def _tags(tx: sa.Connection, model_id: int, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
-    found: dict[int, dict[str, str]] = {}
-    for low in range(0, len(numbers), _PART):
-        part = list(numbers[low : low + _PART])
-        text = f"SELECT version, key, value FROM model_tags WHERE model_id = ? AND version IN ({', '.join('?' * len(part))}) ORDER BY key"
-        for number, key, value in rows(tx, text, [model_id, *part]):
-            found.setdefault(number, {})[key] = value
+def _aliases(tx: sa.Connection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[str]]:
+    found: dict[tuple[int, int], list[str]] = {}
+    ids = list(dict.fromkeys(model_id for model_id, _ in places))
+    few = list(dict.fromkeys(number for _, number in places)) if len(places) <= _FEW else []
+    for low in range(0, len(ids), _PART):
+        part = ids[low : low + _PART]
+        text = f"SELECT model_id, version, alias FROM model_aliases WHERE model_id IN ({', '.join('?' * len(part))})"
+        text += f" AND version IN ({', '.join('?' * len(few))})" if few else ""
+        for model_id, number, alias in rows(tx, f"{text} ORDER BY alias", [*part, *few]):
+            found.setdefault((model_id, number), []).append(alias)
     return found
+
+
+def _tags(tx: sa.Connection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, str]]:
+    found: dict[tuple[int, int], dict[str, str]] = {}
+    for low in range(0, len(places), _PART):
+        part, columns = places[low : low + _PART], "SELECT g.model_id, g.version, g.key, g.value FROM"
+        if len(part) == 1:  # whoever resolves a reference asks for one
+            asked = Sql(f"{columns} model_tags g WHERE g.model_id = ? AND g.version = ?", part[0])
+        else:
+            asked = _those(part).plus(f" {columns} those t JOIN model_tags g ON g.model_id = t.model AND g.version = t.number")
+        for model_id, number, key, value in rows(tx, f"{asked.text} ORDER BY g.key", asked.params):
+            found.setdefault((model_id, number), {})[key] = value
+    return found
+
+
+def _those(places: Sequence[tuple[int, int]]) -> Sql:
+    """These ids of models and numbers of versions, as the table ``those`` of a query."""
+    values = ", ".join(["(?, ?)"] * len(places))
+    return Sql(f"WITH those (model, number) AS (VALUES {values})", tuple(part for place in places for part in place))
 
 
 def _can_be(*texts: object) -> bool:

@@ -128,10 +128,8 @@ def delete_model(name: str, *, why: str = "", by: Identity | str | None = None) 
     said, by = check_text(why, "a reason"), who(by)
     with changing() as chain:
         row = registered.known(chain.tx, name, deleted=True)
-        if "production" in (stages := registered.model(chain.tx, row).stages):
-            raise TransitionRefused(
-                f"version {stages['production']} of {name!r} stands in production: archive it first, then delete the model"
-            )
+        if (number := registered.highest(chain.tx, row.id, "production")) is not None:
+            raise TransitionRefused(f"version {number} of {name!r} stands in production: archive it first, then delete the model")
         store.set_deleted(chain, row, True, by, said)
 
 
