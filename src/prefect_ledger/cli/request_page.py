@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prefect_ledger.cli.formats import MISSING, clean, moment
-from prefect_ledger.cli.registry_records import agreed, approvals, missing, person, state_now
+from prefect_ledger.cli.registry_records import agreed, approvals, person, state_now
 from prefect_ledger.cli.render import cell, heading, pairs, show, table
 from prefect_ledger.entities import to_datetime
 from prefect_ledger.registered import TransitionRequest
@@ -47,16 +47,6 @@ def verdict_rows(report: Any) -> Iterator[tuple[str, object]]:
         yield word, Text(f"{clean(verdict['name'])}: {clean(verdict['reason'])}", style=_WORDS[word])
     if not report.get("verdicts"):
         yield "passed", "no gate was asked for"
-
-
-def missing_text(one: TransitionRequest) -> str:
-    """What a request wants still before its version moves; "" where nothing is missing."""
-    if one.state != "open":
-        return f"request {one.id} is {one.state}: {one.reason}"
-    if not missing(one):
-        return ""
-    who = f", by {', '.join(one.rule['approvers'])}" if one.rule.get("approvers") else ""
-    return f"request {one.id} waits for {missing(one)} of {one.rule['approvals']} approvals{who}"
 
 
 def _head(one: TransitionRequest) -> Iterator[tuple[str, object]]:
