@@ -26,10 +26,10 @@ def follow(chain: Chain, row: Known, was: ModelVersion, stage: Stage, by: Identi
     policy = policy_now(chain.tx).policy
     for alias in policy.rule(row.name, stage).aliases:
         store.set_alias(chain, row, alias, was.version, by, why=why, evidence=evidence)
-    left = registered.highest(chain.tx, row.id, was.stage)
-    for alias in policy.rule(row.name, was.stage).aliases:
-        if left is not None and registered.aliased(chain.tx, row.id, alias) == was.version:
-            store.set_alias(chain, row, alias, left, by, why=why, evidence=evidence)
+    leaves = [one for one in policy.rule(row.name, was.stage).aliases if registered.aliased(chain.tx, row.id, one) == was.version]
+    if leaves and (stays := registered.highest(chain.tx, row.id, was.stage)) is not None:
+        for alias in leaves:
+            store.set_alias(chain, row, alias, stays, by, why=why, evidence=evidence)
 
 
 def follows(chain: Chain, row: Known, alias: str) -> bool:
