@@ -209,6 +209,15 @@ def serve(
         ),
     ] = None,
     threads: Annotated[int, Parameter(help="Threads of a process that ask the model: 1 if not said.")] = 1,
+    beside: Annotated[str | None, Parameter(help="Another model, served beside it to be compared: see --share and --shadow.")] = None,
+    share: Annotated[float | None, Parameter(help="Part of the requests that the model beside answers, as 0.1 for a tenth.")] = None,
+    shadow: Annotated[
+        bool, Parameter(negative="", help="Ask the model beside about every request too, and compare its answers; nobody gets them.")
+    ] = False,
+    tolerance: Annotated[
+        float | None,
+        Parameter(help="How far numbers of a shadow may be off, and the same part of larger ones: 1e-6 if not said."),
+    ] = None,
     trust: Trust = False,
 ) -> int:
     """Serve a model over HTTP, in the formats of MLflow's scoring server.
@@ -217,19 +226,22 @@ def serve(
     a folder or URL. POST /invocations asks the model; /docs says what else
     there is. When the reference comes to mean another model, that one is loaded
     and takes over without a request being lost. With --digest one model alone
-    is served, and nothing else is opened. Stops at Ctrl-C or SIGTERM, when what
+    is served, and nothing else is opened. With --beside two are compared, and
+    GET /comparison says how they do. Stops at Ctrl-C or SIGTERM, when what
     was asked is answered.
 
     For example:
 
         prefect-ledger serve models:/churn@champion --port 8000
+        prefect-ledger serve models:/churn@champion --beside models:/churn@challenger --share 0.1
         curl -d '{"inputs": [[1.0, 2.0]]}' -H 'Content-Type: application/json' http://127.0.0.1:8000/invocations
     """
     from prefect_ledger.cli.serving import serve_model
 
     limits = {"body": max_body, "seconds": timeout, "waiting": queue, "rows": batch_rows, "threads": threads, "bodies": max_bodies}
     how = {"follow": follow, "trust": trust, "digest": digest, "share_port": share_port}
-    return serve_model(reference, host=host, port=port, workers=workers, limits=limits, **how)
+    trial = {"beside": beside, "share": share, "shadow": shadow, "tolerance": tolerance}
+    return serve_model(reference, host=host, port=port, workers=workers, limits=limits, trial=trial, **how)
 
 
 @app.command

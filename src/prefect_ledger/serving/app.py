@@ -19,24 +19,21 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from prefect_ledger.serving import answers, pages
-from prefect_ledger.serving.bodies import Reader
 from prefect_ledger.serving.following import Followed
 from prefect_ledger.serving.held import Held, Share
 from prefect_ledger.serving.meters import CONTENT_TYPE, Meters
-from prefect_ledger.serving.refusals import Refused, broken, stuck, too_large, too_late
-from prefect_ledger.serving.scorer import Scorer
+from prefect_ledger.serving.refusals import Refused, broken, stuck, too_large
+from prefect_ledger.serving.served import Served, named
 
 if TYPE_CHECKING:
     from prefect_ledger.models.predictor import Predictor
-    from prefect_ledger.serving.bodies import Asked
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
 log = logging.getLogger("prefect_ledger.serving")
-_LITTLE = 16 << 10  # bytes of a body that may be answered in the thread of the connections
-_APART = 0.01  # seconds between two requests that cannot be asked together
-_NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
+_NO_HEADERS: Headers = ()
 _LATER = ((b"retry-after", b"1"),)
 _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
 
@@ -63,13 +60,11 @@ class App:
 
     def __init__(self, followed: Followed, limits: Limits | None = None) -> None:
         self.followed, self._limits = followed, limits or Limits()
-        self.scorer = Scorer(lambda: followed.current, waiting=self._limits.waiting, rows=self._limits.rows, threads=self._limits.threads)
         self.held = Held(self._limits.bodies or 8 * self._limits.body)
         self._meters = Meters(lambda: self.scorer.waiting)
+        self._served = Served(followed, self._limits, self._loaded)
+        self.scorer = self._served.scorer
         self.scorer.batches = self._meters.batch.observe
-        self._last: tuple[Any, float] = (None, 0.0)  # who asked last, and when
-        self._loaded(followed.current)
-        followed.changed = self._loaded
         self._gets: dict[str, Callable[[Message], tuple[bytes, bytes]]] = {
             "/ping": self._ping,
             "/health": self._ping,
@@ -80,10 +75,8 @@ class App:
             "/docs": lambda scope: (pages.docs(followed.current, scope.get("server")), b"text/html; charset=utf-8"),
         }
 
-    def _loaded(self, predictor: Any) -> None:
-        self._reader = Reader(predictor.signature)
-        self.scorer.renew()
-        self._meters.models.labels(str(predictor.about.get("model_id") or predictor.about.get("uri") or "")).inc()
+    def _loaded(self, predictor: Predictor) -> None:
+        self._meters.models.labels(named(predictor)).inc()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -103,8 +96,7 @@ class App:
 
     def close(self) -> None:
         """Answer what waits, then stop."""
-        self.scorer.stop()
-        self.followed.stop()
+        self._served.close()
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -132,14 +124,14 @@ class App:
 
     async def _invocations(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        headers: Iterable[tuple[bytes, bytes]] = ()
+        headers = _NO_HEADERS
         share = Share(self.held)
         try:
             body = await self._body(scope, receive, share)
             if body is None:
                 return
             started = time.perf_counter()
-            status, answer, headers = await self._answered(_header(scope, b"content-type"), body, self._alone(scope))
+            status, answer, headers = await self._answered(scope, body)
         except Refused as refused:
             status, answer = refused.status, answers.failure(refused.code, refused.message)
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -154,33 +146,14 @@ class App:
         self._meters.answered(int(status), time.perf_counter() - started)
         await _respond(send, status, answer, _JSON, headers)
 
-    async def _answered(self, content_type: str, body: bytes, alone: bool) -> tuple[int, bytes, Iterable[tuple[bytes, bytes]]]:
-        reader = self._reader
-        asked = reader.read(body, content_type) if len(body) < 1 << 20 else await asyncio.to_thread(reader.read, body, content_type)
-        here = self.scorer.here(asked) if alone and len(body) <= _LITTLE else None
-        answer, predictor = (self.scorer.ask_here(asked, here), here) if here is not None else await self._asked(asked)
-        about = predictor.about
-        names = ((b"x-model-id", "model_id"), (b"x-model-version", "version"))
-        return HTTPStatus.OK, answer, [(header, str(about[key]).encode()) for header, key in names if about.get(key)]
-
-    async def _asked(self, asked: Asked) -> tuple[bytes, Predictor]:
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                return await self.scorer.ask(asked)
-        except TimeoutError:
-            raise too_late(self._limits.seconds) from None
-
-    def _alone(self, scope: Message) -> bool:
-        """Whether the one who asked last asks again, or nobody did for a while: then there is nobody to be asked together with."""
-        client, now = scope.get("client"), time.monotonic()
-        alone = client == self._last[0] or now - self._last[1] > _APART
-        self._last = (client, now)
-        return alone
+    async def _answered(self, scope: Message, body: bytes) -> tuple[int, bytes, Headers]:
+        found = await self._served.answer(scope.get("client"), header(scope, b"content-type"), body)
+        return HTTPStatus.OK, found.body, told(found.predictor)
 
     async def _body(self, scope: Message, receive: Receive, share: Share) -> bytes | None:
         """The body; None when the one who asks has gone."""
         limit = self._limits.body
-        if (length := _header(scope, b"content-length")).isdigit() and int(length) > limit:
+        if (length := header(scope, b"content-length")).isdigit() and int(length) > limit:
             raise too_large(limit)
         parts, size = [], 0
         async with _deadline(self._limits.seconds):
@@ -209,13 +182,18 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
         raise Refused(words, status=HTTPStatus.REQUEST_TIMEOUT, code="DEADLINE_EXCEEDED") from None
 
 
-def _header(scope: Message, name: bytes) -> str:
+def told(predictor: Predictor) -> list[tuple[bytes, bytes]]:
+    """Which model gave an answer, as headers."""
+    names = ((b"x-model-id", "model_id"), (b"x-model-version", "version"))
+    return [(key, str(predictor.about[name]).encode()) for key, name in names if predictor.about.get(name)]
+
+
+def header(scope: Message, name: bytes) -> str:
+    """A header of a request, "" where it has none of that name."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-async def _respond(
-    send: Send, status: int, body: bytes, kind: bytes, headers: Iterable[tuple[bytes, bytes]] = (), *, head: bool = False
-) -> None:
+async def _respond(send: Send, status: int, body: bytes, kind: bytes, headers: Headers = (), *, head: bool = False) -> None:
     sent = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff"), *headers]
     await send({"type": "http.response.start", "status": int(status), "headers": sent})
     await send({"type": "http.response.body", "body": b"" if head else body})

@@ -41,7 +41,7 @@ log = logging.getLogger("prefect_ledger.serving")
 @dataclass(slots=True, eq=False)
 class _Job:
     asked: Asked
-    future: asyncio.Future[tuple[bytes, Predictor]]
+    future: asyncio.Future[tuple[bytes, Predictor, float]]
     loop: asyncio.AbstractEventLoop
     dropped: bool = False  # nobody waits for it any more
 
@@ -90,18 +90,18 @@ class Scorer:
         predictor = self._current()
         return None if runs_code(predictor) else predictor
 
-    def ask_here(self, asked: Asked, predictor: Predictor) -> bytes:
+    def ask_here(self, asked: Asked, predictor: Predictor) -> tuple[bytes, Predictor, float]:
         """As :meth:`ask`, in this thread, of the predictor that :meth:`here` gave."""
         begun = time.perf_counter()
-        answer = _one(asked, predictor)
-        self._lately.append(time.perf_counter() - begun)
+        answer = answer_to(asked, predictor)
+        self._lately.append(seconds := time.perf_counter() - begun)
         self.batches(1)
         if isinstance(answer, Refused):
             raise answer
-        return answer
+        return answer, predictor, seconds
 
-    async def ask(self, asked: Asked) -> tuple[bytes, Predictor]:
-        """The body of the answer, and the predictor that gave it.
+    async def ask(self, asked: Asked) -> tuple[bytes, Predictor, float]:
+        """The body of the answer, the predictor that gave it, and the seconds that it took for it and what was asked together with it.
 
         Raises:
             Refused: the model does not take what is asked, fails on it, or too many requests wait.
@@ -147,9 +147,9 @@ class Scorer:
         except BaseException as error:  # noqa: BLE001  # this thread answers everybody
             results = [_failed(error)] * len(jobs)
         del self._begun[threading.get_ident()]
-        self._lately.append(time.perf_counter() - begun)
+        self._lately.append(seconds := time.perf_counter() - begun)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor)
+            jobs[0].loop.call_soon_threadsafe(_deliver, jobs, results, predictor, seconds)
 
     def _next(self) -> tuple[list[_Job], Predictor] | None:
         with self._turn:
@@ -179,7 +179,7 @@ class Scorer:
                     return [answers.body(part) for part in parts]
             except Exception as error:  # noqa: BLE001  # whose fault it is shows when each is asked alone
                 log.debug("a batch of %d was not answered together: %r", len(jobs), error)
-        return [_one(job.asked, predictor) for job in jobs]
+        return [answer_to(job.asked, predictor) for job in jobs]
 
 
 def runs_code(predictor: Predictor) -> bool:
@@ -188,7 +188,8 @@ def runs_code(predictor: Predictor) -> bool:
     return flavor.name == FUNCTION or bool(entry.get("code") or predictor.file.function.get("code"))
 
 
-def _one(asked: Asked, predictor: Predictor) -> bytes | Refused:
+def answer_to(asked: Asked, predictor: Predictor) -> bytes | Refused:
+    """The body of the predictor's answer, or why there is none; what it raises is logged."""
     data = asked.data if asked.rows is None else _data(asked.rows, asked)
     try:
         return answers.body(predictor.predict(data, asked.params or None, json=True))
@@ -225,11 +226,11 @@ def _length(asked: Asked) -> int:
     return len(found) if hasattr(found, "__len__") else 1
 
 
-def _deliver(jobs: list[_Job], results: list[bytes | Refused], predictor: Predictor) -> None:
+def _deliver(jobs: list[_Job], results: list[bytes | Refused], predictor: Predictor, seconds: float) -> None:
     for job, result in zip(jobs, results, strict=True):
         if job.future.done():
             continue
         if isinstance(result, Refused):
             job.future.set_exception(result)
         else:
-            job.future.set_result((result, predictor))
+            job.future.set_result((result, predictor, seconds))

@@ -16,9 +16,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidValue, LedgerError, MissingExtra
+
+if TYPE_CHECKING:
+    from prefect_ledger.serving.beside import Beside
 
 _VARIABLE = "PREFECT_LEDGER_SERVING"  # from the server's process to its workers
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"  # a folder of the server and its workers: their counters, and the two files below
@@ -36,14 +39,15 @@ def serve(
     trust: bool = False,
     digest: str = "",
     share_port: bool = False,
+    beside: Beside | None = None,
     limits: dict[str, Any] | None = None,
     ready: Callable[[str], None] = lambda _url: None,
 ) -> None:
     """Serve the model that ``reference`` means, until the process is told to stop.
 
     ``follow``: seconds after which it is looked whether an alias means another model by now; 0 for never. ``digest``: of the one model that
-    may be served. ``share_port``: listen beside other servers of this user that share the port. ``limits``: see ``app.Limits``.
-    ``ready`` is told the URL once it answers.
+    may be served. ``share_port``: listen beside other servers of this user that share the port. ``beside``: a model to compare with it.
+    ``limits``: see ``app.Limits``. ``ready`` is told the URL once it answers.
 
     Raises:
         MissingExtra: uvicorn is not installed. InvalidValue: the address cannot be listened on. Else as
@@ -58,6 +62,7 @@ def serve(
 
     limits = limits or {}
     told = {"reference": reference, "follow": follow, "trust": trust, "digest": digest, "limits": limits}
+    told["beside"] = None if beside is None else dataclasses.asdict(beside)
     common = _options(int(limits.get("waiting", 0)))
     if workers == 1:
         app = _made(told)
@@ -212,4 +217,10 @@ def _made(told: dict[str, Any]) -> Any:
 
     known = {one.name for one in dataclasses.fields(Limits)}
     limits = Limits(**{key: value for key, value in told["limits"].items() if key in known})
-    return App(Followed(told["reference"], seconds=told["follow"], trust=told["trust"], digest=told["digest"]), limits)
+    followed = Followed(told["reference"], seconds=told["follow"], trust=told["trust"], digest=told["digest"])
+    if told["beside"] is None:
+        return App(followed, limits)
+    from prefect_ledger.serving.beside import Beside
+    from prefect_ledger.serving.canary import beside_app
+
+    return beside_app(followed, limits, Beside(**told["beside"]), follow=told["follow"], trust=told["trust"])
