@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy.engine import make_url
 
-from prefect_ledger import load_model, log_model, registry, start_run
+from prefect_ledger import load_model, log_model, registry, start_run, webhooks
 from prefect_ledger.database import Database, rows
 from prefect_ledger.errors import InvalidSettings, StoreUnavailable
 from prefect_ledger.identities import Identity, Strength
-from prefect_ledger.roles import REGISTRY, grant
+from prefect_ledger.roles import PRIVATE, REGISTRY, grant
 from prefect_ledger.settings import Settings
 from prefect_ledger.tables import METADATA
 from prefect_ledger.tracking import ledger as module
@@ -140,6 +140,37 @@ def test_a_registrar_rewrites_no_history(team: Team) -> None:
         "ALTER TABLE audit DISABLE TRIGGER ALL",
     ):
         assert team.refused("registrar", statement), statement
+
+
+def test_webhooks_are_the_registrars_alone(team: Team) -> None:
+    """A worker's credentials can neither read where events are posted and by which secret, nor add to it, nor send; who was given every
+    table by default privileges, such as a reader, loses these two with ``db roles``; and a registrar leads no webhook elsewhere."""
+    team.as_("registrar")
+    one = webhooks.add_webhook("http://127.0.0.1:9", secret_env="HOOK_SECRET", allow_private=True, by=ALICE)
+    registry.create_model("churn", by=ALICE)
+    assert webhooks.deliver() == (0, 0, 0)
+    for statement in ("UPDATE webhooks SET url = 'http://elsewhere'", "UPDATE webhooks SET secret = ''", "DELETE FROM deliveries"):
+        assert team.refused("registrar", statement), statement
+    team.as_("writer")
+    for verb in (webhooks.list_webhooks, webhooks.deliver, webhooks.retry_dead, lambda: webhooks.remove_webhook(one.id, by=ALICE)):
+        with pytest.raises(StoreUnavailable, match="permission denied"):
+            verb()
+    with pytest.raises(StoreUnavailable, match="permission denied"):
+        webhooks.add_webhook("http://127.0.0.1:9", secret_env="HOOK_SECRET", allow_private=True, by=ALICE)
+    for table in PRIVATE:
+        assert team.refused("writer", f"SELECT COUNT(*) FROM {table}"), table
+    owner = Database(team.owner)
+    writer, registrar = (str(make_url(ledger.settings.store_url).username) for ledger in team.ledgers.values())
+    text = (
+        "SELECT DISTINCT grantee FROM information_schema.table_privileges WHERE table_name = 'webhooks' AND table_schema = current_schema()"
+    )
+    with owner.write() as tx:
+        tx.exec_driver_sql(f'GRANT SELECT ON webhooks TO "{writer}", PUBLIC')
+        grant(tx, writer, registrar)
+        given = rows(tx, text)
+    owner.close()
+    assert {name for (name,) in given} == {registrar, "postgres"}
+    assert team.refused("writer", "SELECT secret FROM webhooks")
 
 
 def test_roles_are_postgresqls(tmp_path: object) -> None:
