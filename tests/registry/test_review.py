@@ -126,6 +126,18 @@ def test_a_typed_name_takes_no_champion_away(fresh_ledger: Ledger) -> None:
     assert registry.transition("churn", 1, "archived", by=ALICE).stage == "archived"
 
 
+def test_a_typed_name_rolls_no_champion_back_into_staging(fresh_ledger: Ledger) -> None:
+    """Going back in staging to what is in production takes the champion away, so it needs an identity as strong as that does."""
+    version(), version()
+    for number in (1, 2):
+        registry.transition("churn", number, "staging", by=ALICE)
+    registry.transition("churn", 1, "production", by=ALICE)
+    with pytest.raises(TransitionRefused, match=r"version 1 of 'churn' stays in production: alice is known by claimed alone"):
+        registry.rollback("churn", "a way around", stage="staging", to=1, by="alice")
+    assert registry.get_version("churn", "production").version == 1
+    assert registry.rollback("churn", "meant so", stage="staging", to=1, by=ALICE).stage == "staging"
+
+
 @pytest.mark.parametrize("name", ["chu\u200brn", " churn", "churn ", "chur\u202en", "cafe\u0301"])
 def test_a_name_that_looks_like_another_is_refused(fresh_ledger: Ledger, name: str) -> None:
     """Two registered models cannot look alike for invisible characters, spaces at the ends or two ways to write an accent."""

@@ -10,7 +10,7 @@ from prefect_ledger.registered import check_alias, check_stage
 from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
 from prefect_ledger.registry.following import follow, follows
-from prefect_ledger.registry.rules import policy_now
+from prefect_ledger.registry.rules import check_may_leave, policy_now
 from prefect_ledger.registry.undoing import undone
 
 if TYPE_CHECKING:
@@ -53,9 +53,11 @@ def rollback(
     with changing() as chain:
         row = registered.known(chain.tx, name)
         store.check_stage_holds(chain, row, stage, seen)
-        rule = policy_now(chain.tx).policy.rule(name, stage)
-        if weak := rule.too_weak(by):
+        policy, target = policy_now(chain.tx).policy, registered.version(chain.tx, name, target.version)
+        if weak := policy.rule(name, stage).too_weak(by):
             raise TransitionRefused(f"{name!r} stays as it is: {weak}")
+        if target.stage != stage:
+            check_may_leave(policy, target, by)
         store.move(chain, row, target.version, stage, by, archive=True, why=said, how="rollback")
         follow(chain, row, target, stage, by, why=said)
         settling.spent(chain, row, target.version, stage, by)

@@ -13,6 +13,7 @@ from prefect_ledger.registry.access import changing, check_text, check_version, 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
     from prefect_ledger.policies import Policy, Rule
+    from prefect_ledger.registered import ModelVersion
 
 
 class PolicyVersion(NamedTuple):
@@ -74,6 +75,17 @@ def policy_now(tx: Any, version: int | None = None, *, until: int | None = None)
             raise NotFound(f"there is no version {version} of the policy")
         return PolicyVersion(0, DEFAULT)
     return PolicyVersion(found.version, _read(found.content))
+
+
+def check_may_leave(policy: Policy, one: ModelVersion, by: Identity) -> None:
+    """Refuse to take a version out of production for somebody who is known too weakly to bring one in: without a champion, gates that
+    compare with it would be passed by.
+
+    Raises:
+        TransitionRefused.
+    """
+    if one.stage == "production" and (weak := policy.rule(one.name, "production").too_weak(by)):
+        raise TransitionRefused(f"version {one.version} of {one.name!r} stays in production: {weak}")
 
 
 def canonical_rule(rule: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from prefect_ledger.registered import JUDGED, check_alias, check_stage
 from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_text, check_version, looking, who
 from prefect_ledger.registry.following import check_by_hand, follow
-from prefect_ledger.registry.rules import policy_now
+from prefect_ledger.registry.rules import check_may_leave, policy_now
 from prefect_ledger.tracking.ledger import LedgerWarning
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
     from prefect_ledger.policies import Rule
     from prefect_ledger.queries.registered import Known
-    from prefect_ledger.registered import ModelVersion, TransitionRequest
+    from prefect_ledger.registered import ModelVersion, Stage, TransitionRequest
 
 
 def transition(
@@ -55,12 +55,7 @@ def transition(
 
     stage, number = check_stage(stage), check_version(version)
     said, by = check_text(why, "why the rules are passed over" if break_glass else "a reason", needed=break_glass), who(by)
-    moving = [check_alias(alias) for alias in aliases]
-    if expected is WHERE_IT_IS:
-        with looking() as tx:
-            seen = registered.highest(tx, registered.known(tx, name).id, stage)
-    else:
-        seen = None if expected is None else check_version(expected)
+    moving, seen = [check_alias(alias) for alias in aliases], _seen(name, stage, expected)
     settling.settle(name, number, stage)
     with changing() as chain:
         row = registered.known(chain.tx, name)
@@ -69,27 +64,48 @@ def transition(
             return one
         if expected is not WHERE_IT_IS or stage in JUDGED:  # into the others any number may go at once
             store.check_stage_holds(chain, row, stage, seen)
-        policy = policy_now(chain.tx).policy
-        rule = policy.rule(name, stage)
-        if one.stage == "production" and (weak := policy.rule(name, "production").too_weak(by)):
-            raise TransitionRefused(f"version {number} of {name!r} stays in production: {weak}")
-        request = None if break_glass else _allowed(chain, row, one, stage, rule, by)
-        if break_glass:
-            _broken(chain, row, one, stage, rule, by, said)
-        how = "break glass" if break_glass else f"request {request.id}" if request else ""
-        evidence = request.evidence if request else ""
-        store.move(chain, row, number, stage, by, archive=bool(rule.archive), why=said, evidence=evidence, how=how)
-        follow(chain, row, one, stage, by, why=said, evidence=evidence)
+        evidence = _carried_out(chain, row, one, stage, by, said, break_glass=break_glass)
         for alias in moving:
             check_by_hand(chain, row, alias, number)
             store.set_alias(chain, row, alias, number, by, why=said, evidence=evidence)
-        if request is not None:
-            settling.done(chain, row, request, by)
-        settling.spent(chain, row, number, stage, by)
         moved = registered.version(chain.tx, name, number)
     if break_glass:
         warnings.warn(f"{by.name} passed over the rules: version {number} of {name!r} is in {stage} now", LedgerWarning, stacklevel=2)
     return moved
+
+
+def _seen(name: str, stage: Stage, expected: int | str | None) -> int | None:
+    """The version that the caller saw in the stage, or that is there now where they did not say."""
+    from prefect_ledger.queries import registered
+
+    if expected is not WHERE_IT_IS:
+        return None if expected is None else check_version(expected)
+    with looking() as tx:
+        return registered.highest(tx, registered.known(tx, name).id, stage)
+
+
+def _carried_out(chain: Chain, row: Known, one: ModelVersion, stage: Stage, by: Identity, why: str, *, break_glass: bool) -> str:
+    """Move a version as the policy lets, with all that a move ends and takes along; returns the evidence that it rests on.
+
+    Raises:
+        TransitionRefused.
+    """
+    from prefect_ledger import registry_store as store
+
+    policy = policy_now(chain.tx).policy
+    rule = policy.rule(row.name, stage)
+    check_may_leave(policy, one, by)
+    request = None if break_glass else _allowed(chain, row, one, stage, rule, by)
+    if break_glass:
+        _broken(chain, row, one, stage, rule, by, why)
+    how = "break glass" if break_glass else f"request {request.id}" if request else ""
+    evidence = request.evidence if request else ""
+    store.move(chain, row, one.version, stage, by, archive=bool(rule.archive), why=why, evidence=evidence, how=how)
+    follow(chain, row, one, stage, by, why=why, evidence=evidence)
+    if request is not None:
+        settling.done(chain, row, request, by)
+    settling.spent(chain, row, one.version, stage, by)
+    return evidence
 
 
 def _allowed(chain: Chain, row: Known, one: ModelVersion, stage: str, rule: Rule, by: Identity) -> TransitionRequest | None:
