@@ -40,6 +40,7 @@ for _noun, _about in (
     ("promotion", "List, show, replay and withdraw requests to move versions."),
     ("policy", "Show, set and test what stages ask for."),
     ("audit", "Verify and export the log of what was changed in the registry."),
+    ("webhooks", "Post changes of the registry to URLs, signed."),
 ):
     app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)
 app.command(promoting.promote)

@@ -91,7 +91,29 @@ def _store(settings: Settings) -> Iterator[Check]:
         yield Check("store", "schema", "wrong", f"{found}, older than {SCHEMA}", "prefect-ledger db upgrade", details)
     else:
         yield Check("store", "schema", "ok", f"{found}, up to date", details=details)
+        yield from _webhooks(settings)
     yield from _sqlite(settings)
+
+
+def _webhooks(settings: Settings) -> Iterator[Check]:
+    """What keeps events from webhooks, where this process may know of them."""
+    from prefect_ledger import webhook_store
+    from prefect_ledger.webhooks import secrets
+
+    try:
+        with opened(settings) as database, database.read() as tx:
+            found = webhook_store.webhooks(tx)
+    except LedgerError:  # a role that may not read them
+        return
+    for one in found:
+        name, details = f"webhook {one.id}", {"waiting": one.waiting, "dead": one.dead}
+        if one.dead:
+            text = f"{count(one.dead, 'delivery', 'deliveries')} to {one.place} given up"
+            yield Check("store", name, "note", text, f"prefect-ledger webhooks dead {one.id}, and --retry", details)
+        elif lacking := secrets.lacking(one.secret):
+            yield Check("store", name, "note", f"{lacking}; {one.waiting} wait", "set it wherever events are sent from", details)
+        else:
+            yield Check("store", name, "ok", f"{one.place}, {one.waiting} waiting", details=details)
 
 
 def _sqlite(settings: Settings) -> Iterator[Check]:
