@@ -321,18 +321,20 @@ class Remembered:
         model.move(number, "archived", by, archive=False, undoes=True)
         move.undone = True
         back = [other for other in move.replaced if not model.versions[other].deleted]
-        for other in back:
-            model.move(other, stage, by, archive=False, undoes=True)
-        self._alias_back(model, move)
+        self._alias_back(model, move, [model.move(other, stage, by, archive=False, undoes=True) for other in back])
         self._spent(model, back[-1] if back else number, stage if back else "archived")
         return model.highest(stage)
 
-    def _alias_back(self, model: Model, move: Move) -> None:
+    def _alias_back(self, model: Model, move: Move, back: Sequence[Move]) -> None:
         for alias, before in move.aliases:
-            if model.aliases.get(alias) == move.number and before is None:
+            if model.aliases.get(alias) != move.number:
+                continue
+            if before is None:
                 model.aliases.pop(alias)
-            elif model.aliases.get(alias) == move.number and not model.versions[before or 0].deleted:
-                model.aliases[alias] = before or 0
+            elif not model.versions[before].deleted:
+                model.aliases[alias] = before
+                for one in back:  # it moved with this one, should that be taken back too
+                    one.aliases += [(alias, move.number)] if one.number == before else []
 
     # --- aliases, deletions, names ---------------------------------------------------------------------------------------
 
