@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,10 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect_ledger import get_run, registry
 from prefect_ledger.flows.promote import promote
 from prefect_ledger.orchestration.waking import TAG
+from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.ledger import Ledger
 from tests.promotion.helpers import ASKED, BOB, GATED, trained
+from tests.services_real.prefect_server import pointed_at, restartable_server
 
 APPROVE = """
 import sys
@@ -195,3 +198,26 @@ def test_two_flows_of_one_model_at_once(client: SyncPrefectClient) -> None:
     assert states == {"Completed", "Refused"}
     assert registry.get_version("churn", "production").version == 1
     assert registry.get_request(requests[2]).state == "void"
+
+
+@pytest.mark.parametrize("patience", ["5", pytest.param("0", marks=pytest.mark.soak)])
+def test_a_server_that_restarts_meanwhile(home: Path, patience: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a paused run waits, Prefect's server may go and come back, also for longer than its client has patience: the run goes on."""
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    monkeypatch.setattr(module, "_ledger", None)
+    monkeypatch.setattr("prefect_ledger.orchestration.approvals._AWAY", 1.0)
+    with restartable_server() as server, pointed_at(server.url), temporary_settings({PREFECT_CLIENT_MAX_RETRIES: int(patience)}):
+        registry.set_policy(ASKED, by=BOB)
+        trained()
+        running = Running("churn", 1, targets=[])
+        request = running.request()
+        with get_client(sync_client=True) as client:
+            paused(client, running.run_id(request))
+        server.stop()
+        approve(request)
+        time.sleep(3)
+        server.start()
+        assert running.ended().is_completed()
+        assert registry.get_version("churn", "production").version == 1
+    module.ledger().close()

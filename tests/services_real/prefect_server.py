@@ -33,6 +33,32 @@ def prefect_server(*, fill: Callable[[sqlite3.Connection], None] | None = None) 
 
     ``fill`` gets the server's database before it starts: for what would take minutes through the API.
     """
+    with restartable_server(fill=fill) as server:
+        yield server.url
+
+
+class Server:
+    """A server that can be away for a while."""
+
+    def __init__(self, home: Path, migrate: str) -> None:
+        self._home, self._port, self._migrate = home, free_port(), migrate
+        self.url = f"http://127.0.0.1:{self._port}/api"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        env = clean_environment(PREFECT_HOME=str(self._home), PREFECT_SERVER_DATABASE_MIGRATE_ON_START=self._migrate, **_SETTINGS)
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self._port)]
+        self._child = start([*dies_with_us(), *command], self._home / "log", env=env, cwd=self._home)
+        wait_until(lambda: _healthy(self.url), self._child, self._home / "log", seconds=90)
+
+    def stop(self) -> None:
+        """End it."""
+        stop(self._child, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def restartable_server(*, fill: Callable[[sqlite3.Connection], None] | None = None) -> Iterator[Server]:
+    """A running server that may be stopped and started; what it knows stays."""
     with scratch("ledger-prefect") as home:
         database, cached = home / "prefect.db", _cache()
         if fill is not None and not cached.exists():
@@ -44,19 +70,14 @@ def prefect_server(*, fill: Callable[[sqlite3.Connection], None] | None = None) 
         if fill is not None:
             with contextlib.closing(sqlite3.connect(database)) as connection:
                 fill(connection)
-        port = free_port()
-        migrate = "false" if known else "true"
-        env = clean_environment(PREFECT_HOME=str(home), PREFECT_SERVER_DATABASE_MIGRATE_ON_START=migrate, **_SETTINGS)
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        child = start([*dies_with_us(), *command], home / "log", env=env, cwd=home)
+        server = Server(home, "false" if known else "true")
         try:
-            url = f"http://127.0.0.1:{port}/api"
-            wait_until(lambda: _healthy(url), child, home / "log", seconds=90)
+            server.start()
             if not known:
                 _keep(database, cached)
-            yield url
+            yield server
         finally:
-            stop(child, signal.SIGTERM)
+            server.stop()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+import httpx
 from prefect import get_run_logger
 from prefect.context import get_run_context
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LOOK = 1.0  # seconds between two looks of a paused run at its request
 _POLL = 1  # seconds between two looks of Prefect's at the paused run
+_AWAY = 5.0  # seconds until a server that is away is looked for again
 _GRACE = 30  # seconds after a request expired: it ends by itself first, and says why
 _HOW = "typed in Prefect's form"
 
@@ -68,7 +70,14 @@ def _answer(request: TransitionRequest, turn: int, words: str, until: float) -> 
     if flow_run is not None and flow_run.deployment_id is not None:
         return suspend_flow_run(wait_for_input=form, timeout=timeout, key=key)
     with _watched(request, getattr(flow_run, "id", None), until):
-        return pause_flow_run(wait_for_input=form, timeout=timeout, poll_interval=_POLL, key=key)
+        while True:
+            try:
+                return pause_flow_run(wait_for_input=form, timeout=timeout, poll_interval=_POLL, key=key)
+            except httpx.TransportError as error:  # longer away than Prefect's client has patience for
+                if time.monotonic() >= until:
+                    raise
+                _log().warning("Prefect's server is away, the run waits on: %s", error)
+                time.sleep(_AWAY)
 
 
 def _heard(request: TransitionRequest, answer: Answer) -> tuple[TransitionRequest, str]:
