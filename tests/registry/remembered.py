@@ -292,17 +292,17 @@ class Remembered:
             if one.model is model and one.state == "open" and one.stage in JUDGED:
                 one.state = "open" if one.judged[0] == model.rival(one.number) else "void"
 
-    def roll_back(self, name: str, to: int | None, by: Identity) -> int:
-        """Into production again, with the alias; returns which version."""
+    def roll_back(self, name: str, to: int | None, stage: str, by: Identity) -> int:
+        """Into a stage again, with the alias; returns which version."""
         model = self.model(name)
-        seen = model.highest("production")
-        came = [move for move in model.moves if move.stage == "production" and not model.versions[move.number].deleted]
+        seen = model.highest(stage)
+        came = [move for move in model.moves if move.stage == stage and not model.versions[move.number].deleted]
         found = [move.number for move in came if move.number != seen and (move.number == to if to else not move.undone)]
-        if not found or weak(self.rule(name, "production"), by):
+        if not found or any(weak(self.rule(name, one), by) for one in {stage, model.versions[found[-1]].stage} & {stage, "production"}):
             raise Refused
-        move = model.move(found[-1], "production", by, archive=True)
+        move = model.move(found[-1], stage, by, archive=True)
         self._follow(model, move)
-        self._spent(model, found[-1], "production")
+        self._spent(model, found[-1], stage)
         if seen is not None and model.aliases.get("champion") == seen and self._followed(name, "champion") is None:
             model.mean("champion", move, found[-1])
         return found[-1]
