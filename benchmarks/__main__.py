@@ -29,6 +29,7 @@ SUBJECTS = (
     "startup",
     "flows",
     "reconciling",
+    "promoting",
     "watching",
     "artifacts",
     "models",
