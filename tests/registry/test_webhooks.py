@@ -393,12 +393,12 @@ def test_urls_that_nothing_is_posted_to(fresh_ledger: Ledger, url: str, why: str
 def test_events_secrets_and_models_that_cannot_be(fresh_ledger: Ledger) -> None:
     """An event that never comes, a secret that is written out, and two places for it are refused where they are typed."""
     url = "https://hooks.example"
+    places: list[dict[str, Any]] = [{"secret_env": "p4ss word"}, {}, {"secret_env": "A", "secret_block": "a"}, {"secret_block": "A_b"}]
     wrong: dict[str, Any]
-    where: dict[str, Any]
     for wrong in ({"events": "version.move"}, {"events": ""}, {"events": ()}, {"model": ""}, {"model": 7}):
         with pytest.raises(InvalidValue):
             webhooks.add_webhook(url, secret_env="HOOK_SECRET", **wrong)
-    for where in ({"secret_env": "p4ss word"}, {}, {"secret_env": "A", "secret_block": "a"}, {"secret_block": "A_b"}, {"secret_env": ""}):
+    for where in [*places, {"secret_env": ""}]:
         with pytest.raises(InvalidValue):
             webhooks.add_webhook(url, **where)
     assert webhooks.list_webhooks() == []
