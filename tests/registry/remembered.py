@@ -28,7 +28,7 @@ POLICIES = (
     Policy((Rule("*", "production", approvals=1, identity=Strength.CI, break_glass=("*",)), Rule("*", "staging", gates=(BETTER,)))),
     Policy((Rule("churn", "production", gates=(BETTER,), approvals=3, exclude_author=False), Rule("*", "staging", approvals=1))),
     Policy((Rule("churn", "production", approvals=1), Rule("fraud", "production", approvals=1, exclude_author=False))),
-    Policy((Rule("churn", "production", approvals=2), Rule("fraud", "production", approvals=2), Rule("*", "staging", archive=True))),
+    Policy((Rule("churn", "production", approvals=3), Rule("fraud", "production", approvals=3), Rule("*", "staging", archive=True))),
     Policy((Rule("*", "staging", approvals=1, aliases=("challenger",)),)),
 )
 

@@ -39,7 +39,7 @@ stages, wishes = st.sampled_from([*STAGES, *PRODUCTION * 2]), st.sampled_from([*
 sources, values, policies = st.integers(0, 3), st.sampled_from([0.2, 0.5, 0.9]), st.integers(0, len(POLICIES) - 1)
 aliases, meanwhile = st.sampled_from(["champion", "challenger"]), st.sampled_from([*[""] * 3, *EDGES, "withdraw"])
 UPKEEP = ("register", "delete", "restore", "delete model", "restore model", "rename", "policy")
-ways, shorts = st.tuples(numbers, wishes, meanwhile), st.sampled_from([0, 0, 0, 1])
+ways, shorts = st.tuples(numbers, wishes, meanwhile), st.sampled_from([0, 0, 1])
 
 
 def four(of: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -332,6 +332,6 @@ def test_the_registry_is_what_a_simple_model_says(fresh_ledger: Ledger, monkeypa
         _user.cache_clear()
         Registry.logged.append(logged(name="m"))
     _user.cache_clear()
-    count = examples(40 if fresh_ledger.database.dialect == "sqlite" else 12)  # the rules are the same on both
+    count = examples(40 if fresh_ledger.database.dialect == "sqlite" else 8)  # the rules are the same on both
     limits = settings(max_examples=count, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Registry, settings=limits)
