@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from prefect_ledger import registry
+from prefect_ledger import registry, start_run
 from tests.cli.conftest import Cli, document, environment
 from tests.cli.registering import TWO_EYES, logged
 from tests.promotion.helpers import framed, rows, trained
@@ -119,6 +119,39 @@ def test_where_no_report_can_be_written_nothing_moves(ruled: Cli, tmp_path: Path
     assert (done.returncode, "there is no folder" in done.stderr) == (1, True)
     assert ruled("promote", "churn", "1", "--junit", str(tmp_path)).returncode == 1
     assert registry.get_version("churn", 1).stage == "none"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--deploy", "lokal"], "no target 'lokal'; there are: docker, kubernetes, local, sagemaker"),
+        (["--endpoint", "127.0.0.1:8000"], "an endpoint is the address of a server"),
+        (["--endpoint", "http://127.0.0.1:eighty"], "an endpoint is the address of a server"),
+    ],
+)
+def test_what_cannot_serve_anything_is_said_before_anything_moves(ruled: Cli, words: list[str], said: str) -> None:
+    """A target or an address that can be none is refused at once: nothing is moved that would only have to be taken back."""
+    promoted(ruled, 2.0, 3.0)
+    head = registry.audit_head()
+    for command in (["promote", "churn", "1"], ["rollback", "churn", "--why", "wrong"]):
+        done = ruled(*command, *words)
+        assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+    assert registry.audit_head() == head
+
+
+def test_what_does_not_work_can_be_put_away(ruled: Cli) -> None:
+    """A version that fails with its own example comes into no stage from which it would be served, and can be archived."""
+    with start_run(experiment="churn") as run:
+        model = run.log_model(_refuses, "churn", signature=None, input_example=[1.0], requirements=[])
+    registry.register_model("churn", model)
+    failed = ruled("promote", "churn", "1", "--to", "staging")
+    assert (failed.returncode, "failed: version 1 does not work" in failed.stderr) == (1, True)
+    done = ruled("promote", "churn", "1", "--to", "archived")
+    assert (done.returncode, done.stdout) == (0, "churn 1 is in archived\n")
+
+
+def _refuses(data: object) -> object:
+    raise ValueError("never again")
 
 
 def test_the_champion_is_the_version_in_production(ruled: Cli) -> None:

@@ -87,13 +87,14 @@ def promote(
         prefect-ledger promote churn staging --holdout june.parquet --target churned --wait 2h --report promotion.md
     """
     from prefect_ledger.cli.promotion_page import ShownPromoter, progress, said
+    from prefect_ledger.promotion.places import check_endpoints, check_targets
     from prefect_ledger.promotion.promoting import carry_out
     from prefect_ledger.promotion.report import junit, markdown
 
     stage = check_stage(to)
     with files.opened(f"{name} {version} to {stage}") as write, progress(f"promoting {name} {version}") as tell:
         number = Meant(name, version).number()
-        given = (rows.rows(), rows.by(), _aliases(alias, stage), _targets(deploy), tuple(endpoint), why, by)
+        given = (rows.rows(), rows.by(), _aliases(alias, stage), check_targets(deploy), check_endpoints(endpoint), why, by)
         told = carry_out(ShownPromoter(name, number, stage, *given, tell=tell), wait)
         write(markdown(told), junit(told))
     return said(told, json=json)
@@ -132,7 +133,7 @@ def rollback(
 
     aliases = _aliases(alias, "production")  # of these only those that mean the version that leaves
     with files.opened(f"{name} back in {stage}") as write, progress(f"rolling back {name}"):
-        told = go_back(name, why, to=to, stage=stage, aliases=aliases, targets=_targets(deploy), endpoints=tuple(endpoint), by=by)
+        told = go_back(name, why, to=to, stage=stage, aliases=aliases, targets=deploy, endpoints=endpoint, by=by)
         write(markdown(told), junit(told))
     return said(told, json=json)
 
@@ -281,10 +282,6 @@ def _aliases(given: list[str] | None, stage: str) -> tuple[str, ...]:
     if given is not None:
         return tuple(given)
     return ("champion",) if stage == "production" else ()
-
-
-def _targets(deploy: list[str] | None) -> tuple[str, ...] | None:
-    return None if deploy is None else tuple(deploy)
 
 
 def _next(one: TransitionRequest) -> None:

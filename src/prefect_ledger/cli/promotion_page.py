@@ -11,11 +11,13 @@ from prefect_ledger.cli.formats import clean, duration, listed
 from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import console, dim, print_json, say, warn
 from prefect_ledger.cli.request_page import show_request
+from prefect_ledger.promotion.checking import Check
 from prefect_ledger.promotion.promoter import Promoter, lacking
 from prefect_ledger.promotion.promotion import DONE, Promotion
+from prefect_ledger.registered import JUDGED
 
 if TYPE_CHECKING:
-    from prefect_ledger.promotion import Check, Evaluated
+    from prefect_ledger.promotion import Evaluated
     from prefect_ledger.promotion.followers import Followers
     from prefect_ledger.registered import TransitionRequest
     from prefect_ledger.tracking.trying import Tried
@@ -44,7 +46,9 @@ class ShownPromoter(Promoter):
     tell: Tell = print
 
     def try_it(self) -> tuple[Check, Tried | None]:
-        """The base's."""
+        """The base's; what nobody is to be served by need not work, to be put away."""
+        if self.stage not in JUDGED:
+            return Check(f"version {self.version} is there", True, f"not opened: nothing serves what is {self.stage}"), None
         self.tell(f"opening {self.name} {self.version}")
         return Promoter.try_it(self)
 

@@ -69,8 +69,11 @@ def _plain(text: object) -> str:
 def _junit(about: str, said: str) -> str:
     from xml.etree import ElementTree
 
-    suite = ElementTree.Element("testsuite", name=clean(about), tests="1", failures="0", errors="1", skipped="0")
-    case = ElementTree.SubElement(suite, "testcase", classname="promotion.result", name=clean(about))
+    from prefect_ledger.promotion.report import _bare
+
+    about, said = _bare(about), _bare(said)
+    suite = ElementTree.Element("testsuite", name=about, tests="1", failures="0", errors="1", skipped="0")
+    case = ElementTree.SubElement(suite, "testcase", classname="promotion.result", name=about)
     ElementTree.SubElement(case, "error", message=said[:1_000]).text = said
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger import registry
 from prefect_ledger.errors import VersionNotFound
 from prefect_ledger.promotion.checking import Check
+from prefect_ledger.promotion.places import check_endpoints, check_targets
 from prefect_ledger.promotion.promoter import Promoter, check_words
 from prefect_ledger.promotion.promotion import Promotion
 
@@ -42,10 +43,10 @@ def rollback(
     Raises:
         TransitionRefused: the person is known too weakly. RegistryConflict: the stage changed meanwhile. VersionNotFound: nothing was in
             the stage before, or ``to`` never was. ModelUnusable, ArtifactCorrupt: the version does not work. Nothing was moved then.
-        RegisteredModelNotFound, InvalidName, InvalidValue: no reason. StoreUnavailable, ArtifactsUnavailable.
+        RegisteredModelNotFound, InvalidName, InvalidValue: no reason, no such target. StoreUnavailable, ArtifactsUnavailable.
     """
     begun, names = time.monotonic(), check_words(aliases, "aliases")
-    placed, asked = None if targets is None else check_words(targets, "targets"), check_words(endpoints, "endpoints")
+    placed, asked = check_targets(targets), check_endpoints(endpoints)
     model = registry.get_model(name)
     following = _following(model, stage, names)
     told = _moved(model.stages.get(stage), name, why, to=to, stage=stage, aliases=names, by=by)
