@@ -89,7 +89,7 @@ def _outlive_nobody(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        time.sleep(5)  # in which it may end in order
+        time.sleep(2)  # in which it may end in order
         os._exit(1)
 
     threading.Thread(target=watch, name="prefect-ledger-parent", daemon=True).start()
