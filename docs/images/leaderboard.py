@@ -22,7 +22,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["PREFECT_LEDGER_HOME"] = home
         from prefect_ledger import configure
-        from prefect_ledger.demo import run_demo, show_leaderboard
+        from prefect_ledger.demo import run_demo
+        from prefect_ledger.demo.training import show_leaderboard
 
         run_id = run_demo()
         console = Console(record=True, width=126, file=StringIO(), force_terminal=True, color_system="truecolor", highlight=False)

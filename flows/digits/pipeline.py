@@ -11,7 +11,6 @@ from prefect_ledger import (
     Artifact,
     Dataset,
     Metrics,
-    Model,
     log_dict,
     log_figure,
     log_metrics,
@@ -81,11 +80,13 @@ def fetch(
 
 
 @tracked_task
-def fit(family: str, options: dict[str, int | float], epochs: int, seed: int) -> Annotated[Any, Model("digits")]:
-    """Train, and log the curves round by round."""
-    model, rounds = fitted(family, options, split(seed), epochs=epochs, seed=seed)
+def fit(family: str, options: dict[str, int | float], epochs: int, seed: int) -> Any:
+    """Train, and log the curves round by round, and the model with an example of what it takes."""
+    data = split(seed)
+    model, rounds = fitted(family, options, data, epochs=epochs, seed=seed)
     for step, metrics in enumerate(rounds):
         log_metrics(metrics, step=step)
+    log_model(model, "digits", input_example=data.x_val[:3])
     return model
 
 

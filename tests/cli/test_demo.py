@@ -38,12 +38,25 @@ def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
     assert winner["summaries"]["val.loss"]["count"] == 20
     assert {one["path"].rpartition("/")[2] for one in winner["artifacts"]} >= {"confusion.png", "MLmodel", "model.skops"}
     assert winner["facts"]["packages"]["scikit-learn"]
+    _promoted(done.stdout, home)
     [model] = whole["models"]
     assert f"prefect-ledger serve runs:/{parent['id'][:8]}/best" in done.stdout
     with server(f"runs:/{parent['id']}/best", tmp_path, home=home) as served:
         status, found, headers = served.ask({"inputs": [[0.0] * 64]})
         assert (status, headers["x-model-id"]) == (200, model["id"])
         assert found["predictions"][0] in range(10)
+
+
+def _promoted(said: str, home: Path) -> None:
+    """The best was agreed to by somebody else and served, the worst refused with the gate's words, and the second went back to the best."""
+    versions = {one["version"]: one for one in document(command("models", "versions", "digits", "--json", home=home))["versions"]}
+    assert {number: one["stage"] for number, one in versions.items()} == {1: "production", 2: "none", 3: "archived"}
+    assert versions[1]["aliases"] == ["champion"]
+    requests = document(command("promotion", "list", "--json", home=home))["requests"]
+    assert [(one["version"], one["state"]) for one in requests] == [(3, "done"), (2, "rejected"), (1, "done")]
+    assert "metrics.val.accuracy >= champion.metrics.val.accuracy - 0.02 does not hold" in said
+    assert "version 1 is in production again; local/digits-demo answers: it answers the example as the version does" in said
+    assert document(command("deploy", "list", "local", "--json", home=home))["deployments"] == []
 
 
 def test_a_missing_extra_is_named_before_anything_starts(tmp_path: Path) -> None:

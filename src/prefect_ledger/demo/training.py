@@ -1,4 +1,4 @@
-"""Floor 6. ``prefect-ledger demo``: the flows of ``prefect_ledger.flows.digits``, and what they left in the ledger.
+"""Floor 6. The demo's first half: the flows of ``prefect_ledger.flows.digits``, and what they left in the ledger.
 
 Everything shown is read back from the ledger, while it runs too: as any other process could.
 """
@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import os
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -43,26 +42,19 @@ class DemoFailed(LedgerError):
     """The demo's flow did not complete."""
 
 
-def run_demo(*, ephemeral: bool = False, verbose: bool = False, console: Console | None = None) -> str:
-    """Run the flow, show its progress, then the leaderboard and what to type next; returns the id of the flow's run.
+def train(console: Console, *, ephemeral: bool = False, verbose: bool = False) -> tuple[str, Sequence[Run]]:
+    """Run the flow, show its progress, then the leaderboard; returns the id of the flow's run, and its children, the best first.
 
     Raises:
         MissingExtra: scikit-learn or matplotlib is not installed. DemoFailed: the flow did not complete.
     """
-    from rich.console import Console
-
     _check_extra()
     _prepare(ephemeral=ephemeral, verbose=verbose)
-    console = console or Console(highlight=False, markup=False)
     console.print("Training on handwritten digits: three families of models, eight candidates, each a run of its own.\n", soft_wrap=True)
-    began = time.monotonic()
     flow, candidates = _flow()
     with _followed(console, len(candidates)):
         run_id = _run(flow)
-    best = show_leaderboard(run_id, console)
-    console.print(f"\ndone in {time.monotonic() - began:.0f} s\n", style="dim")
-    _next(console, run_id, best)
-    return run_id
+    return run_id, show_leaderboard(run_id, console)
 
 
 def _check_extra() -> None:
@@ -197,7 +189,8 @@ def show_leaderboard(run_id: str, console: Console) -> Sequence[Run]:
     return runs
 
 
-def _next(console: Console, run_id: str, runs: Sequence[Run]) -> None:
+def show_next(console: Console, run_id: str, runs: Sequence[Run]) -> None:
+    """What to type to see more of the runs."""
     first, second = runs[0].id[:8], runs[1].id[:8]
     console.print("What to type next:", style="bold")
     for command, why in (
