@@ -22,14 +22,16 @@ POLICIES = (
     Policy((Rule("*", "production", aliases=("champion",)),)),
     Policy((Rule("*", "production", gates=(ENOUGH,), approvals=1),)),
     Policy((Rule("*", "production", approvals=2, exclude_author=False, archive=False, aliases=("champion",)),)),
-    Policy((Rule("*", "production", approvals=1, approvers=("carol", "dave"), break_glass=("dave",)),)),
+    Policy(
+        (Rule("*", "production", approvals=1, approvers=("carol", "dave"), break_glass=("dave",)), Rule("*", "staging", gates=(ENOUGH,)))
+    ),
     Policy((Rule("*", "production", gates=(ENOUGH,)),)),
     Policy((Rule("*", "production", approvals=3, exclude_author=False),), set_by=("carol", "dave"), set_identity=Strength.OS),
     Policy((Rule("*", "production", approvals=1, identity=Strength.CI, break_glass=("*",)), Rule("*", "staging", gates=(BETTER,)))),
     Policy((Rule("churn", "production", gates=(BETTER,), approvals=3, exclude_author=False), Rule("*", "staging", approvals=1))),
-    Policy((Rule("churn", "production", approvals=1), Rule("fraud", "production", approvals=1, exclude_author=False))),
+    Policy((Rule("churn", "production", approvals=1), Rule("fraud", "production", approvals=1, exclude_author=False)), set_by=("bob",)),
     Policy((Rule("churn", "production", approvals=3), Rule("fraud", "production", approvals=3), Rule("*", "staging", archive=True))),
-    Policy((Rule("*", "staging", approvals=1, aliases=("challenger",)),)),
+    Policy((Rule("*", "production", gates=(ENOUGH,)), Rule("*", "staging", approvals=1, aliases=("challenger",)))),
 )
 
 
@@ -161,7 +163,7 @@ class Remembered:
 
     def set_policy(self, policy: Policy, by: Identity) -> None:
         """Let other rules hold, by whom those that hold let."""
-        if self.policy.set_by and (by.person not in self.policy.set_by or by.strength is Strength.CLAIMED):
+        if weaker(by.strength, self.policy.set_identity) or (self.policy.set_by and by.person not in self.policy.set_by):
             raise Refused
         self.policy = policy
 
@@ -217,13 +219,17 @@ class Remembered:
         self.requests.append(Request(model, number, stage, by, rule, judged, "open" if passed else "rejected"))
         return self.requests[-1]
 
-    def vote(self, one: Request, approves: bool, by: Identity) -> None:
-        """An approval or a rejection that counts, or is refused."""
-        self._settle(one)
+    def may_vote(self, one: Request, by: Identity) -> bool:
+        """Whether somebody's vote counts while a request is open."""
         version = one.model.versions[one.number]
         theirs = by.person in (one.requester.person, version.author, TRAINERS[version.source])
         other = bool(one.rule.approvers) and by.person not in one.rule.approvers
-        if one.state != "open" or (one.rule.exclude_author and theirs) or other or by.person in one.votes or weak(one.rule, by):
+        return not ((one.rule.exclude_author and theirs) or other or by.person in one.votes or weak(one.rule, by))
+
+    def vote(self, one: Request, approves: bool, by: Identity) -> None:
+        """An approval or a rejection that counts, or is refused."""
+        self._settle(one)
+        if one.state != "open" or not self.may_vote(one, by):
             raise Refused
         if approves:
             one.votes.append(by.person)

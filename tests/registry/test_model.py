@@ -234,8 +234,9 @@ class Registry(RuleBasedStateMachine):
         """People vote on a request until it has its approvals, or one less, and somebody carries it out; something happens meanwhile."""
         one = self._picked(back)
         self._meanwhile(before, one, value, by)
-        for voter in choir if one.state == "open" else choir[:2]:
-            if len(one.votes) < one.rule.approvals - short:
+        wrong, right = ([voter for voter in choir if self.model.may_vote(one, voter) == may] for may in (False, True))
+        for voter in [*wrong[:2], *right] if one.state == "open" else right[:1]:
+            if len(one.votes) < one.rule.approvals - short or one.state != "open":
                 self._vote(one, True, voter)
         self._meanwhile(after, one, value, by)
         self.move(one.model.name, one.number, one.stage, (), by)
