@@ -86,17 +86,19 @@ def promote(
         prefect-ledger promote churn @challenger --to staging --why "better on new customers"
         prefect-ledger promote churn staging --holdout june.parquet --target churned --wait 2h --report promotion.md
     """
-    from prefect_ledger.cli.promotion_page import ShownPromoter, progress, said
+    from prefect_ledger.cli.promotion_page import ShownPromoter, note_strays, progress, said
     from prefect_ledger.promotion.places import check_endpoints, check_targets
     from prefect_ledger.promotion.promoting import carry_out
     from prefect_ledger.promotion.report import junit, markdown
 
     stage = check_stage(to)
+    aliases = _aliases(alias, stage)
     with files.opened(f"{name} {version} to {stage}") as write, progress(f"promoting {name} {version}") as tell:
         number = Meant(name, version).number()
-        given = (rows.rows(), rows.by(), _aliases(alias, stage), check_targets(deploy), check_endpoints(endpoint), why, by)
+        given = (rows.rows(), rows.by(), aliases, check_targets(deploy), check_endpoints(endpoint), why, by)
         told = carry_out(ShownPromoter(name, number, stage, *given, tell=tell), wait)
         write(markdown(told), junit(told))
+    note_strays(told, aliases)
     return said(told, json=json)
 
 
