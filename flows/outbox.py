@@ -15,7 +15,10 @@ def outbox() -> dict[str, int]:
     """Register models that were logged where the registry may not be written, end requests that expired or are void, post events to
     webhooks and send those that Prefect was not yet told of, and resume promotions whose request is decided; gives back how many each."""
     done = {"registered": registry.register_logged(), "ended": len(registry.settle())}
-    done |= {"posted": webhooks.deliver().done, "sent": send_events()}
+    try:
+        done["sent"] = send_events()
+    finally:  # neither waits for the other's trouble
+        done["posted"] = webhooks.deliver().done
     done["resumed"] = len(wake(ledger().database))
     get_run_logger().info(
         "%(registered)d models registered, %(ended)d requests ended, %(posted)d deliveries posted, %(sent)d events sent,"

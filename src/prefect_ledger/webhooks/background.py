@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from prefect_ledger.errors import LedgerError
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from prefect_ledger.database import Database
 
 _EXIT_SECONDS = 10.0
-_wanted = threading.Event()
+_wanted: deque[None] = deque(maxlen=1)  # no lock in it that a fork could find taken
 _thread: list[threading.Thread] = []
 
 
 def deliver_soon() -> None:
     """Deliver in the background; the process waits for that at its end, for a few seconds. What is not posted then waits in the store."""
-    _wanted.set()
+    _wanted.append(None)
     if _thread and _thread[0].is_alive():
         return
     if not _thread:
@@ -37,7 +38,7 @@ def finish(seconds: float = _EXIT_SECONDS) -> None:
 def _deliver(database: Database) -> None:
     from prefect_ledger.webhooks.delivering import round_of
 
-    while _wanted.is_set():
+    while _wanted:
         _wanted.clear()
         try:
             round_of(database, first=True)

@@ -61,7 +61,7 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, url: str, address: Address, seconds: float) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
-        self._address, self._seconds, self._until = address, seconds, time.monotonic() + seconds
+        self._address, self._seconds = address, seconds
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self.default_port = 443 if self._tls else 80
         super().__init__(parts.hostname, parts.port or self.default_port, timeout=seconds)
