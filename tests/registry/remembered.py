@@ -18,14 +18,14 @@ PASSES: dict[str, Callable[[float, float | None], bool]] = {
     "metrics.auc >= champion.metrics.auc": lambda mine, theirs: theirs is not None and mine >= theirs,
 }
 ENOUGH, BETTER = PASSES
-JUDGED_ALONE = Rule("*", "production", gates=(ENOUGH,))
+JUDGED_ALONE, CHALLENGED = Rule("*", "production", gates=(ENOUGH,)), Rule("*", "staging", aliases=("challenger",))
 POLICIES = (
     Policy((Rule("*", "production", aliases=("champion",)), Rule("*", "staging", gates=(ENOUGH,)))),
-    Policy((Rule("*", "production", gates=(ENOUGH,), approvals=1),)),
+    Policy((Rule("*", "production", gates=(ENOUGH,), approvals=1), CHALLENGED)),
     Policy((Rule("*", "production", approvals=2, exclude_author=False, archive=False, aliases=("champion",)),), set_by=("dave",)),
     Policy((Rule("*", "production", approvals=1, approvers=("carol", "dave"), break_glass=("dave",)), Rule("*", "staging", archive=True))),
     Policy((JUDGED_ALONE,), set_by=("bob", "erin")),
-    Policy((Rule("*", "production", approvals=3, exclude_author=False),), set_by=("carol", "dave"), set_identity=Strength.OS),
+    Policy((Rule("*", "production", approvals=3, exclude_author=False), CHALLENGED), set_by=("carol", "dave"), set_identity=Strength.OS),
     Policy((Rule("*", "production", approvals=1, identity=Strength.CI, break_glass=("*",)), Rule("*", "staging", gates=(BETTER,)))),
     Policy((Rule("churn", "production", gates=(BETTER,), approvals=3, exclude_author=False), Rule("*", "staging", approvals=1))),
     Policy((Rule("churn", "production", approvals=1), Rule("fraud", "production", approvals=1, exclude_author=False)), set_by=("bob",)),
