@@ -9,6 +9,8 @@ from prefect import State
 from prefect_ledger import tracked_flow
 from prefect_ledger.orchestration.promotions import PromoterInFlow, candidate, left_alone, publish, state_of
 from prefect_ledger.promotion import Rows
+from prefect_ledger.promotion.places import check_endpoints, check_targets
+from prefect_ledger.promotion.promoter import aliases_of
 from prefect_ledger.promotion.promoting import carry_out
 
 
@@ -44,9 +46,8 @@ def promote(
     where it does not work or had to go back. Begun anew after a crash, it goes on where it was.
     """
     rows = None if holdout is None else Rows(holdout, target, query, tuple(columns or ()), reference, method)
-    placed = None if targets is None else tuple(targets)
-    alias = ("champion",) if aliases is None else tuple(aliases)
-    given = (rows, evaluator, alias, placed if deploy else (), tuple(endpoints or ()), why)
+    placed = check_targets(targets) if deploy else ()
+    given = (rows, evaluator, aliases_of(stage, aliases), placed, check_endpoints(endpoints or ()), why)
     one = PromoterInFlow(name, candidate(name, version), stage, *given)
     if by_request_only and not one.needs_request():
         return left_alone(one)

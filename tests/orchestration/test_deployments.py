@@ -84,4 +84,14 @@ def test_no_logic_in_the_file() -> None:
     found = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     for one in found["deployments"]:
         assert one["entrypoint"].startswith("prefect_ledger.flows."), json.dumps(one)
-        assert set(one) <= {"name", "description", "entrypoint", "parameters", "work_pool", "concurrency_limit", "schedules", "tags"}
+        assert set(one) <= {
+            "name",
+            "description",
+            "entrypoint",
+            "parameters",
+            "work_pool",
+            "concurrency_limit",
+            "schedules",
+            "tags",
+            "triggers",
+        }

@@ -8,6 +8,7 @@ import pytest
 
 from prefect_ledger import registry
 from prefect_ledger.errors import InvalidValue, VersionNotFound
+from prefect_ledger.identities import Strength
 from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.promotion import Promotion, Rows, promote
 from prefect_ledger.tracking.ledger import Ledger
@@ -160,3 +161,27 @@ def test_an_endpoint_that_does_not_follow_takes_the_move_back(fresh_ledger: Ledg
     assert registry.history("churn", 2)[-1].why.startswith("smoke test failed: http://127.0.0.1:9 answers")
     with fresh_ledger.database.read() as tx:
         agrees(tx)
+
+
+def test_an_alias_that_was_left_behind_is_moved() -> None:
+    """Promoted again, a version that is in production while an alias means another gets the alias; into staging no champion is carried."""
+    registry.set_policy(Policy((Rule("churn", "production", identity=Strength.CLAIMED),)), by=BOB)
+    trained()
+    registry.transition("churn", 1, "production", by=BOB)
+    trained(3.0)
+    registry.set_alias("churn", "champion", 2, expected=None, by=BOB)
+    told = _promote(1)
+    assert (told.state, told.ok) == ("already", True)
+    assert registry.get_version("churn", "@champion").version == 1
+    assert _promote(2, stage="staging").state == "promoted"
+    assert registry.get_version("churn", "@champion").version == 1
+
+
+def test_a_target_that_is_none_moves_nothing() -> None:
+    """A target or an address that there is not is refused at the caller's line, before anything moves."""
+    registry.set_policy(GATED, by=BOB)
+    trained()
+    for words in ({"targets": ["lokal"]}, {"targets": (), "endpoints": ["here"]}):
+        with pytest.raises(InvalidValue, match=r"no target 'lokal'|an endpoint is"):
+            _promote(1, **words)
+    assert registry.get_version("churn", 1).stage == "none"

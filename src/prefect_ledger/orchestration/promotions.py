@@ -75,6 +75,14 @@ class PromoterInFlow(Promoter):
             return replace(told, state="refused", request=request, reason=lacking(request))
         return None
 
+    def there(self, told: Promotion) -> Promotion:
+        """Promoted, where this run's own request brought it there: by this run before it was begun anew, or by another that was quicker."""
+        request = registry.get_request(int(said)) if (said := tags().get(TAG)) is not None else None
+        if request is None or request.state != "done":
+            return super().there(told)
+        before = None if request.champion == self.version else request.champion
+        return replace(told, request=request, before=before, reason=f"version {self.version} is in {self.stage}")
+
     def try_it(self) -> tuple[Check, Tried | None]:
         """The base's, as a task."""
         found: tuple[Check, Tried | None] = _try(_plain(self))

@@ -6,7 +6,7 @@ Nothing is remembered beside the registry. Whoever is killed between two steps i
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,21 @@ class Promoter:
     def over(self, told: Promotion) -> Promotion | None:  # noqa: ARG002  # for those who can be begun anew
         """How this promotion ended, where it was begun before and is not to be gone on with."""
         return None
+
+    def mean_it(self) -> None:
+        """Let the aliases mean the version, where it is in the stage and they mean another: what was asked for, and not done with the move.
+
+        Raises:
+            TransitionRefused: the policy lets them follow another stage. RegistryConflict. StoreUnavailable.
+        """
+        meant = registry.get_model(self.name).aliases
+        for alias in self.aliases:
+            if (seen := meant.get(alias)) != self.version:
+                registry.set_alias(self.name, alias, self.version, expected=seen, why=self.why, by=self.by)
+
+    def there(self, told: Promotion) -> Promotion:
+        """What is to be told where the version is in the stage before anything was done."""
+        return replace(told, state="already", reason=f"version {self.version} is in {self.stage} already")
 
     def try_it(self) -> tuple[Check, Tried | None]:
         """Whether the version can be fetched, opened, and asked for its own example."""
@@ -170,6 +185,17 @@ def lacking(one: TransitionRequest) -> str:
         return ""
     who = f", by {', '.join(one.rule['approvers'])}" if one.rule.get("approvers") else ""
     return f"request {one.id} waits for {missing} of {wanted} approvals{who}"
+
+
+def aliases_of(stage: str, aliases: object = None) -> tuple[str, ...]:
+    """The aliases that go with a version: those that were said; else champion for production, and none for another stage.
+
+    Raises:
+        InvalidValue: they are no texts.
+    """
+    if aliases is None:
+        return ("champion",) if stage == "production" else ()
+    return check_words(aliases, "aliases")
 
 
 def check_words(texts: object, what: str) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger import registry
 from prefect_ledger.errors import LedgerError
 from prefect_ledger.promotion.followers import Followers
-from prefect_ledger.promotion.promoter import REFUSED, Promoter, candidate_of, check_words, lacking
+from prefect_ledger.promotion.places import check_endpoints, check_targets
+from prefect_ledger.promotion.promoter import REFUSED, Promoter, aliases_of, candidate_of, lacking
 from prefect_ledger.promotion.promotion import Promotion
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def promote(
     stage: str = "production",
     rows: Rows | None = None,
     evaluator: str = "rows",
-    aliases: Sequence[str] = ("champion",),
+    aliases: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     endpoints: Sequence[str] = (),
     wait: float | None = 0.0,
@@ -49,9 +50,9 @@ def promote(
         RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue: of what was given, of the rows, or of the evaluator.
         StoreUnavailable, ArtifactsUnavailable.
     """
-    given = (check_words(aliases, "aliases"), None if targets is None else check_words(targets, "targets"))
+    given = (aliases_of(stage, aliases), check_targets(targets))
     number = candidate_of(name, version)
-    one = Promoter(name, number, stage, rows, evaluator, *given, check_words(endpoints, "endpoints"), why, by)
+    one = Promoter(name, number, stage, rows, evaluator, *given, check_endpoints(endpoints), why, by)
     return carry_out(one, wait)
 
 
@@ -69,11 +70,12 @@ def _promoted(one: Promoter, wait: float | None) -> Promotion:
         return ended
     tried, model = one.try_it()
     told = replace(told, checks=(tried,))
-    if one.candidate().stage == one.stage:
-        return _finish(one, replace(told, state="already", reason=f"version {one.version} is in {one.stage} already"), model)
-    if not tried.ok:
-        return replace(told, state="failed", reason=f"version {one.version} does not work: {tried.said}")
     try:
+        if one.candidate().stage == one.stage:
+            one.mean_it()
+            return _finish(one, one.there(told), model)
+        if not tried.ok:
+            return replace(told, state="failed", reason=f"version {one.version} does not work: {tried.said}")
         request = _requested(one)
         if request is not None:
             request = one.wait(request, wait)
