@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import socket
 import subprocess
@@ -508,6 +510,13 @@ def test_what_is_no_signature_is_not_one(header: str | None) -> None:
     """Whatever a header says, it is refused and raises nothing; so is everything where the receiver has no key."""
     assert not webhooks.verify_signature(b"{}", header, "key")
     assert not webhooks.verify_signature(b"{}", signature(b"{}", "", int(time.time())), "")
+
+
+@pytest.mark.parametrize("module", ["hooks", "webhooks.signing", "webhooks.destination", "webhooks.trying", "webhooks.delivering"])
+def test_examples_in_docstrings_hold(fresh_ledger: Ledger, module: str) -> None:
+    """What a docstring shows is what comes out."""
+    result = doctest.testmod(importlib.import_module(f"prefect_ledger.{module}"))
+    assert (result.failed, result.attempted > 0) == (0, True)
 
 
 def test_a_store_of_before_is_upgraded_with_what_it_has(store_url: str) -> None:

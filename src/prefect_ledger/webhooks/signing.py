@@ -18,7 +18,7 @@ def signature(body: bytes, secret: str, at: int) -> str:
 
     Example:
         >>> signature(b"{}", "key", 1_700_000_000)[:24]
-        't=1700000000,v1=bbcb9bc5'
+        't=1700000000,v1=9d713ed4'
     """
     return f"t={at},v1={_mac(body, secret, str(at))}"
 
