@@ -86,19 +86,19 @@ def promote(
         prefect-ledger promote churn @challenger --to staging --why "better on new customers"
         prefect-ledger promote churn staging --holdout june.parquet --target churned --wait 2h --report promotion.md
     """
-    from prefect_ledger.cli.promotion_page import ShownPromoter, note_strays, progress, said
+    from prefect_ledger.cli.promotion_page import ShownPromoter, progress, said
     from prefect_ledger.promotion.places import check_endpoints, check_targets
+    from prefect_ledger.promotion.promoter import aliases_of
     from prefect_ledger.promotion.promoting import carry_out
     from prefect_ledger.promotion.report import junit, markdown
 
     stage = check_stage(to)
-    aliases = _aliases(alias, stage)
+    aliases = aliases_of(stage, alias)
     with files.opened(f"{name} {version} to {stage}") as write, progress(f"promoting {name} {version}") as tell:
         number = Meant(name, version).number()
         given = (rows.rows(), rows.by(), aliases, check_targets(deploy), check_endpoints(endpoint), why, by)
         told = carry_out(ShownPromoter(name, number, stage, *given, tell=tell), wait)
         write(markdown(told), junit(told))
-    note_strays(told, aliases)
     return said(told, json=json)
 
 
@@ -130,10 +130,11 @@ def rollback(
         prefect-ledger rollback churn --to 5 --why "6 was trained on the same month"
     """
     from prefect_ledger.cli.promotion_page import progress, said
+    from prefect_ledger.promotion.promoter import aliases_of
     from prefect_ledger.promotion.report import junit, markdown
     from prefect_ledger.promotion.rolling_back import rollback as go_back
 
-    aliases = _aliases(alias, "production")  # of these only those that mean the version that leaves
+    aliases = aliases_of("production", alias)  # of these only those that mean the version that leaves
     with files.opened(f"{name} back in {stage}") as write, progress(f"rolling back {name}"):
         told = go_back(name, why, to=to, stage=stage, aliases=aliases, targets=deploy, endpoints=endpoint, by=by)
         write(markdown(told), junit(told))
@@ -277,13 +278,6 @@ def transition(
         print_json(registry_record(moved))
     else:
         say(f"{clean(moved.name)} {moved.version} is in {moved.stage}")
-
-
-def _aliases(given: list[str] | None, stage: str) -> tuple[str, ...]:
-    """Those that were given, else the champion, which is the version in production."""
-    if given is not None:
-        return tuple(given)
-    return ("champion",) if stage == "production" else ()
 
 
 def _next(one: TransitionRequest) -> None:

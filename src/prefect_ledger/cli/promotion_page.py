@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,16 +92,6 @@ class ShownPromoter(Promoter):
         """The base's."""
         self.tell("asking whatever serves it")
         return Promoter.check(self, found, tried)
-
-
-def note_strays(told: Promotion, aliases: Sequence[str]) -> None:
-    """Say which aliases mean another version, where nothing was moved because the version was in the stage already."""
-    from prefect_ledger import registry
-
-    meant = registry.get_model(told.name).aliases if told.state == "already" else {}
-    for alias in (text.removeprefix("@") for text in aliases):
-        if (number := meant.get(alias, told.version)) != told.version:
-            warn(f"@{alias} means version {number}: prefect-ledger models alias {clean(told.name)} {alias} {told.version} moves it")
 
 
 def said(told: Promotion, *, json: bool) -> int:

@@ -15,6 +15,7 @@ from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefu
 from prefect_ledger.promotion import followers
 from prefect_ledger.promotion.checking import Check, check_endpoint, check_follower, check_version
 from prefect_ledger.promotion.evaluating import BUILT_IN, Evaluated, Rows, evaluate
+from prefect_ledger.registered import check_alias
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -191,11 +192,11 @@ def aliases_of(stage: str, aliases: object = None) -> tuple[str, ...]:
     """The aliases that go with a version: those that were said; else champion for production, and none for another stage.
 
     Raises:
-        InvalidValue: they are no texts.
+        InvalidValue: they are no texts. InvalidName: one cannot be an alias.
     """
     if aliases is None:
         return ("champion",) if stage == "production" else ()
-    return check_words(aliases, "aliases")
+    return tuple(map(check_alias, check_words(aliases, "aliases")))
 
 
 def check_words(texts: object, what: str) -> tuple[str, ...]:
