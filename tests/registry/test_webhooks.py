@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_ledger import registry, webhooks
+from prefect_ledger import registry, webhook_store, webhooks
 from prefect_ledger.database import Database, rows
 from prefect_ledger.errors import InvalidValue, NotFound, SchemaTooOld, TransitionRefused
 from prefect_ledger.hooks import check_events
@@ -220,6 +221,25 @@ def test_a_sender_that_dies_leaves_its_delivery_to_the_next(quiet: Ledger, there
     assert len({one.headers["x-prefect-ledger-delivery"] for one in there.came}) == 1
 
 
+def test_who_comes_late_says_only_that_it_was_taken(quiet: Ledger, there: Receiver) -> None:
+    """A sender whose minute is over, and whose delivery somebody else tries by now, gives nothing up: it says at most that it is done."""
+    one = hook(there, "model.created")
+    registry.create_model("churn")
+    with quiet.database.write() as tx:
+        webhook_store.plan(tx, 0)
+        (seen,) = webhook_store.due(tx, one.id, 0)
+        assert webhook_store.claim(tx, seen, 60)
+        assert not webhook_store.claim(tx, seen, 60)
+        (again,) = webhook_store.due(tx, one.id, 60)
+        assert webhook_store.claim(tx, again, 120)
+        webhook_store.settle(tx, replace(again, tries=1, state="dead", status=400), 61)
+        assert webhook_store.letters(tx, "dead") == []
+        webhook_store.settle(tx, replace(again, tries=1, state="done", status=200), 62)
+        webhook_store.settle(tx, replace(again, tries=2, state="dead", status=400), 63)
+        (done,) = webhook_store.letters(tx, "done")
+        assert (done.status, webhook_store.letters(tx, "dead")) == (200, [])
+
+
 def test_two_senders_at_once_deliver_once(quiet: Ledger, there: Receiver) -> None:
     """Processes that deliver at the same moment share the work: each event comes once."""
     hook(there, "model.created")
@@ -287,8 +307,6 @@ def test_a_webhook_hears_what_comes_after_it_until_it_is_removed(quiet: Ledger, 
     webhooks.deliver()
     registry.create_model("waits")
     with quiet.database.write() as tx:
-        from prefect_ledger import webhook_store
-
         assert webhook_store.plan(tx, 0) == 1
     assert webhooks.remove_webhook(one.id, why="moved away").waiting == 1
     registry.create_model("after")
