@@ -126,7 +126,14 @@ class Registry(RuleBasedStateMachine):
         )
         assert found is None or found[0] == (None if found[1] is None else found[1].version)
 
-    @rule(what=st.sampled_from(["over", "roll", "undo"]), name=names, number=numbers, stage=wishes, own=st.booleans(), by=people)
+    @rule(
+        what=st.sampled_from(["over", "roll", "roll", "undo", "undo"]),
+        name=names,
+        number=numbers,
+        stage=wishes,
+        own=st.booleans(),
+        by=people,
+    )
     def go_back(self, what: str, name: str, number: int, stage: Any, own: bool, by: Any) -> None:
         moves = self.model.models[name].moves if name in self.model.models else []
         match what:
@@ -135,7 +142,7 @@ class Registry(RuleBasedStateMachine):
             case "roll":
                 self.roll_back(name, None if own else number, stage, by)
             case "undo" if own and moves:
-                self.undo(name, moves[-1].number, moves[-1].stage, moves[-1].by if stage == "production" else by)
+                self.undo(name, moves[-1].number, moves[-1].stage, moves[-1].by if number > 1 else by)
             case "undo":
                 self.undo(name, number, stage, by)
 
@@ -254,7 +261,7 @@ class Registry(RuleBasedStateMachine):
         return next(back for back in range(len(self.ids)) if self._picked(back) is one)
 
     def _meanwhile(self, what: str, one: Request, value: float, by: Any) -> None:
-        rival = one.model.rival(one.number)
+        rival, policy = one.model.rival(one.number), self.model.policy
         match what:
             case "candidate":
                 self.measure(one.model.versions[one.number].source, value)
@@ -267,7 +274,9 @@ class Registry(RuleBasedStateMachine):
             case "reject":
                 self._vote(one, False, by)
             case "policy":
-                self.set_policy(int(value * 10), by)
+                for who in (by, *PEOPLE[:4]):
+                    if self.model.policy is policy:
+                        self.set_policy(int(value * 10), who)
             case "delete":
                 self.delete(one.model.name, one.number, True, by)
             case "replace":
