@@ -37,7 +37,9 @@ def counts(*, asked: int = 100, errors: int = 0, p99: float | None = 0.01, pairs
         (counts(errors=3), "go back", "failed 3 of 100 requests"),
         (counts(p99=0.02), "go on", ""),
         (counts(p99=0.021), "go back", "99th percentile is 21 ms"),
-        (counts(p99=None), "go back", "answered nothing"),
+        (counts(errors=100, p99=None), "go back", "answered nothing"),
+        (counts(p99=None), "wait", "the challenger's seconds are not known yet"),
+        (counts(asked=1000, errors=3, pairs=99), "wait", "compared 99 of 100 times"),
         (counts(pairs=100, agree=90), "go on", "90 of 100 answers agree"),
         (counts(pairs=100, agree=89), "go back", "11 of 100 answers differ"),
         (counts(pairs=99, agree=99), "wait", "compared 99 of 100 times"),
@@ -114,8 +116,12 @@ def test_a_worse_challenger_is_judged_no_better(found: Counts, rules: Rules, dat
 def test_who_goes_back_early_would_have_gone_back(found: Counts, rules: Rules) -> None:
     """Were all the requests that lack answered well, it would go back all the same."""
     one = found.challenger
-    if one.count < rules.min_requests and judge_canary(found, rules).word == "go back":
-        later = replace(found, challenger=replace(one, count=rules.min_requests), pairs=None, agree=0)
+    lacking = min(one.count, rules.min_requests if found.pairs is None else found.pairs) < rules.min_requests
+    if lacking and rules.disagreement is not None and judge_canary(found, rules).word == "go back":
+        count = max(one.count, rules.min_requests)
+        later = replace(
+            found, champion=replace(found.champion, p99=1.0), challenger=replace(one, count=count, p99=0.0), pairs=count, agree=count
+        )
         assert judge_canary(later, rules).word == "go back"
 
 

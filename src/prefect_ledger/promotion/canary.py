@@ -127,7 +127,8 @@ def judge_canary(counts: Counts, rules: Rules | None = None) -> Judged:
     rules = rules or Rules()
     lacking = _lacking(counts, rules)
     if lacking:
-        early = counts.champion.count >= rules.min_requests and _failed(counts, rules, rules.min_requests)
+        most = max(rules.min_requests, counts.challenger.count)
+        early = counts.champion.count >= rules.min_requests and _failed(counts, rules, most)
         return Judged("go back", (early,)) if early else Judged("wait", tuple(lacking))
     found = [_failed(counts, rules, counts.challenger.count), _slow(counts, rules), _differing(counts, rules)]
     if wrong := tuple(words for words in found if words):
@@ -139,7 +140,11 @@ def _lacking(counts: Counts, rules: Rules) -> list[str]:
     had = {"the champion was asked": counts.champion.count, "the challenger was asked": counts.challenger.count}
     if counts.pairs is not None and rules.disagreement is not None:
         had["answers were compared"] = counts.pairs
-    return [f"{what} {count} of {rules.min_requests} times" for what, count in had.items() if count < rules.min_requests]
+    few = [f"{what} {count} of {rules.min_requests} times" for what, count in had.items() if count < rules.min_requests]
+    if not few and rules.latency_times is not None:
+        sides = {"champion": counts.champion, "challenger": counts.challenger}
+        few = [f"the {side}'s seconds are not known yet" for side, one in sides.items() if one.p99 is None and one.errors < one.count]
+    return few
 
 
 def _failed(counts: Counts, rules: Rules, of: int) -> str:

@@ -1,7 +1,7 @@
 """Floor 5. What is counted of two models that are served side by side, as Prometheus has it; with several workers, of all of them together.
 
 What is counted belongs to a pair of models: where one of them is exchanged, counting begins anew. Seconds are counted in steps of a
-quarter, so that a quantile is known as well as that.
+quarter, so that a quantile is known as well as that; those of the first few answers are not, since a model warms up.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import prometheus_client as prometheus
@@ -22,6 +23,7 @@ STEP = 1.25
 _BOUNDS = tuple(2e-5 * STEP**n for n in range(70))  # seconds, up to a hundred of them
 _QUANTILES = (0.5, 0.9, 0.99)
 _PAIRS = 8  # that are remembered
+WARM = 3  # answers of each, in each worker, whose seconds are not counted
 _NAME = "prefect_ledger_comparison"
 
 
@@ -32,12 +34,20 @@ class Pair(NamedTuple):
     challenger: str
 
 
+@dataclass(slots=True)
+class _Known:
+    """What a process has to know of a pair to count on."""
+
+    greatest: float = 0.0
+    answered: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
+
+
 class Tally:
     """Counts, from any thread."""
 
     def __init__(self, registry: prometheus.CollectorRegistry) -> None:
         self._registry, self._lock = registry, threading.Lock()
-        self._known: dict[Pair, float] = {}  # the greatest difference of each
+        self._known: dict[Pair, _Known] = {}
         ours = list(Pair._fields)
         self._requests = prometheus.Counter(
             f"{_NAME}_requests", "Requests to each of two models.", [*ours, "side", "outcome"], registry=registry
@@ -58,18 +68,20 @@ class Tally:
     def count(self, pair: Pair, side: Side, outcome: Outcome, seconds: float | None = None) -> None:
         """One request to a side came to this; ``seconds`` that it took for an answer."""
         with self._lock:
-            self._know(pair)
+            known = self._know(pair)
             self._requests.labels(*pair, side, outcome).inc()
             if seconds is not None:
-                self._seconds.labels(*pair, side).observe(seconds)
+                known.answered[side] += 1
+                if known.answered[side] > WARM:
+                    self._seconds.labels(*pair, side).observe(seconds)
 
     def compare(self, pair: Pair, agree: bool, difference: float) -> None:
         """Both answered one request."""
         with self._lock:
-            self._know(pair)
+            known = self._know(pair)
             self._pairs.labels(*pair, "yes" if agree else "no").inc()
-            if difference > self._known[pair]:
-                self._known[pair] = difference
+            if difference > known.greatest:
+                known.greatest = difference
                 self._greatest.labels(*pair).set(difference)
 
     def drop(self, pair: Pair) -> None:
@@ -78,15 +90,16 @@ class Tally:
             self._know(pair)
             self._dropped.labels(*pair).inc()
 
-    def _know(self, pair: Pair) -> None:
+    def _know(self, pair: Pair) -> _Known:
         """Remember a pair, and forget the one that is longest known where they become too many."""
-        if pair in self._known:
-            return
-        self._known[pair] = 0.0
+        if (known := self._known.get(pair)) is not None:
+            return known
+        known = self._known[pair] = _Known()
         if len(self._known) > _PAIRS and not _shared():  # files of several workers keep what was written
             old = next(iter(self._known))
             del self._known[old]
             self._forget(old)
+        return known
 
     def _forget(self, pair: Pair) -> None:
         known: dict[Any, list[tuple[str, ...]]] = {
