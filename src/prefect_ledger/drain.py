@@ -83,7 +83,7 @@ class Drain:
         if any(isinstance(event, ArtifactLogged) and model_store.is_to_register(event) for event in batch.events):
             from prefect_ledger import registrations
 
-            registrations.register(self.database)
+            registrations.register_if_possible(self.database)
         self._follow(batch, flush)
         if self.on_advance is not None:
             self.on_advance()

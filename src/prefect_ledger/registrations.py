@@ -6,6 +6,7 @@ lets it write the registry; else by the next one that may. So a worker with a wr
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from prefect_ledger import audit_store, registry_store
@@ -27,15 +28,20 @@ _OPEN = """SELECT w.logged_id, w.name, COALESCE(r.user_id, '') FROM registration
 def register(database: Database) -> int:
     """Make versions of the models that wait for it, in the order they were logged; returns how many were made.
 
-    One that the registry refuses is not tried again; why is kept beside it. Where this database lets us not write the registry, or is away,
-    all wait for somebody else.
+    One that the registry refuses is not tried again; why is kept beside it.
+
+    Raises:
+        StoreUnavailable: this database lets us not write the registry, or is away; those that are left wait for somebody else.
     """
-    try:
-        with database.read() as tx:
-            waiting = rows(tx, _OPEN)
-        return sum(_registered(database, *row) for row in waiting)
-    except StoreUnavailable:
-        return 0
+    with database.read() as tx:
+        waiting = rows(tx, _OPEN)
+    return sum(_registered(database, *row) for row in waiting)
+
+
+def register_if_possible(database: Database) -> None:
+    """The same, by the way: where it cannot be done here and now, all wait for somebody else."""
+    with contextlib.suppress(StoreUnavailable):
+        register(database)
 
 
 def _registered(database: Database, logged_id: str, name: str, user: str) -> bool:

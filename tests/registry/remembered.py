@@ -321,16 +321,18 @@ class Remembered:
         move, since = model.moves[places[-1]], [one for one in model.moves[places[-1] + 1 :] if stage in (one.was, one.stage)]
         if any(one.number == number and one.undoes for one in since):
             return model.highest(stage)
-        if since or by.person != move.by.person or weaker(by.strength, move.by.strength):
+        if since or move.undoes or by.person != move.by.person or weaker(by.strength, move.by.strength):
             raise Refused
         model.move(number, "archived", by, archive=False, undoes=True)
         move.undone = True
         back = [other for other in move.replaced if not model.versions[other].deleted]
-        self._alias_back(model, move, [model.move(other, stage, by, archive=False, undoes=True) for other in back])
+        for other in back:
+            model.move(other, stage, by, archive=False, undoes=True)
+        self._alias_back(model, move)
         self._spent(model, back[-1] if back else number, stage if back else "archived")
         return model.highest(stage)
 
-    def _alias_back(self, model: Model, move: Move, back: Sequence[Move]) -> None:
+    def _alias_back(self, model: Model, move: Move) -> None:
         for alias, before in move.aliases:
             if model.aliases.get(alias) != move.number:
                 continue
@@ -338,8 +340,6 @@ class Remembered:
                 model.aliases.pop(alias)
             elif not model.versions[before].deleted:
                 model.aliases[alias] = before
-                for one in back:  # it moved with this one, should that be taken back too
-                    one.aliases += [(alias, move.number)] if one.number == before else []
 
     # --- aliases, deletions, names ---------------------------------------------------------------------------------------
 

@@ -68,3 +68,16 @@ def test_a_wish_for_a_name_that_no_model_can_have_is_refused(fresh_ledger: Ledge
         ((version, reason),) = rows(tx, "SELECT version, reason FROM registrations")
     assert version == 0
     assert "model's name" in reason or "artifact path" in reason
+
+
+def test_a_store_that_is_away_is_said(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks that wishes be done is told when they cannot be: the store was away, and the wish waits."""
+    from prefect_ledger import registrations
+    from prefect_ledger.database import Database
+    from prefect_ledger.errors import StoreUnavailable
+
+    away = Database("postgresql://nobody@127.0.0.1:9/none")
+    with pytest.raises(StoreUnavailable):
+        registrations.register(away)
+    registrations.register_if_possible(away)  # by the way, nobody is told
+    away.close()

@@ -62,6 +62,15 @@ def test_twice_is_once() -> None:
     assert registry.audit_head() == before
 
 
+def test_what_came_back_is_not_taken_back() -> None:
+    """The version that is in the stage again came there rightly: taking that back too is refused, and nothing moves."""
+    _moved()
+    registry.undo("churn", 2, "bad", by=BOB)
+    with pytest.raises(TransitionRefused, match="it came back there as another move was taken back"):
+        registry.undo("churn", 1, "bad", by=BOB)
+    assert registry.get_version("churn", "@champion").stage == "production"
+
+
 def test_nobody_takes_back_what_another_moved() -> None:
     """Another person, or the same name typed where it was known better, is refused and told of rollback; nothing moves."""
     _moved()

@@ -39,7 +39,7 @@ def changing() -> Iterator[Chain]:
 
     one = ledger()
     one.flush()
-    registrations.register(one.database)  # what was logged by those who may not do it themselves
+    registrations.register_if_possible(one.database)  # what was logged by those who may not do it themselves
     with one.database.write() as tx:
         yield audit_store.hold(tx)
     if context.messenger is not None:

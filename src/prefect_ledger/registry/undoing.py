@@ -30,7 +30,8 @@ def undo(name: str, version: int | str, why: str, *, stage: str = "production", 
     stage again, and the aliases that moved with it mean what they meant. A second time does nothing.
 
     Raises:
-        TransitionRefused: somebody else made the move, or it is longer ago; :func:`rollback` is the way then.
+        TransitionRefused: somebody else made the move, it is longer ago, or it was what took another back; :func:`rollback` is the way
+            then.
         RegistryConflict: versions were moved since. InvalidName, InvalidValue: no reason.
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
     """
@@ -74,6 +75,11 @@ def _check_mine(chain: Chain, row: Known, move: Change, since: Sequence[Change],
         raise RegistryConflict(
             f"version {since[-1].version} of {row.name!r} was moved to {since[-1].after['stage']} after version {move.version} came to "
             f"{move.after['stage']}: there is nothing to take back any more{then}"
+        )
+    if move.after.get("how") == HOW:
+        raise TransitionRefused(
+            f"version {move.version} of {row.name!r} stays in {move.after['stage']}: "
+            f"it came back there as another move was taken back{then}"
         )
     if by.person != move.by.person or not by.strength.at_least(move.by.strength):
         raise TransitionRefused(
