@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -98,3 +99,18 @@ def test_a_server_that_is_away_holds_up_nobody(fresh_ledger: Ledger, monkeypatch
         version()
         outbox._thread[0].join(60)
     assert waiting(fresh_ledger) == 2
+
+
+def test_a_block_that_tells_later_tells_once_at_its_end(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several changes in a block that tells later are told of at its end, also when it fails; without a change nobody is told."""
+    told: list[int] = []
+    monkeypatch.setattr(context, "messenger", lambda: told.append(waiting(fresh_ledger)))
+    with contextlib.suppress(ZeroDivisionError), context.telling_later():
+        registry.create_model("one")
+        registry.create_model("two")
+        assert told == []
+        raise ZeroDivisionError
+    assert told == [2]
+    with context.telling_later():
+        registry.list_models()
+    assert told == [2]

@@ -133,12 +133,16 @@ def rollback(
     from prefect_ledger.promotion.promoter import aliases_of
     from prefect_ledger.promotion.report import junit, markdown
     from prefect_ledger.promotion.rolling_back import rollback as go_back
+    from prefect_ledger.tracking.context import telling_later
 
     aliases = aliases_of("production", alias)  # of these only those that mean the version that leaves
-    with files.opened(f"{name} back in {stage}") as write, progress(f"rolling back {name}"):
-        told = go_back(name, why, to=to, stage=stage, aliases=aliases, targets=deploy, endpoints=endpoint, by=by)
-        write(markdown(told), junit(told))
-    return said(told, json=json)
+    with telling_later():
+        with files.opened(f"{name} back in {stage}") as write, progress(f"rolling back {name}"):
+            told = go_back(name, why, to=to, stage=stage, aliases=aliases, targets=deploy, endpoints=endpoint, by=by)
+            write(markdown(told), junit(told))
+        code = said(told, json=json)
+        sys.stdout.flush()
+    return code
 
 
 def challenge(

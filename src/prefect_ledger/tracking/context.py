@@ -44,6 +44,21 @@ def active() -> ActiveRun:
 
 
 @contextlib.contextmanager
+def telling_later() -> Iterator[None]:
+    """Tell of changes when the block ends: for somebody who waits for what it does, and not for the import of an orchestrator."""
+    global messenger  # one for the process, as it was
+    teller, wanted = messenger, list[None]()
+    messenger = None if teller is None else lambda: wanted.append(None)
+    try:
+        yield
+    finally:
+        messenger = teller
+        if wanted and teller is not None:
+            with contextlib.suppress(Exception):  # the changes stand; what is not sent now is sent by the next one who looks
+                teller()
+
+
+@contextlib.contextmanager
 def using(run: ActiveRun) -> Iterator[ActiveRun]:
     """Make ``run`` the current one of this context while the block runs."""
     token = _current.set(run)
