@@ -188,6 +188,15 @@ def test_a_shadow_is_compared_and_nobody_gets_its_answers(models: dict[str, str]
     assert found["pairs"] == {"count": 21, "agree": 10, "greatest_difference": 110.0}
 
 
+def test_a_shadow_may_answer_what_the_other_fails_on(models: dict[str, str], tmp_path: Path) -> None:
+    """It is asked about that too, so that both are counted by the same requests; there is nothing to compare its answer with."""
+    with two(models["troubled"], models["champion"], tmp_path, "--shadow") as one:
+        assert one.times(13.0)[0] == 500
+        found = settled(one, tmp_path, 1)
+    assert (found["champion"]["errors"], found["challenger"]["errors"], found["pairs"]["count"]) == (1, 0, 0)
+    assert (found["challenger"]["count"], found["dropped"]) == (1, 0)
+
+
 def test_a_shadow_that_fails_dies_or_hangs_touches_no_answer(models: dict[str, str], tmp_path: Path) -> None:
     """While it hangs, all is answered, its queue is full and what is beyond is dropped and counted; one that died is begun again."""
     with two(models["champion"], models["troubled"], tmp_path, "--shadow", "--queue", "10", "--timeout", "3") as one:
