@@ -55,6 +55,7 @@ def troubled() -> Callable[[Any], Any]:
         if x == 14:
             os._exit(7)
         if x in (15, 16):
+            print("it hangs", flush=True)
             time.sleep(60 if x == 15 else 3)
         print("what a model prints is nobody's message")
         return [(3.0 if x > 100 else 2.0) * x]
@@ -227,6 +228,7 @@ def test_no_shadow_outlives_a_server_that_is_killed(models: dict[str, str], tmp_
         children = psutil.Process(one.child.pid).children()
         assert len(children) == 1
         one.times(15.0)
+        wait_until(lambda: "it hangs" in (tmp_path / "serve.log").read_text(), one.child, tmp_path / "serve.log", seconds=30)
         os.kill(one.child.pid, signal.SIGKILL)
         one.child.wait(20)
         assert not psutil.wait_procs(children, timeout=30)[1]
