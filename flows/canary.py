@@ -10,6 +10,8 @@ from prefect_ledger import tracked_flow
 from prefect_ledger.orchestration import canaries
 from prefect_ledger.orchestration.promotions import PromoterInFlow, candidate, publish, state_of
 from prefect_ledger.promotion.canary import Rules
+from prefect_ledger.promotion.places import check_endpoints, check_targets
+from prefect_ledger.promotion.promoter import aliases_of
 from prefect_ledger.promotion.promoting import carry_out
 
 
@@ -42,6 +44,8 @@ def canary(
     could not be judged in time, as Failed where the server cannot be asked. Begun anew after a crash, it does not watch again what it had
     let go on and was about to promote.
     """
+    placed, asked = check_targets(targets) if deploy else (), check_endpoints(endpoints or ())
+    given = (None, "rows", aliases_of(stage, aliases), placed, asked)
     rules = Rules(min_requests, error_margin, latency_times, disagreement)
     if not (reason := canaries.gone_on() if promote else ""):
         found = canaries.watched(url, name, version, rules, seconds=seconds, every=every)
@@ -49,8 +53,7 @@ def canary(
         if found.judged.word != "go on" or not promote:
             return canaries.state_of(found)
         reason = found.reason
-    placed, alias = None if targets is None else tuple(targets), ("champion",) if aliases is None else tuple(aliases)
-    given = (None, "rows", alias, placed if deploy else (), tuple(endpoints or ()), why or f"canary: {reason}")
-    told = carry_out(PromoterInFlow(name, candidate(name, version), stage, *given), None if wait_hours is None else wait_hours * 3600)
+    one = PromoterInFlow(name, candidate(name, version), stage, *given, why or f"canary: {reason}")
+    told = carry_out(one, None if wait_hours is None else wait_hours * 3600)
     publish(told)
     return state_of(told)

@@ -8,6 +8,8 @@ from prefect import State
 
 from prefect_ledger import tracked_flow
 from prefect_ledger.orchestration.promotions import publish, rolled_back, state_of
+from prefect_ledger.promotion.places import check_endpoints, check_targets
+from prefect_ledger.promotion.promoter import aliases_of
 
 
 @tracked_flow(name="prefect-ledger-rollback", experiment="promotions", flow_run_name="rollback-{name}-in-{stage}", log_returns=False)
@@ -26,8 +28,7 @@ def rollback(
     Ends as Completed where the version before is in the stage and whatever serves it answers as it does; as Refused where the policy says
     no; as Failed where something does not work. Begun anew after a crash, it does not go back once more.
     """
-    placed = None if targets is None else tuple(targets)
-    alias = ("champion",) if aliases is None else tuple(aliases)
-    told = rolled_back(name, why, to, stage, alias, targets=placed if deploy else (), endpoints=tuple(endpoints or ()))
+    where = {"targets": check_targets(targets) if deploy else (), "endpoints": check_endpoints(endpoints or ())}
+    told = rolled_back(name, why, to, stage, aliases_of("production", aliases), **where)  # of these those that mean the one that leaves
     publish(told)
     return state_of(told)
