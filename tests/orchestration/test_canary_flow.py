@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from prefect_ledger import get_run, registry, start_run
+from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.flows.canary import canary
 from prefect_ledger.identities import Strength
 from prefect_ledger.policies import Policy, Rule
@@ -79,10 +80,15 @@ def test_a_challenger_that_fails_goes_back(two: Server) -> None:
     assert registry.get_version("churn", "production").version == 1
 
 
-def test_what_was_let_go_on_is_not_watched_again_when_it_is_begun_anew(two: Server) -> None:
+def test_what_was_let_go_on_is_not_watched_again_when_it_is_begun_anew(two: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever was about to promote and failed at that tries that again: the second attempt has asked the server for nothing."""
     assert {two.ask({"inputs": [float(number)]})[0] for number in range(100)} == {200}
-    more: dict[str, Any] = {"every": 0.1, "seconds": 0.0, "min_requests": 20, "latency_times": 1000.0, "aliases": ["v7"], "deploy": False}
+    more: dict[str, Any] = {"every": 0.1, "seconds": 0.0, "min_requests": 20, "latency_times": 1000.0, "deploy": False}
+
+    def away(*_words: object, **_more: object) -> None:
+        raise StoreUnavailable("the store is away")
+
+    monkeypatch.setattr(registry, "transition", away)
     state = canary.with_options(retries=1)(f"http://127.0.0.1:{two.port}", "churn", promote=True, return_state=True, **more)
     assert state.is_failed(), state
     run = get_run(str(state.state_details.flow_run_id))
