@@ -42,7 +42,13 @@ def promoting(work: Work) -> Iterator[Row]:
                     suspended = Sample.of([_suspended() for _ in range(work.times(3, 2))])
                 yield Row("approval until production moved, suspended", suspended, "s", limit=SUSPENDED)
             back = Sample.of([_back(home, to) for to in (1, 2, 1, 2, 1)[: work.times(5, 3)]])
-            yield Row("prefect-ledger rollback, from command to verified", back, "s", limit=BACK, note="with the start of the process, which goes on to tell Prefect")
+            yield Row(
+                "prefect-ledger rollback, from command to verified",
+                back,
+                "s",
+                limit=BACK,
+                note="with the start of the process, which goes on to tell Prefect",
+            )
         finally:
             ledger().close()
 
