@@ -28,8 +28,9 @@ def event(number: int, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     resource = {"prefect.resource.id": f"prefect-ledger.model.{model or 'registry'}", "prefect.resource.name": model or "registry"}
     if version is not None:
         resource["prefect-ledger.version"] = str(version)
-    if isinstance(stage := payload["after"].get("stage"), str):
-        resource["prefect-ledger.stage"] = stage
+    for key in ("stage", "state"):  # what automations match by: the payload they cannot
+        if isinstance(value := payload["after"].get(key), str):
+            resource[f"prefect-ledger.{key}"] = value
     return {
         "id": str(uuid.uuid5(_NAMESPACE, payload["hash"])),
         "occurred": at.isoformat(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prefect.blocks.notifications import SlackWebhook
 from prefect.blocks.system import Secret
 from prefect.blocks.webhook import Webhook
@@ -84,22 +86,31 @@ def test_prefect_takes_each_file(prefect_server: str, tmp_path: Path, file: Path
 def test_a_request_is_told_by_prefect(
     prefect_server: str, fresh_ledger: Ledger, there: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request that somebody opens makes Prefect's server carry out the automation, with what was asked in its text."""
+    """A request that somebody opens is posted as JSON by Prefect's server, whatever the model is called; one that gates refused is not."""
     monkeypatch.setattr(context, "messenger", None)
-    name = f"told-{uuid.uuid4().hex[:8]}"
+    name = f'told-"{uuid.uuid4().hex[:8]}'
     block = Webhook(url=SecretStr(there.url), allow_private_urls=True).save(f"hook-{uuid.uuid4().hex[:8]}")
     created(filled(FOLDER / "request-opened-webhook.json", block, tmp_path))
-    version(name=name)
-    registry.set_policy('[[rule]]\nmodel = "*"\nstage = "production"\napprovals = 1', by=ALICE)
-    asked = registry.request_transition(name, 1, "production", by=ALICE)
+    version(0.3, name=name), version(name=name)
+    registry.set_policy('[[rule]]\nmodel = "*"\nstage = "production"\ngates = ["metrics.auc >= 0.5"]\napprovals = 1', by=ALICE)
+    refused, asked = (registry.request_transition(name, number, "production", by=ALICE) for number in (1, 2))
+    assert (refused.state, asked.state) == ("rejected", "open")
     send_events()
-    told = {"text": f"{name} 1: request {asked.id} by alice"}
+    told = {"text": f"{name} 2: request {asked.id} by alice"}
     for _ in range(300):
         if told in [one.event for one in there.came]:
             break
         time.sleep(0.1)
     removed("prefect-ledger-request-opened-webhook")
-    assert [one.event for one in there.came].count(told) == 1
+    assert [one.event for one in there.came] == [told]
+
+
+def test_both_tell_of_the_same_requests() -> None:
+    """The automation that notifies and the one that posts wait for the same: requests that are open, and not those that gates refused."""
+    notifies = yaml.safe_load((FOLDER / "request-opened.yaml").read_text())
+    posts = json.loads((FOLDER / "request-opened-webhook.json").read_text())
+    assert notifies["trigger"] == posts["trigger"]
+    assert posts["trigger"]["match"]["prefect-ledger.state"] == "open"
 
 
 def test_the_flow_posts_with_a_secret_of_prefect(
