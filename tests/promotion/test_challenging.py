@@ -140,6 +140,45 @@ def test_other_rows_are_a_reason_to_judge_again(tmp_path: Path) -> None:
     assert states == ["refused", "unchanged", "refused", "unchanged"]
 
 
+def test_rows_that_are_not_there_are_said_as_what_they_are(tmp_path: Path) -> None:
+    """A holdout or a reference where nothing is, or nothing that can be read, is told of by that name, and by where it was looked for."""
+    registry.set_policy(BETTER, by=BOB)
+    framed(2.0)
+    _staged(1)
+    there, gone, empty = rows(tmp_path), tmp_path / "gone.csv", tmp_path / "empty.csv"
+    empty.write_text("")
+    wanted = [
+        (Rows(str(gone), "target"), f"there is no holdout {gone}: no such file or folder"),
+        (Rows(gone.as_uri(), "target"), f"there is no holdout {gone}: no such file or folder"),
+        (Rows("gone.csv", "target"), f"there is no holdout {Path.cwd() / 'gone.csv'}: no such file or folder"),
+        (Rows(there, "target", reference=str(gone)), f"there is no reference {gone}: no such file or folder"),
+        (Rows(str(empty), "target"), f"the holdout cannot be read: {empty} is empty"),
+        (Rows("s3://bucket/holdout.csv", "target"), "the holdout cannot be read: s3://bucket/holdout.csv"),
+        (Rows(there, "target", columns=("age",)), f"the holdout {there} has no column 'age'"),
+    ]
+    for given, words in wanted:
+        [found] = challenge("churn", rows=given, by=BOB)
+        assert (found.state, found.reason[: len(words)]) == ("failed", words)
+
+
+def test_the_password_of_a_database_is_not_kept_with_the_evidence(postgres_url: str) -> None:
+    """A holdout is a query on a database: what is kept and said of it does not show the password of its URL."""
+    gate = {"gate": "bootstrap", "metric": "squared_error", "at_least": 0, "without_champion": "skip"}
+    registry.set_policy(Policy((Rule("churn", "production", gates=(gate,)),)), by=BOB)
+    framed(2.0)
+    _staged(1)
+    place = postgres_url.replace("postgres@", "postgres:hunter2@")
+    query = "SELECT n / 10.0 AS x, n / 5.0 AS target FROM generate_series(1, 50) n"
+    [wrong] = challenge("churn", rows=Rows(place, "churned", query), by=BOB)
+    assert "has no column 'churned'" in wrong.reason
+    [found] = challenge("churn", rows=Rows(place, "target", query), by=BOB)
+    assert (found.state, found.request is not None) == ("opened", True), found.reason
+    holdout = registry.get_evidence(found.request.id).holdout  # type: ignore[union-attr]
+    assert holdout is not None
+    assert "127.0.0.1" in holdout.name
+    assert "hunter2" not in holdout.name + wrong.reason
+
+
 def test_the_report_says_each(tmp_path: Path) -> None:
     """Markdown has a row for each and the gates of those judged now, JUnit a case: a failure, skipped or an error where none is open."""
     registry.set_policy(BETTER, by=BOB)

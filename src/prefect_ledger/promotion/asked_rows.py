@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from prefect_ledger.errors import InvalidValue, LedgerError
+from prefect_ledger.masking import mask_text
 from prefect_ledger.promotion.evaluating import Evaluated, Evaluator, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from prefect_ledger.scoring.sources import Source
 
 SINGLES = 200  # rows that are asked one by one
 _SECONDS = 5.0  # after which no more are
@@ -29,14 +33,15 @@ class AskedRows(Evaluator):
         from prefect_ledger.gates import Holdout
 
         frame, digest = read_rows(rows.place, rows.query)
-        _check_columns(frame, [rows.target, *rows.columns], f"the holdout {rows.place}")
+        name = mask_text(rows.place)
+        _check_columns(frame, [rows.target, *rows.columns], f"the holdout {name}")
         given = frame.drop(columns=[rows.target])
         asks = {"candidate": _asking(candidate, rows.method)}
         if champion is not None:
             asks["champion"] = _asking(champion, rows.method)
         said = {side: _predicted(ask, given, side) for side, ask in asks.items()}
         holdout = Holdout(
-            name=rows.place,
+            name=name,
             digest=digest,
             columns={name: frame[name].to_numpy() for name in rows.columns},
             target=frame[rows.target].to_numpy(),
@@ -47,38 +52,65 @@ class AskedRows(Evaluator):
         return Evaluated(holdout, _timed(asks, given), {"rows": len(frame), "method": rows.method})
 
 
-def read_rows(place: str, query: str | None = None) -> tuple[Any, str]:
+def read_rows(place: str, query: str | None = None, *, what: str = "holdout") -> tuple[Any, str]:
     """All rows at ``place`` as a pandas frame, and their digest: of files that of their bytes, of a query's answer that of the rows.
 
     Raises:
-        InvalidValue: nothing is there, or more than five million rows. MissingExtra: pandas or pyarrow is not installed.
+        InvalidValue: nothing is there, or nothing that can be read, which is told of as ``what`` it is; or more than five million rows.
+        MissingExtra: pandas or pyarrow is not installed.
     """
     from prefect_ledger.models.frames import pandas
     from prefect_ledger.scoring.sources import arrow, source
     from prefect_ledger.tracking.datasets import describe
 
-    pandas("a holdout")
-    found = source(place, query)
+    pandas(f"a {what}")
+    pa = arrow(f"a {what}")
+    _check_there(place, what)
+    try:
+        found = source(place, query)
+        tables = _tables(found)
+    except InvalidValue as error:
+        raise InvalidValue(f"the {what} cannot be read: {error}") from error
+    frame = pa.concat_tables(tables, promote_options="default").to_pandas()
+    return frame, found.digest() or describe(frame, name="rows").digest
+
+
+def _check_there(place: str, what: str) -> None:
+    """Refuse a path where nothing is, before scoring's reader does so in its own words.
+
+    Raises:
+        InvalidValue.
+    """
+    path = Path(place.removeprefix("file://"))
+    if "://" not in place.removeprefix("file://") and not path.exists():
+        raise InvalidValue(f"there is no {what} {path.absolute()}: no such file or folder")
+
+
+def _tables(found: Source) -> list[Any]:
+    """All rows of a source, in pieces.
+
+    Raises:
+        InvalidValue: there are none, or too many, or they cannot be read.
+    """
     stream, tables, count = found.open({}), list[Any](), 0
     try:
         for table in stream.chunks(stream.names, _CHUNK):
             tables.append(table)
             if (count := count + table.num_rows) > _MOST:
-                raise InvalidValue(f"{found.place} has more than {_MOST:,} rows: a holdout is held in memory, so give a sample of them")
+                raise InvalidValue(f"{found.place} has more than {_MOST:,} rows, which are held in memory: give a sample of them")
     finally:
         stream.close()
     if not count:
         raise InvalidValue(f"{found.place} has no rows")
-    frame = arrow("a holdout").concat_tables(tables, promote_options="default").to_pandas()
-    return frame, found.digest() or describe(frame, name="rows").digest
+    return tables
 
 
 def _reference(rows: Rows) -> dict[str, NDArray[Any]]:
     if rows.reference is None:
         return {}
-    frame, _ = read_rows(rows.reference)
+    frame, _ = read_rows(rows.reference, what="reference")
     names = [name for name in (rows.columns or frame.columns) if name != rows.target]
-    _check_columns(frame, names, f"the reference {rows.reference}")
+    _check_columns(frame, names, f"the reference {mask_text(rows.reference)}")
     return {name: frame[name].to_numpy() for name in names}
 
 
