@@ -7,6 +7,7 @@ on which evidence, is decided above.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
     from prefect_ledger.registered import ModelVersion, Stage
 
+# Few rows are of a model and none of its versions, and there is an index of them.
+_RENAMED = """SELECT m.id, m.name, a.content FROM registered_models m JOIN audit a ON a.model_id = m.id AND a.version IS NULL
+ WHERE a.action = 'model.renamed'"""
 
 # --- models ----------------------------------------------------------------------------------------------------------
 
@@ -28,7 +32,7 @@ def ensure(chain: Chain, name: str, by: Identity, why: str = "") -> Known:
     """The model of this name; made when it is new.
 
     Raises:
-        RegisteredModelNotFound: it is deleted.
+        RegisteredModelNotFound: it is deleted. RegisteredModelExists: another model had this name once.
     """
     if not rows(chain.tx, "SELECT 1 FROM registered_models WHERE name = ?", [name]):
         return create(chain, name, by, why=why)
@@ -39,7 +43,7 @@ def create(chain: Chain, name: str, by: Identity, *, description: str = "", why:
     """A new registered model.
 
     Raises:
-        RegisteredModelExists: the name is taken, perhaps by a deleted one.
+        RegisteredModelExists: the name is taken, perhaps by a deleted one, or was another model's once.
     """
     _check_free(chain, name)
     text = "INSERT INTO registered_models (name, description, created, updated) VALUES (?, ?, ?, ?)"
@@ -50,14 +54,14 @@ def create(chain: Chain, name: str, by: Identity, *, description: str = "", why:
 
 
 def rename(chain: Chain, row: Known, name: str, by: Identity, why: str = "") -> None:
-    """Give a model another name; its versions, aliases and history stay with it.
+    """Give a model another name, or one that it had before; its versions, aliases and history stay with it.
 
     Raises:
-        RegisteredModelExists: the name is taken, perhaps by a deleted one.
+        RegisteredModelExists: the name is taken, perhaps by a deleted one, or was another model's once.
     """
     if name == row.name:
         return
-    _check_free(chain, name)
+    _check_free(chain, name, row.id)
     execute(chain.tx, "UPDATE registered_models SET name = ?, updated = ? WHERE id = ?", [name, chain.now, row.id])
     chain.append("model.renamed", by, model=(row.id, name), before={"name": row.name}, after={"name": name}, why=why)
 
@@ -71,10 +75,17 @@ def set_deleted(chain: Chain, row: Known, deleted: bool, by: Identity, why: str 
     chain.append("model.deleted" if deleted else "model.restored", by, model=row[:2], why=why)
 
 
-def _check_free(chain: Chain, name: str) -> None:
+def _check_free(chain: Chain, name: str, model_id: int | None = None) -> None:
+    """Refuse a name that is or was a model's, of another than this one: a reference by name and number means one version for ever."""
     if found := rows(chain.tx, "SELECT deleted FROM registered_models WHERE name = ?", [name]):
         what, then = ("a deleted", f"registry.restore_model({name!r}) brings it back") if found[0][0] else ("a", "take another name")
         raise RegisteredModelExists(f"there is {what} registered model {name!r}; {then}")
+    for owner, now, content in rows(chain.tx, _RENAMED):
+        if owner != model_id and json.loads(content)["before"]["name"] == name:
+            raise RegisteredModelExists(
+                f"{name!r} was the name of the registered model {now!r}, and references to its versions may be kept somewhere: "
+                f"take another name, or give it back to that model: registry.rename_model({now!r}, {name!r})"
+            )
 
 
 # --- versions --------------------------------------------------------------------------------------------------------

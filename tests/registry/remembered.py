@@ -71,6 +71,7 @@ class Model:
     aliases: dict[str, int] = field(default_factory=dict)
     deleted: bool = False
     moves: list[Move] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # that it had once
 
     def live(self, number: int | None) -> Version:
         """A version that is not deleted."""
@@ -168,6 +169,7 @@ class Remembered:
 
     def register(self, name: str, source: int, by: Identity) -> set[int]:
         """Returns which numbers the version may have."""
+        self._free(name, self.models.get(name))
         one = self.models.setdefault(name, Model(name)) if name not in self.models else self.model(name)
         if there := {number for number, version in one.versions.items() if version.source == source and not version.deleted}:
             return there
@@ -380,13 +382,20 @@ class Remembered:
             raise Refused
         model.deleted = deleted
 
-    def rename(self, name: str, new: str) -> None:
-        """Give a model another name, under which the rules ask for the same."""
+    def _free(self, name: str, mine: Model | None) -> None:
+        """A name is its first model's for ever."""
+        if any(name in one.names for one in self.models.values() if one is not mine):
+            raise Refused
+
+    def rename(self, name: str, new: str, by: Identity) -> None:
+        """Give a model another name, under which the rules ask for the same, and which no other ever had."""
         model = self.model(name)
         if any(replace(self.rule(name, stage), model="x") != replace(self.rule(new, stage), model="x") for stage in STAGES):
             raise Refused
         if new == name:
             return
-        if new in self.models:
+        if new in self.models or (model.highest("production") is not None and weak(self.rule(name, "production"), by)):
             raise Refused
+        self._free(new, model)
+        model.names.append(name)
         self.models[new], model.name = self.models.pop(name), new

@@ -20,7 +20,7 @@ def filled(fresh_ledger: Ledger) -> Ledger:
     registry.set_alias("churn", "champion", 2)
     registry.set_alias("churn", "old", 1)
     registry.set_alias("churn", "old", None)
-    registry.rename_model("churn", "attrition")
+    registry.rename_model("churn", "attrition", by=ALICE)
     registry.delete_version("attrition", 3)
     registry.delete_model("fraud")
     return fresh_ledger

@@ -180,7 +180,7 @@ class Registry(RuleBasedStateMachine):
         self._both(lambda: self.model.delete_model(name, deleted), lambda: verb(name, by=by))
 
     def rename(self, name: str, new: str, by: Any) -> None:
-        self._both(lambda: self.model.rename(name, new), lambda: registry.rename_model(name, new, by=by))
+        self._both(lambda: self.model.rename(name, new, by), lambda: registry.rename_model(name, new, by=by))
 
     def set_policy(self, number: int, by: Any) -> None:
         self._both(lambda: self.model.set_policy(POLICIES[number], by), lambda: registry.set_policy(POLICIES[number], by=by))

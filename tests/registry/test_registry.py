@@ -124,7 +124,7 @@ def test_as_of_any_moment(fresh_ledger: Ledger) -> None:
     then = datetime.now(UTC)
     registry.transition("churn", 2, "production", by=BOB)
     registry.set_alias("churn", "champion", 2)
-    registry.rename_model("churn", "attrition")
+    registry.rename_model("churn", "attrition", by=ALICE)
     registry.set_alias("attrition", "champion", None)
     found = registry.as_of("attrition", "production", then)
     assert found is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger.errors import TransitionRefused
 from prefect_ledger.registered import STAGES
 from prefect_ledger.registry.access import changing, check_model, check_text, looking, who
-from prefect_ledger.registry.rules import policy_now
+from prefect_ledger.registry.rules import check_may_rename, policy_now
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def create_model(
     """A registered model without versions; :func:`register_model` makes one by itself.
 
     Raises:
-        RegisteredModelExists: the name is taken, perhaps by a deleted one. InvalidName, InvalidValue. StoreUnavailable.
+        RegisteredModelExists: the name is taken, perhaps by a deleted one, or was another model's once. InvalidName, InvalidValue.
+            StoreUnavailable.
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -90,13 +91,15 @@ def tag_model(name: str, tags: Mapping[str, Any], *, why: str = "", by: Identity
 
 
 def rename_model(name: str, new_name: str, *, why: str = "", by: Identity | str | None = None) -> RegisteredModel:
-    """Give a registered model another name. Its versions, aliases and history stay with it; the old name means nothing then.
+    """Give a registered model another name. Its versions, aliases and history stay with it; the old name means nothing then, and no other
+    model gets it.
 
-    A new name under which the policy asks for something else is refused, or a rename would be a way around it.
+    A new name under which the policy asks for something else is refused, or a rename would be a way around it; and a model with a version
+    in production is renamed only by somebody who is known as well as production asks for, under both names.
 
     Raises:
-        TransitionRefused: the policy has other rules for the new name. RegisteredModelExists: it is taken, perhaps by a deleted one.
-        RegisteredModelNotFound, InvalidName. StoreUnavailable.
+        TransitionRefused: the policy has other rules for the new name, or the person is known too weakly. RegisteredModelExists: it is
+            taken, perhaps by a deleted one, or was another model's once. RegisteredModelNotFound, InvalidName. StoreUnavailable.
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -112,6 +115,8 @@ def rename_model(name: str, new_name: str, *, why: str = "", by: Identity | str 
                 raise TransitionRefused(
                     f"the policy asks for other things of {new_name!r} than of {name!r} in {stage!r}: set a policy whose rules name both"
                 )
+        if name != new_name:
+            check_may_rename(policy, name, new_name, registered.highest(chain.tx, row.id, "production"), by)
         store.rename(chain, row, new_name, by, said)
         return registered.model(chain.tx, registered.known(chain.tx, new_name))
 

@@ -88,6 +88,18 @@ def check_may_leave(policy: Policy, one: ModelVersion, by: Identity) -> None:
         raise TransitionRefused(f"version {one.version} of {one.name!r} stays in production: {weak}")
 
 
+def check_may_rename(policy: Policy, name: str, new_name: str, production: int | None, by: Identity) -> None:
+    """Refuse to rename a model that has a version in production for somebody who is known too weakly to bring one in: under its name
+    another would be what production means.
+
+    Raises:
+        TransitionRefused.
+    """
+    weak = next(filter(None, (policy.rule(one, "production").too_weak(by) for one in (name, new_name))), None)
+    if production is not None and weak:
+        raise TransitionRefused(f"{name!r} keeps its name, as version {production} of it stands in production: {weak}")
+
+
 def canonical_rule(rule: Any) -> dict[str, Any]:
     """A rule as plain JSON values, the same for the same rule."""
     return dict(json.loads(json.dumps(rule.to_json())))

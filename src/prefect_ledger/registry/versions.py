@@ -37,8 +37,8 @@ def register_model(
     model again is the version that it is already. What a version consists of never changes: its files have the digest it was logged with.
 
     Raises:
-        ModelNotFound: no such logged model. RegisteredModelNotFound: the registered model is deleted. RegistryConflict: the run is deleted.
-        InvalidName, InvalidValue. StoreUnavailable.
+        ModelNotFound: no such logged model. RegisteredModelNotFound: the registered model is deleted. RegisteredModelExists: another model
+            had this name once. RegistryConflict: the run is deleted. InvalidName, InvalidValue. StoreUnavailable.
 
     Example:
         >>> from prefect_ledger import registry, start_run
