@@ -11,7 +11,8 @@ from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.registered import JUDGED, STAGES
 
 ALICE, BOB, CAROL, DAVE = (Identity(name, Strength.OS, "user") for name in ("alice", "bob", "carol", "dave"))
-PEOPLE = (ALICE, BOB, CAROL, DAVE, Identity("Carol", Strength.CI, "a token"), Identity("erin"), Identity("carol"), Identity("dave"))
+TYPED = (Identity("erin"), Identity("Erin", how="named by mallory"), Identity("carol"), Identity("dave"))
+PEOPLE = (ALICE, BOB, CAROL, DAVE, Identity("Carol", Strength.CI, "a token"), *TYPED)
 TRAINERS = ("zoe", "alice", "dave", "zoe")  # whose processes logged the models that versions are made of
 PASSES: dict[str, Callable[[float, float | None], bool]] = {
     "metrics.auc >= 0.5": lambda mine, theirs: mine >= 0.5,
@@ -252,6 +253,8 @@ class Remembered:
             self._settle(one)
         version = model.live(number)
         if version.stage == stage:
+            for alias in also:
+                self.alias(name, alias, number, model.aliases.get(alias))
             return
         if version.stage == "production" and weak(self.rule(name, "production"), by):
             raise Refused
@@ -324,6 +327,8 @@ class Remembered:
         if any(one.number == number and one.undoes for one in since):
             return model.highest(stage)
         if since or move.undoes or by.person != move.by.person or weaker(by.strength, move.by.strength):
+            raise Refused
+        if move.by.strength is Strength.CLAIMED and by.how != move.by.how:
             raise Refused
         model.move(number, "archived", by, archive=False, undoes=True)
         move.undone = True

@@ -183,3 +183,20 @@ def test_a_model_of_other_rules_has_aliases_of_its_own(fresh_ledger: Ledger) -> 
     with pytest.raises(TransitionRefused, match="asks for other things"):
         registry.rename_model("churn", "attrition")
     assert dict(registry.get_model("fraud").aliases) == {"champion": 1}
+
+
+def test_a_version_that_is_there_already_gets_the_aliases_all_the_same(fresh_ledger: Ledger) -> None:
+    """transition with aliases lets them mean the version also where it is in the stage, all or none, and by the rules of moves by hand."""
+    follows()
+    version(), version()
+    registry.transition("churn", 1, "production", aliases=["shadow"], by=ALICE)
+    registry.transition("churn", 2, "staging", by=ALICE)
+    registry.transition("churn", 2, "staging", aliases=["shadow", "next"], why="left behind", by=BOB)
+    assert aliases() == {"shadow": 2, "next": 2, "champion": 1, "challenger": 2}
+    last = registry.history("churn")[-2:]
+    assert {(one.action, one.why, one.at) for one in last} == {("alias.moved", "left behind", last[0].at)}
+    head = registry.audit_head()
+    with pytest.raises(TransitionRefused, match="@champion of 'churn' stays where it is"):
+        registry.transition("churn", 2, "staging", aliases=["another", "champion"], by=BOB)
+    registry.transition("churn", 2, "staging", aliases=["next"], by=BOB)
+    assert registry.audit_head() == head

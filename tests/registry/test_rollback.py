@@ -111,3 +111,28 @@ def test_trying_a_model_predicts_its_example(fresh_ledger: Ledger) -> None:
         asked = run.log_model(lambda data: [2 * x for x in data], "double", input_example=[1.0, 2.0], requirements=[])
     assert (try_model(asked.uri).predicted, try_model(asked.uri).digest) == (True, asked.digest)
     assert not try_model(logged().uri).predicted
+
+
+def test_what_was_taken_back_is_told_of(fresh_ledger: Ledger) -> None:
+    """Where all that is left was taken back, the refusal lists it with whatever else was there, and says that it has to be named."""
+    version(), version()
+    registry.transition("churn", 1, "production", by=ALICE)
+    registry.undo("churn", 1, "it fails", by=ALICE)
+    registry.transition("churn", 2, "production", by=ALICE)
+    with pytest.raises(VersionNotFound, match=r"versions that were: 1, 2; what was taken back is gone back to only with --to: 1$"):
+        registry.rollback("churn", "2 is worse", by=BOB)
+    assert registry.rollback("churn", "2 is worse", to=1, by=BOB).version == 1
+
+
+def test_why_a_named_version_is_no_way_back(fresh_ledger: Ledger) -> None:
+    """A version that never was there, that is there now, and that was and is deleted: each is told apart."""
+    version(), version()
+    in_production(1, 2)
+    registry.delete_version("churn", 1)
+    for number, words in (
+        (99, "version 99 never was in production; versions that were: 1, 2$"),
+        (2, "version 2 is in production now$"),
+        (1, "version 1 was in production, and is deleted"),
+    ):
+        with pytest.raises(VersionNotFound, match=words):
+            registry.rollback("churn", "why not", to=number, by=BOB)

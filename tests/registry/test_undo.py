@@ -137,3 +137,33 @@ def test_an_approval_is_not_good_for_another_time() -> None:
     assert registry.get_request(asked.id).state == "done"
     with pytest.raises(TransitionRefused, match="request 1 is done"):
         registry.transition("churn", 1, "production", by=BOB)
+
+
+def test_a_typed_name_takes_back_only_what_it_moved_itself() -> None:
+    """Whoever types a worker's name is not the worker: what was moved under a claimed name is taken back in the very same way alone."""
+    worker, typed = Identity("worker", how="user id 0 on host, root in a container"), Identity("worker", how="named by mallory")
+    version()
+    registry.transition("churn", 1, "staging", by=worker)
+    told = r"worker \(claimed: user id 0 on host, root in a container\) moved it there, and worker \(claimed: named by mallory\) cannot"
+    for who, words in ((typed, told), ("worker", "cannot take that back"), (Identity("worker", Strength.OS), "cannot take that back")):
+        with pytest.raises(TransitionRefused, match=words):
+            registry.undo("churn", 1, "mine", stage="staging", by=who)
+    assert registry.get_version("churn", "staging").version == 1
+    assert registry.undo("churn", 1, "it fails", stage="staging", by=worker) is None
+
+
+def test_a_known_person_takes_back_however_they_are_known() -> None:
+    """Somebody who is known by more than a typed name is the same person on another machine: there person and strength decide."""
+    _moved()
+    back = registry.undo("churn", 2, "it fails", by=Identity("bob", Strength.OS, "user id 1001 on another host"))
+    assert back is not None
+    assert back.version == 1
+
+
+def test_the_command_that_is_named_can_be_typed() -> None:
+    """A model's name that a shell would take for commands is quoted in the hint."""
+    name = "x; touch pwned #"
+    version(name=name)
+    registry.transition(name, 1, "staging", by=BOB)
+    with pytest.raises(TransitionRefused, match="prefect-ledger rollback 'x; touch pwned #' goes back"):
+        registry.undo(name, 1, "bad", stage="staging", by=ALICE)

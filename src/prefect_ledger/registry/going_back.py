@@ -91,11 +91,23 @@ def _earlier(tx: Any, row: Any, stage: str, now: int | None, wanted: int | None)
     moves = [change for change in changes if change.action == "version.moved" and change.after["stage"] == stage]
     was = [change.version for change in moves if change.version is not None and (wanted is not None or change.seq not in back)]
     there = {one.version: one for one in registered.versions(tx, row)}
-    before = [number for number in was if number != now and number in there]
-    if wanted is not None:
-        before = [number for number in before if number == wanted]
+    before = [number for number in was if number != now and number in there and wanted in (None, number)]
     if not before:
-        ever = ", ".join(map(str, sorted(set(was)))) or "none"
-        what = "nothing else" if wanted is None else f"version {wanted}"
-        raise VersionNotFound(f"{row.name!r} cannot go back: {what} that is there was in {stage} before; versions that were: {ever}")
+        ever = {change.version for change in moves if change.version is not None}
+        named = sorted(number for number in ever - {now} if number in there) if wanted is None else []
+        raise VersionNotFound(f"{row.name!r} cannot go back: {_why_not(stage, now, wanted, ever)}{_only_named(named)}")
     return there[before[-1]]
+
+
+def _why_not(stage: str, now: int | None, wanted: int | None, ever: set[int]) -> str:
+    were = f"versions that were: {', '.join(map(str, sorted(ever))) or 'none'}"
+    if wanted is None:
+        return f"nothing else that is there was in {stage} before; {were}"
+    if wanted == now:
+        return f"version {wanted} is in {stage} now"
+    return f"version {wanted} was in {stage}, and is deleted" if wanted in ever else f"version {wanted} never was in {stage}; {were}"
+
+
+def _only_named(numbers: Sequence[int]) -> str:
+    """What was in the stage, and is gone back to only where somebody names it: each time it was there was taken back."""
+    return f"; what was taken back is gone back to only with --to: {', '.join(map(str, numbers))}" if numbers else ""

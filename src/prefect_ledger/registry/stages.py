@@ -40,7 +40,7 @@ def transition(
     Where the policy has gates or wants approvals, a version moves only by a request (see :func:`request_transition`) that passed its
     gates, has its approvals, is not expired, and whose candidate, champion, data and policy are still what was judged. ``break_glass``
     passes over that, for those whom the policy lets and with a reason, and is written down as such.
-    ``aliases`` mean the version then, in the same change.
+    ``aliases`` mean the version then, in the same change; also where it is in the stage already, and nothing else is to be done.
 
     Several that move versions at the same time: one wins. ``expected`` is the version that was seen in the stage (None: none); where it is
     not given, the one that was there when this was called.
@@ -60,16 +60,16 @@ def transition(
     with changing() as chain:
         row = registered.known(chain.tx, name)
         one = registered.version(chain.tx, name, number)
-        if one.stage == stage:
-            return one
-        if expected is not WHERE_IT_IS or stage in JUDGED:  # into the others any number may go at once
-            store.check_stage_holds(chain, row, stage, seen)
-        evidence = _carried_out(chain, row, one, stage, by, said, break_glass=break_glass)
+        there, evidence = one.stage == stage, ""
+        if not there:
+            if expected is not WHERE_IT_IS or stage in JUDGED:  # into the others any number may go at once
+                store.check_stage_holds(chain, row, stage, seen)
+            evidence = _carried_out(chain, row, one, stage, by, said, break_glass=break_glass)
         for alias in moving:
             check_by_hand(chain, row, alias, number)
             store.set_alias(chain, row, alias, number, by, why=said, evidence=evidence)
         moved = registered.version(chain.tx, name, number)
-    if break_glass:
+    if break_glass and not there:
         warnings.warn(f"{by.name} passed over the rules: version {number} of {name!r} is in {stage} now", LedgerWarning, stacklevel=2)
     return moved
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import RegistryConflict, TransitionRefused
+from prefect_ledger.identities import Strength
 from prefect_ledger.registered import check_stage
 from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import changing, check_text, check_version, who
@@ -26,7 +28,8 @@ def undo(name: str, version: int | str, why: str, *, stage: str = "production", 
     """Take back the move that brought a version into a stage; returns the version that is there then, None where none was before.
 
     It is for whoever made the move, known as well as then, within an hour, and while no other version came or went: what a smoke test
-    finds right after a move needs neither gates nor approvals to be taken back. The version is archived, those that it replaced are in the
+    finds right after a move needs neither gates nor approvals to be taken back. What was moved under a ``claimed`` name is taken back only
+    by who is known in the very same way (``how``), as anybody can type a name. The version is archived, those that it replaced are in the
     stage again, and the aliases that moved with it mean what they meant. A second time does nothing.
 
     Raises:
@@ -70,7 +73,7 @@ def _concerns(one: Change, stage: str) -> bool:
 
 
 def _check_mine(chain: Chain, row: Known, move: Change, since: Sequence[Change], by: Identity) -> None:
-    then = f"; prefect-ledger rollback {row.name} goes back as the policy lets"
+    then = f"; prefect-ledger rollback {shlex.quote(row.name)} goes back as the policy lets"
     if since:
         raise RegistryConflict(
             f"version {since[-1].version} of {row.name!r} was moved to {since[-1].after['stage']} after version {move.version} came to "
@@ -81,16 +84,27 @@ def _check_mine(chain: Chain, row: Known, move: Change, since: Sequence[Change],
             f"version {move.version} of {row.name!r} stays in {move.after['stage']}: "
             f"it came back there as another move was taken back{then}"
         )
-    if by.person != move.by.person or not by.strength.at_least(move.by.strength):
+    if not _same(move.by, by):
         raise TransitionRefused(
-            f"version {move.version} of {row.name!r} stays in {move.after['stage']}: {move.by.name} ({move.by.strength}) moved it there, "
-            f"and {by.name} ({by.strength}) cannot take that back{then}"
+            f"version {move.version} of {row.name!r} stays in {move.after['stage']}: {_known(move.by)} moved it there, "
+            f"and {_known(by)} cannot take that back{then}"
         )
     now: Any = to_datetime(chain.now)
     if now - move.at > WITHIN:
         raise TransitionRefused(
             f"version {move.version} of {row.name!r} stays in {move.after['stage']}: it came there more than an hour ago{then}"
         )
+
+
+def _same(mover: Identity, by: Identity) -> bool:
+    """Whether who takes a move back is its mover: a claimed name proves nothing, so there it is also how it came to be claimed."""
+    typed = mover.strength is Strength.CLAIMED
+    return by.person == mover.person and by.strength.at_least(mover.strength) and (not typed or by.how == mover.how)
+
+
+def _known(one: Identity) -> str:
+    typed = f": {one.how}" if one.strength is Strength.CLAIMED and one.how else ""
+    return f"{one.name} ({one.strength}{typed})"
 
 
 def _replaced(changes: Sequence[Change], move: Change) -> list[int]:
