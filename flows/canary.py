@@ -53,7 +53,7 @@ def canary(
         if found.judged.word != "go on" or not promote:
             return canaries.state_of(found)
         reason = found.reason
-    one = PromoterInFlow(name, candidate(name, version), stage, *given, why or f"canary: {reason}")
+    one = PromoterInFlow(name, candidate(name, version, stage), stage, *given, why or f"canary: {reason}")
     told = carry_out(one, None if wait_hours is None else wait_hours * 3600)
     publish(told)
     return state_of(told)

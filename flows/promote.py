@@ -34,13 +34,15 @@ def promote(
     endpoints: list[str] | None = None,
     wait_hours: float | None = None,
     by_request_only: bool = False,
+    approved_only: bool = False,
     why: str = "",
 ) -> State[Any]:
     """As ``prefect_ledger.promotion.promote``: ``version`` is a number, a stage, "@alias" or "latest"; ``holdout`` a file or database of
     rows with the column ``target``.
 
     A run of a deployment is suspended until its request is decided, any other is paused; at most ``wait_hours``, as long as the request is
-    open if not said. ``by_request_only`` leaves alone what no policy has gates or wants approvals for: for runs that nobody started.
+    open if not said. For runs that nobody started: ``by_request_only`` leaves alone what no policy has gates or wants approvals for, and
+    what it has gates on rows for, where none are given; ``approved_only`` all but what people have agreed to.
 
     Ends as Completed where the version is in the stage, as Refused (a Completed too) where gates, people or the policy say no, as Failed
     where it does not work or had to go back. Begun anew after a crash, it goes on where it was.
@@ -48,9 +50,9 @@ def promote(
     rows = None if holdout is None else Rows(holdout, target, query, tuple(columns or ()), reference, method)
     placed = check_targets(targets) if deploy else ()
     given = (rows, evaluator, aliases_of(stage, aliases), placed, check_endpoints(endpoints or ()), why)
-    one = PromoterInFlow(name, candidate(name, version), stage, *given)
-    if by_request_only and not one.needs_request():
-        return left_alone(one)
+    one = PromoterInFlow(name, candidate(name, version, stage), stage, *given)
+    if (alone := left_alone(one, by_request_only=by_request_only, approved_only=approved_only)) is not None:
+        return alone
     told = carry_out(one, None if wait_hours is None else wait_hours * 3600)
     publish(told)
     return state_of(told)

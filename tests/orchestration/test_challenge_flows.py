@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.orchestration import get_client
 
-from prefect_ledger import get_run, registry
+from prefect_ledger import get_run, registry, start_run
 from prefect_ledger.flows.challenge import challenge
 from prefect_ledger.flows.retrain import retrain
 from prefect_ledger.flows.rollback import rollback
@@ -131,3 +132,14 @@ def test_rolled_back(ledger: Ledger) -> None:
     assert state.name == "Completed", state
     assert registry.get_version("churn", "@champion").version == 1
     assert get_run(str(state.state_details.flow_run_id)).tags["promotion.state"] == "rolled back"
+
+
+def test_a_training_that_is_begun_anew_is_the_one_that_there_is(ledger: Ledger) -> None:
+    """Whoever is killed while a deployment trains waits for that same run afterwards, and no second one is begun."""
+    from prefect_ledger.orchestration.retraining import _run_there
+
+    with get_client(sync_client=True) as client, start_run(experiment="retrain"):
+        deployment = client.create_deployment(client.create_flow_from_name("training"), "nobody-runs-it")
+        runs = {_run_there("training/nobody-runs-it", {}, 0)[1] for _ in range(2)}
+        client.delete_deployment(deployment)
+    assert len(runs) == 1

@@ -16,12 +16,13 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-from prefect_ledger import get_run, registry
+from prefect_ledger import get_run, registry, start_run
 from prefect_ledger.flows.promote import promote
-from prefect_ledger.orchestration.waking import TAG
+from prefect_ledger.orchestration.waking import TAG, wake
+from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.ledger import Ledger
-from tests.promotion.helpers import ASKED, BOB, GATED, trained
+from tests.promotion.helpers import ASKED, BOB, CAROL, GATED, trained
 from tests.services_real.prefect_server import pointed_at, restartable_server
 
 APPROVE = """
@@ -221,3 +222,34 @@ def test_a_server_that_restarts_meanwhile(home: Path, patience: str, monkeypatch
         assert running.ended().is_completed()
         assert registry.get_version("churn", "production").version == 1
     module.ledger().close()
+
+
+def test_what_nobody_started_leaves_alone_what_it_has_nothing_to_do_with(ledger: Ledger) -> None:
+    """A run of a trigger does nothing without a policy, for gates on rows that are not given, and where nobody agreed to anything."""
+    trained()
+    assert promote("churn", 1, by_request_only=True, return_state=True).name == "Left alone"
+    gate = {"gate": "bootstrap", "metric": "squared_error", "at_least": 0}
+    registry.set_policy(Policy((Rule("churn", "production", gates=(gate,), approvals=1),)), by=BOB)
+    state = promote("churn", 1, by_request_only=True, return_state=True)
+    assert (state.name, "about rows" in str(state.message)) == ("Left alone", True)
+    registry.set_policy(ASKED, by=BOB)
+    assert promote("churn", 1, approved_only=True, return_state=True).name == "Left alone"
+    request = registry.request_transition("churn", 1, "production", by=BOB)
+    assert promote("churn", 1, approved_only=True, return_state=True).name == "Left alone"
+    assert registry.get_request(request.id).state == "open"
+    approve(request.id)
+    assert promote("churn", 1, approved_only=True, targets=[], return_state=True).name == "Completed"
+
+
+def test_a_run_that_prefect_does_not_know_holds_up_nobody(ledger: Ledger) -> None:
+    """Tags are anybody's: a run outside Prefect with a decided request, or with nonsense for one, is passed over, and nothing is raised."""
+    registry.set_policy(ASKED, by=BOB)
+    trained()
+    request = registry.request_transition("churn", 1, "production", by=BOB)
+    registry.reject(request.id, "no", by=CAROL)
+    with start_run(experiment="tagged") as one, start_run(experiment="tagged") as two:
+        one.set_tags({TAG: str(request.id)})
+        two.set_tags({TAG: "9" * 40, "promotion.until": "1"})
+        ledger.flush()
+        assert wake(ledger.database) == []
+        assert wake(ledger.database, [request.id]) == []

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ def soaked(moments: list[tuple[str, str]], quick: tuple[str, str]) -> list[Any]:
     return [pytest.param(*one, marks=() if one == quick else pytest.mark.soak) for one in moments]
 
 
-def killed_and_again(client: SyncPrefectClient, flow: Any, parameters: dict[str, Any], step: str, moment: str) -> tuple[str, str]:
-    """The name of the state that the run ends in when it is begun anew after it was killed, and the run's id."""
+def killed_and_again(client: SyncPrefectClient, flow: Any, parameters: dict[str, Any], *kills: str) -> tuple[str, str]:
+    """The name of the state that the run ends in when it is begun anew after each kill (at a step and moment), and its id."""
     run = str(client.create_flow_run(flow, parameters=parameters, state=Pending()).id)
     words = [sys.executable, promoting_child.__file__, flow.fn.__name__, run, json.dumps(parameters)]
     given: dict[str, Any] = {
@@ -49,9 +49,10 @@ def killed_and_again(client: SyncPrefectClient, flow: Any, parameters: dict[str,
         "env": dict(os.environ),
         "cwd": Path(__file__).parents[2],
     }
-    first = subprocess.run([*words, step, moment], check=False, **given)
-    assert first.returncode == -9, first.stdout + first.stderr
-    client.set_flow_run_state(run, Pending(), force=True)  # as "retry" in Prefect's UI
+    for step, moment in zip(kills[::2], kills[1::2], strict=True):
+        first = subprocess.run([*words, step, moment], check=False, **given)
+        assert first.returncode == -9, first.stdout + first.stderr
+        client.set_flow_run_state(run, Pending(), force=True)  # as "retry" in Prefect's UI
     again = subprocess.run(words, check=False, **given)
     assert again.returncode == 0, again.stdout + again.stderr
     return again.stdout.splitlines()[-1], run
@@ -110,6 +111,48 @@ def test_a_killed_promotion_that_has_to_go_back_does(client: SyncPrefectClient, 
     assert len(moves("churn", 2)) == 2
     assert registry.get_version("churn", "@champion").version == 1
     whole()
+
+
+def test_killed_right_after_the_move_and_after_going_back(client: SyncPrefectClient) -> None:
+    """Killed before it could write down that it moved, and again after it went back, the third beginning knows that it did both."""
+    two_versions()
+    given = {"name": "churn", "version": 2, "targets": [], "endpoints": NOWHERE}
+    state, run = killed_and_again(client, promote, given, "transition", "after", "undo", "after")
+    assert (state, get_run(run).tags["promotion.state"]) == ("Failed", "went back")
+    assert [stage for stage, _ in moves("churn", 2)] == ["production", "archived"]
+    assert len([one for one in registry.list_requests("churn") if one.version == 2]) == 1
+    whole()
+
+
+def test_killed_and_another_was_promoted_meanwhile(client: SyncPrefectClient) -> None:
+    """A run that was killed after its move, begun anew when another version took its place, moved it, and says who came after."""
+    two_versions()
+
+    def another(*_: object, **__: object) -> None:
+        trained(4.0)
+        registry.request_transition("churn", 3, "production", by=BOB)
+        registry.transition("churn", 3, "production", why="better still", by=BOB)
+
+    state, run = killed_and_again(Between(client, another), promote, {"name": "churn", "version": 2, "targets": []}, "follow", "before")  # type: ignore[arg-type]
+    assert (state, get_run(run).tags["promotion.state"]) == ("Completed", "promoted")
+    assert registry.get_version("churn", "production").version == 3
+    whole()
+
+
+class Between:
+    """The server's client, with something that happens between a kill and the next beginning."""
+
+    def __init__(self, client: SyncPrefectClient, happens: Callable[..., None]) -> None:
+        self._client, self._happens = client, happens
+
+    def create_flow_run(self, *words: Any, **more: Any) -> Any:
+        """The client's."""
+        return self._client.create_flow_run(*words, **more)
+
+    def set_flow_run_state(self, *words: Any, **more: Any) -> Any:
+        """The client's, after that."""
+        self._happens()
+        return self._client.set_flow_run_state(*words, **more)
 
 
 @pytest.mark.parametrize(

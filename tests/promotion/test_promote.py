@@ -185,3 +185,40 @@ def test_a_target_that_is_none_moves_nothing() -> None:
         with pytest.raises(InvalidValue, match=r"no target 'lokal'|an endpoint is"):
             _promote(1, **words)
     assert registry.get_version("churn", 1).stage == "none"
+
+
+def test_a_stage_said_again_means_no_older_version() -> None:
+    """What waits in staging is promoted once: typed again, the stage does not mean the older one there, but what was promoted."""
+    registry.set_policy(GATED, by=BOB)
+    for _ in range(2):
+        registry.transition("churn", trained().version, "staging", by=BOB)
+    assert (_promote("staging").state, registry.get_version("churn", "production").version) == ("promoted", 2)
+    again = _promote("staging")
+    assert (again.state, again.version, registry.get_version("churn", 1).stage) == ("already", 2, "staging")
+    registry.transition("churn", 1, "archived", by=BOB)
+    assert _promote("staging").state == "already"
+
+
+def test_a_stage_means_what_people_agreed_to() -> None:
+    """A newer version that came into staging while people voted does not take the place of the one that they agreed to."""
+    registry.set_policy(ASKED, by=BOB)
+    registry.transition("churn", trained().version, "staging", by=BOB)
+    told = _promote("staging")
+    assert told.request is not None
+    registry.transition("churn", trained(3.0).version, "staging", by=BOB)
+    registry.approve(told.request.id, by=CAROL)
+    assert (_promote("staging").version, registry.get_version("churn", "production").version) == (1, 1)
+    assert _promote("staging").version == 2
+
+
+def test_an_alias_goes_back_where_the_version_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alias that is moved along to a version in the stage means again what it meant, where the version's endpoint does not answer."""
+    monkeypatch.setattr("prefect_ledger.promotion.checking.FOLLOWS", 0.2)
+    registry.set_policy(Policy((Rule("churn", "production", identity=Strength.CLAIMED),)), by=BOB)
+    for number in (1, 2):
+        trained()
+        registry.transition("churn", number, "production", aliases=["champion"] if number == 1 else [], by=BOB)
+    told = _promote(2, endpoints=["http://127.0.0.1:9"])
+    assert told.state == "went back", told.reason
+    found = registry.get_model("churn")
+    assert (found.stages["production"], found.aliases["champion"]) == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ from prefect_ledger.cli.render import dim, print_json, say, warn
 from prefect_ledger.cli.report_files import NO_FILES, Reported
 from prefect_ledger.cli.versions import Meant, ModelName, NameBefore, Selector
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.registered import check_stage
+from prefect_ledger.registered import STAGES, check_stage
 
 if TYPE_CHECKING:
     from prefect_ledger.registered import TransitionRequest
@@ -88,14 +89,14 @@ def promote(
     """
     from prefect_ledger.cli.promotion_page import ShownPromoter, progress, said
     from prefect_ledger.promotion.places import check_endpoints, check_targets
-    from prefect_ledger.promotion.promoter import aliases_of
+    from prefect_ledger.promotion.promoter import aliases_of, candidate_of
     from prefect_ledger.promotion.promoting import carry_out
     from prefect_ledger.promotion.report import junit, markdown
 
     stage = check_stage(to)
     aliases = aliases_of(stage, alias)
     with files.opened(f"{name} {version} to {stage}") as write, progress(f"promoting {name} {version}") as tell:
-        number = Meant(name, version).number()
+        number = candidate_of(name, version, stage) if version in STAGES else Meant(name, version).number()
         given = (rows.rows(), rows.by(), aliases, check_targets(deploy), check_endpoints(endpoint), why, by)
         told = carry_out(ShownPromoter(name, number, stage, *given, tell=tell), wait)
         write(markdown(told), junit(told))
@@ -290,7 +291,7 @@ def _next(one: TransitionRequest) -> None:
     lacking = missing(one)
     say(f"approved; {lacking} of {one.rule['approvals']} approvals missing still" if lacking else "approved; nothing is missing")
     if not lacking:
-        dim(f"prefect-ledger promote {clean(one.name)} {one.version} --to {one.stage} carries it out")
+        dim(f"prefect-ledger promote {clean(shlex.quote(one.name))} {one.version} --to {one.stage} carries it out")
 
 
 def _agreed(question: str, json: bool) -> bool:

@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import httpx
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 LOOK = 1.0  # seconds between two looks of a paused run at its request
 _POLL = 1  # seconds between two looks of Prefect's at the paused run
 _AWAY = 5.0  # seconds until a server that is away is looked for again
+_ROUND = 3600  # more for a suspended run, which somebody else has to wake: after that Prefect lets it fail
 _GRACE = 30  # seconds after a request expired: it ends by itself first, and says why
 _HOW = "typed in Prefect's form"
 
@@ -46,14 +46,14 @@ class Answer(RunInput):
     comment: str = ""
 
 
-def wait_for_approval(request: TransitionRequest, *, seconds: float | None = None) -> TransitionRequest:
+def wait_for_approval(request: TransitionRequest, *, until: float | None = None) -> TransitionRequest:
     """Wait within a flow until nothing is missing or the request ended; returns it as it is then.
 
-    A flow run of a deployment is suspended: its process ends, and when it is resumed the flow begins anew, and comes here again. Waits for
-    at most ``seconds``, as long as the request is open if not said; a suspended run that is not resumed until then fails.
+    A flow run of a deployment is suspended: its process ends, and when it is resumed the flow begins anew, and comes here again. Waits at
+    most ``until`` then (seconds since 1970), as long as the request is open if not said; of a suspended run the flow ``outbox`` sees that.
     """
-    left = (request.expires_at - datetime.now(UTC)).total_seconds()
-    until, turn, words = time.monotonic() + (left if seconds is None else min(seconds, left)), 0, ""
+    ends = request.expires_at.timestamp() if until is None else min(until, request.expires_at.timestamp())
+    until, turn, words = time.monotonic() + ends - time.time(), 0, ""
     while (missing := lacking(request)) and request.state == "open" and time.monotonic() < until:
         turn += 1
         answer = _answer(request, turn, f"{words}\n\n{missing}" if words else missing, until)
@@ -68,7 +68,7 @@ def _answer(request: TransitionRequest, turn: int, words: str, until: float) -> 
     timeout = max(1, int(until - time.monotonic()) + _GRACE)
     flow_run = getattr(get_run_context(), "flow_run", None)
     if flow_run is not None and flow_run.deployment_id is not None:
-        return suspend_flow_run(wait_for_input=form, timeout=timeout, key=key)
+        return suspend_flow_run(wait_for_input=form, timeout=timeout + _ROUND, key=key)
     with _watched(request, getattr(flow_run, "id", None), until):
         while True:
             try:

@@ -6,8 +6,10 @@ was killed at whatever step, ends what it began, and does nothing twice.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,9 @@ from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from prefect_ledger import registry
+from prefect_ledger.errors import LedgerError
 from prefect_ledger.orchestration.approvals import wait_for_approval
-from prefect_ledger.orchestration.waking import TAG
+from prefect_ledger.orchestration.waking import TAG, UNTIL, waits_until
 from prefect_ledger.promotion.promoter import REFUSED, Promoter, candidate_of, lacking
 from prefect_ledger.promotion.promotion import Promotion
 from prefect_ledger.promotion.report import markdown
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.trying import Tried
 
 MOVED, STATE, VERSION = "promotion.moved", "promotion.state", "promotion.version"
+_ROWS = ("bootstrap", "slices", "threshold", "drift")  # the built-in gates that are about rows
 _KEY = re.compile(r"[^a-z0-9]+")
 
 
@@ -64,20 +68,29 @@ class PromoterInFlow(Promoter):
     def over(self, told: Promotion) -> Promotion | None:
         """How this run ended, where it was begun before: its request was refused, or its move was taken back."""
         said = tags()
-        request = registry.get_request(int(said[TAG])) if TAG in said else None
-        one = self.candidate()
+        request, one = self._own(said), self.candidate()
         if MOVED in said and one.stage != self.stage:
-            why = next(
-                (change.why for change in reversed(registry.history(self.name, self.version)) if change.action == "version.moved"), ""
-            )
-            return replace(told, state="went back", request=request, reason=why or f"version {one.version} is in {one.stage} again")
+            last = [change for change in registry.history(self.name, self.version) if change.action == "version.moved"][-1]
+            if last.after.get("how") == "undo":
+                return replace(told, state="went back", request=request, reason=last.why)
+            left = f"version {self.version} came into {self.stage}, and was moved on since by {last.by.name}: {last.why or 'no reason'}"
+            return replace(told, state="promoted", request=request, reason=left)
         if request is not None and request.state not in ("open", "done"):
             return replace(told, state="refused", request=request, reason=lacking(request))
         return None
 
+    def _own(self, said: Mapping[str, str]) -> TransitionRequest | None:
+        """The request that this run's tags name, where it is for this move: anybody may write tags."""
+        with contextlib.suppress(LedgerError):
+            one = registry.get_request(said.get(TAG, ""))  # type: ignore[arg-type]  # it takes texts, and refuses what is no number
+            if (one.name, one.version, one.stage) == (self.name, self.version, self.stage):
+                return one
+        return None
+
     def there(self, told: Promotion) -> Promotion:
         """Promoted, where this run's own request brought it there: by this run before it was begun anew, or by another that was quicker."""
-        request = registry.get_request(int(said)) if (said := tags().get(TAG)) is not None else None
+        remember({MOVED: str(self.version)})
+        request = self._own(tags())
         if request is None or request.state != "done":
             return super().there(told)
         before = None if request.champion == self.version else request.champion
@@ -103,7 +116,11 @@ class PromoterInFlow(Promoter):
     def wait(self, request: TransitionRequest, seconds: float | None) -> TransitionRequest:
         """Paused or suspended until the request is decided; see :func:`~prefect_ledger.orchestration.approvals.wait_for_approval`."""
         remember({TAG: str(request.id)})
-        return wait_for_approval(request, seconds=seconds) if lacking(request) else request
+        if not lacking(request):
+            return request
+        if seconds is not None and UNTIL not in tags():  # counted from here, also when the run is suspended and resumed in between
+            remember({UNTIL: f"{time.time() + seconds:.0f}"})
+        return wait_for_approval(request, until=waits_until(tags()))
 
     def move(self) -> ModelVersion:
         """The base's, as a task."""
@@ -127,15 +144,15 @@ class PromoterInFlow(Promoter):
         return back
 
 
-def candidate(name: str, version: int | str) -> int:
+def candidate(name: str, version: int | str, stage: str = "production") -> int:
     """The number that ``version`` meant when this run began first: the stage it was in may mean another by now.
 
     Raises:
         RegisteredModelNotFound, VersionNotFound: nothing is meant. StoreUnavailable.
     """
-    if (found := tags().get(VERSION)) is not None:
+    if (found := tags().get(VERSION, "")).isdecimal() and found.isascii():
         return int(found)
-    number = candidate_of(name, version)
+    number = candidate_of(name, version, stage)
     remember({VERSION: str(number)})
     return number
 
@@ -181,11 +198,29 @@ def state_of(told: Promotion) -> State[Any]:
     return Failed(message=words, data=told.to_json())
 
 
-def left_alone(one: Promoter) -> State[Any]:
-    """The state of a run that nobody started, for a model that no policy has rules for."""
-    words = f"{one.name} {one.version} is left alone: no policy has gates or wants approvals for {one.name} in {one.stage}"
+def left_alone(one: Promoter, *, by_request_only: bool, approved_only: bool) -> State[Any] | None:
+    """The state of a run that nobody started where there is nothing for it to do; None where there is.
+
+    That is: nothing is agreed to (``approved_only``); or no policy asks for anything, or asks about rows that are not given.
+    """
+    why, asked = "", one.waiting() if approved_only else None
+    if approved_only and (asked is None or lacking(asked)):
+        why = "no request for it is open" if asked is None else lacking(asked)
+    elif by_request_only and not one.needs_request():
+        why = f"no policy has gates or wants approvals for {one.name} in {one.stage}"
+    elif by_request_only and one.rows is None and (gate := _of_rows(one)):
+        why = f"its gate {gate!r} is about rows, and none are given"
+    if not why:
+        return None
+    words = f"{one.name} {one.version} is left alone: {why}"
     get_run_logger().info(words)
     return Completed(name="Left alone", message=words)
+
+
+def _of_rows(one: Promoter) -> str:
+    """The first gate of the rule that judges rows."""
+    gates = registry.get_policy().policy.rule(one.name, one.stage).gates
+    return next((str(gate["gate"]) for gate in gates if isinstance(gate, Mapping) and gate.get("gate") in _ROWS), "")
 
 
 def _plain(one: Promoter) -> Promoter:

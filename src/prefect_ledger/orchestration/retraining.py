@@ -13,6 +13,7 @@ from prefect_ledger.errors import LedgerError, ModelNotFound, RunNotFound
 from prefect_ledger.orchestration.promotions import remember, tags
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.reading import get_run
+from prefect_ledger.tracking.verbs import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +50,8 @@ def _run_here(entrypoint: str, parameters: Mapping[str, Any]) -> tuple[Any, str]
 
 
 def _run_there(name: str, parameters: Mapping[str, Any], seconds: float) -> tuple[Any, str]:
-    run: Any = run_deployment(name, parameters=dict(parameters), timeout=seconds, poll_interval=1)
+    key = f"retrain-{current_run().id}"  # whoever is begun anew meanwhile waits for the run that there is
+    run: Any = run_deployment(name, parameters=dict(parameters), timeout=seconds, poll_interval=1, idempotency_key=key)
     return run.state, str(run.id)
 
 

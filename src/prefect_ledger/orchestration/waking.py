@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect_ledger.errors import LedgerError, RequestNotFound
+from prefect_ledger.errors import InvalidValue, RequestNotFound
 from prefect_ledger.promotion.promoter import lacking
 from prefect_ledger.queries.reader import Reader
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
 
-TAG = "promotion.request"
+TAG, UNTIL = "promotion.request", "promotion.until"
 _LOOK = 0.5  # seconds
 _MOST = 1_000
 
 
 def wake(database: Database, requests: Iterable[int] | None = None, *, patience: float = 0.0) -> list[str]:
-    """Resume the flow runs that wait for these requests, for all where none are named, if they are decided; returns the runs' ids.
+    """Resume the flow runs that wait for these requests, if they are decided; for all where none are named, and then also those whose time
+    to wait is over. Returns the runs' ids.
 
     With ``patience`` a run that is not waiting yet, since it is just about to, is looked at again for so many seconds.
 
@@ -35,8 +36,18 @@ def wake(database: Database, requests: Iterable[int] | None = None, *, patience:
     wanted = None if requests is None else {one for one in requests if _decided(database, one)}
     if wanted is not None and not wanted:
         return []
-    found = [(run, request) for run, request in _waiting(database) if wanted is None or request in wanted]
-    return [run for run, request in found if (wanted is not None or _decided(database, request)) and _woken(run, patience)]
+    found = [run for run, request, late in _waiting(database) if (late and wanted is None) or _is_due(database, request, wanted)]
+    return [run for run in found if _woken(run, patience)]
+
+
+def waits_until(tags: Mapping[str, str]) -> float | None:
+    """The time (seconds since 1970) that a run waits until, as its tags say; None where it waits as long as its request is open."""
+    said = tags.get(UNTIL, "")
+    return float(said) if said.isdecimal() and said.isascii() else None
+
+
+def _is_due(database: Database, request: int, wanted: set[int] | None) -> bool:
+    return _decided(database, request) if wanted is None else request in wanted
 
 
 def resume(flow_run_id: Any) -> bool:
@@ -53,11 +64,13 @@ def resume(flow_run_id: Any) -> bool:
     return answer.status is SetStateStatus.ACCEPT
 
 
-def _waiting(database: Database) -> list[tuple[str, int]]:
-    """Runs of promotions that have not ended, and the request that each has."""
+def _waiting(database: Database) -> list[tuple[str, int, bool]]:
+    """Runs of promotions that have not ended, the request that each has, and whether it has waited as long as it was to."""
     text = f"tags.`{TAG}` is not null and status in ('RUNNING', 'PAUSED')"
     runs = Reader(database).search_runs(None, text, (), _MOST, None)
-    return [(one.id, int(said)) for one in runs if (said := one.tags[TAG]).isdecimal()]
+    now = time.time()
+    found = [(one.id, one.tags[TAG], waits_until(one.tags)) for one in runs]
+    return [(run, int(said), until is not None and until < now) for run, said, until in found if said.isdecimal() and said.isascii()]
 
 
 def _decided(database: Database, request: int) -> bool:
@@ -66,7 +79,7 @@ def _decided(database: Database, request: int) -> bool:
     try:
         with database.read() as tx:
             one = store.request(tx, request)
-    except RequestNotFound:
+    except (RequestNotFound, InvalidValue):
         return False
     return one.state != "open" or not lacking(one)
 
@@ -74,7 +87,7 @@ def _decided(database: Database, request: int) -> bool:
 def _woken(flow_run_id: str, patience: float) -> bool:
     until = time.monotonic() + patience
     while True:
-        with contextlib.suppress(LedgerError, RuntimeError):
+        with contextlib.suppress(Exception):  # Prefect does not know this run, or is away: that is not to hold up the others
             if resume(flow_run_id):
                 return True
         if time.monotonic() >= until:

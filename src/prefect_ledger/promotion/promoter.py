@@ -6,6 +6,7 @@ Nothing is remembered beside the registry. Whoever is killed between two steps i
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefu
 from prefect_ledger.promotion import followers
 from prefect_ledger.promotion.checking import Check, check_endpoint, check_follower, check_version
 from prefect_ledger.promotion.evaluating import BUILT_IN, Evaluated, Rows, evaluate
-from prefect_ledger.registered import check_alias
+from prefect_ledger.registered import STAGES, check_alias
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -69,16 +70,31 @@ class Promoter:
         """How this promotion ended, where it was begun before and is not to be gone on with."""
         return None
 
-    def mean_it(self) -> None:
+    def mean_it(self) -> dict[str, int | None]:
         """Let the aliases mean the version, where it is in the stage and they mean another: what was asked for, and not done with the move.
+        Gives what those that moved meant before.
 
         Raises:
             TransitionRefused: the policy lets them follow another stage. RegistryConflict. StoreUnavailable.
         """
         meant = registry.get_model(self.name).aliases
-        for alias in self.aliases:
-            if (seen := meant.get(alias)) != self.version:
-                registry.set_alias(self.name, alias, self.version, expected=seen, why=self.why, by=self.by)
+        before = {alias: meant.get(alias) for alias in self.aliases if meant.get(alias) != self.version}
+        for alias, seen in before.items():
+            registry.set_alias(self.name, alias, self.version, expected=seen, why=self.why, by=self.by)
+        return before
+
+    def mean_again(self, before: Mapping[str, int | None], why: str) -> None:
+        """Let aliases mean what they meant before :meth:`mean_it`, those that nobody moved since, and deployments follow them.
+
+        Raises:
+            As :meth:`mean_it`.
+        """
+        meant = registry.get_model(self.name).aliases
+        for alias, number in before.items():
+            if meant.get(alias) == self.version:
+                registry.set_alias(self.name, alias, number, expected=self.version, why=why, by=self.by)
+        for number in {number for number in before.values() if number is not None}:
+            self._follow(registry.get_version(self.name, number))
 
     def there(self, told: Promotion) -> Promotion:
         """What is to be told where the version is in the stage before anything was done."""
@@ -165,12 +181,25 @@ class Promoter:
         return back, followers.Followers() if back is None else self._follow(back)
 
 
-def candidate_of(name: str, version: int | str) -> int:
-    """The number that ``version`` means: a number, a stage, "@alias" or "latest".
+def candidate_of(name: str, version: int | str, goal: str = "production") -> int:
+    """The number that ``version`` means on its way to a stage: a number, "@alias", "latest", or the stage that it waits in.
+
+    A stage may be said again and again, by a schedule or after a kill, so it does not mean an older version once the newest was moved. It
+    means the version there that people agreed to; else the highest there, where that is newer than the one in ``goal``; else the one in
+    ``goal``, which then needs no more than to be verified.
 
     Raises:
         RegisteredModelNotFound, VersionNotFound: nothing is meant. StoreUnavailable.
     """
+    if version not in STAGES or version == goal:
+        return registry.get_version(name, version).version
+    there = {one.version for one in registry.list_versions(name) if one.stage == version}
+    agreed = [one.version for one in registry.list_requests(name, state="open") if one.stage == goal and not lacking(one)]
+    if chosen := [number for number in agreed if number in there]:
+        return chosen[0]
+    now = registry.get_model(name).stages.get(goal)
+    if now is not None and (not there or max(there) < now):
+        return now
     return registry.get_version(name, version).version
 
 

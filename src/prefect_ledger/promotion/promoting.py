@@ -51,7 +51,7 @@ def promote(
         StoreUnavailable, ArtifactsUnavailable.
     """
     given = (aliases_of(stage, aliases), check_targets(targets))
-    number = candidate_of(name, version)
+    number = candidate_of(name, version, stage)
     one = Promoter(name, number, stage, rows, evaluator, *given, check_endpoints(endpoints), why, by)
     return carry_out(one, wait)
 
@@ -72,8 +72,7 @@ def _promoted(one: Promoter, wait: float | None) -> Promotion:
     told = replace(told, checks=(tried,))
     try:
         if one.candidate().stage == one.stage:
-            one.mean_it()
-            return _finish(one, one.there(told), model)
+            return _verified(one, one.there(told), model)
         if not tried.ok:
             return replace(told, state="failed", reason=f"version {one.version} does not work: {tried.said}")
         request = _requested(one)
@@ -85,6 +84,15 @@ def _promoted(one: Promoter, wait: float | None) -> Promotion:
         return _finish(one, _moved(one, told), model)
     except REFUSED as refused:
         return replace(told, state="refused", reason=str(refused))
+
+
+def _verified(one: Promoter, told: Promotion, model: Tried | None) -> Promotion:
+    """Finish what is in the stage already; aliases that were left behind come along, and go back where something does not work."""
+    before = one.mean_it() if all(check.ok for check in told.checks) else {}
+    told = _finish(one, told, model)
+    if before and not told.ok:
+        one.mean_again(before, told.reason[:2_000])
+    return told
 
 
 def _requested(one: Promoter) -> TransitionRequest | None:
