@@ -23,7 +23,8 @@ def test_a_version_from_training_to_production(cli: Cli, tmp_path: Path) -> None
     filled(cli, tmp_path, 0.9)
     asked = cli("promote", "churn", "1", "--by", "alice", "--why", "first")
     assert asked.returncode == 3
-    assert "request 1 waits for 1 of 1 approvals, by bob, carol" in asked.stderr
+    assert "waiting: request 1 waits for 1 of 1 approvals, by bob, carol" in asked.stderr
+    assert "refused" not in asked.stderr
     assert "metrics.auc >= 0.8" in asked.stdout
     own = cli("approve", "1", "--yes", "--by", "alice")
     assert own.returncode == 3

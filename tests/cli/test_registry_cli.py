@@ -248,3 +248,15 @@ def test_every_verb_of_the_registry_has_a_command() -> None:
         one = app
         for word in command.split():
             one = one[word]
+
+
+def test_commands_that_are_named_can_be_typed_into_a_shell(cli: Cli) -> None:
+    """A model's name that a shell would take for commands is quoted wherever what to type next is told."""
+    name, quoted = "x; touch pwned #", "'x; touch pwned #'"
+    assert cli("models", "create", name).returncode == 0
+    assert f"prefect-ledger models register {quoted} SOURCE" in cli("models", "versions", name).stderr
+    assert cli("models", "register", name, logged(), "--by", "alice").returncode == 0
+    asked = registry.request_transition(name, 1, "staging", by="alice")
+    assert f"prefect-ledger promote {quoted} 1 --to staging" in cli("approve", str(asked.id), "--yes", "--by", "bob").stderr
+    assert f"prefect-ledger models restore '{name}/1' takes" in cli("models", "delete", f"{name}/1").stderr
+    assert f"prefect-ledger models restore {quoted} takes" in cli("models", "delete", name).stderr

@@ -109,7 +109,7 @@ def said(told: Promotion, *, json: bool) -> int:
     if told.state in DONE:
         say(f"{clean(told.name)} {told.version} is in {told.stage}" + (" already" if told.state == "already" else ""))
     if told.state not in DONE or not told.ok:
-        word = {"waiting": "refused"}.get(told.state, told.state if told.state not in DONE else "not verified")
+        word = told.state if told.state not in DONE else "not verified"
         warn(f"{word}: {clean(told.reason)}", style="bold red")
     return told.exit_code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as documents
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,7 +65,7 @@ def versions(name: ModelName, /, *, deleted: Deleted = False, json: Json = False
     elif found:
         show(versions_table(found))
     else:
-        dim(f"{clean(name)} has no versions; prefect-ledger models register {clean(name)} SOURCE makes one")
+        dim(f"{clean(name)} has no versions; prefect-ledger models register {clean(shlex.quote(name))} SOURCE makes one")
 
 
 def search(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -241,7 +242,7 @@ def delete(named: Named, /, *, why: Why = "", by: By = None) -> None:
     else:
         registry.delete_model(one.name, why=why, by=by)
     say(f"deleted {clean(named)}")
-    dim(f"prefect-ledger models restore {clean(named)} takes it back")
+    dim(f"prefect-ledger models restore {clean(shlex.quote(named))} takes it back")
 
 
 def restore(named: Named, /, *, why: Why = "", by: By = None) -> None:
