@@ -119,7 +119,9 @@ class Change:
 class TransitionRequest:
     """Somebody asks that a version go to a stage; ``report`` is what its gates said of ``evidence``.
 
-    ``state`` is "open", "done", "rejected", "withdrawn", "expired" or "void"; ``reason`` says why it ended.
+    ``state`` is "open", "done", "rejected", "withdrawn", "expired" or "void"; ``reason`` says why it ended. ``champion`` is the version
+    that it was judged beside. Where that is none, ``champion_before`` is the last one before, and ``champion_until`` when it left; where
+    that is not said, the version itself was the champion. In lists of requests both are left out.
     """
 
     id: int
@@ -141,3 +143,5 @@ class TransitionRequest:
     votes: tuple[Mapping[str, Any], ...] = ()
     standing: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     rule: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    champion_before: int | None = field(default=None, compare=False)
+    champion_until: datetime | None = field(default=None, compare=False)

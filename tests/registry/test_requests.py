@@ -23,6 +23,7 @@ from prefect_ledger.errors import (
 )
 from prefect_ledger.gates import Holdout
 from prefect_ledger.identities import Identity, Strength
+from prefect_ledger.promotion.report import request_markdown
 from prefect_ledger.registered import TransitionRequest
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 from tests.registry.helpers import ALICE, BOB, CAROL, logged, version
@@ -553,3 +554,27 @@ def test_a_model_that_was_logged_only_is_not_registered_by_a_refusal(fresh_ledge
         with pytest.raises((InvalidValue, ValueError)):
             registry.register_model("churn", one, **wrong)
     assert (registry.list_models(), registry.audit_head().seq) == ([], 0)
+
+
+def test_a_request_without_a_champion_knows_who_was_one(fresh_ledger: Ledger) -> None:
+    """Whoever took the champion out just before is not passed over: a request says which version was it last, and until when."""
+    version(), version(), version()
+    first = registry.request_transition("churn", 1, "staging", by=ALICE)
+    assert (first.champion, first.champion_before, first.champion_until) == (None, None, None)
+    assert "there is no champion yet" in request_markdown(first)
+    registry.transition("churn", 1, "production", by=ALICE)
+    beside = registry.request_transition("churn", 2, "staging", by=ALICE)
+    assert (beside.champion, beside.champion_before) == (1, None)
+    itself = registry.request_transition("churn", 1, "staging", by=ALICE)
+    assert (itself.champion, itself.champion_before, itself.champion_until) == (None, 1, None)
+    assert "version 1 is the champion itself" in request_markdown(itself)
+    registry.transition("churn", 2, "production", by=ALICE)
+    registry.transition("churn", 2, "archived", by=ALICE)
+    left = registry.history("churn", 2)[-1]
+    after = registry.request_transition("churn", 3, "production", by=ALICE)
+    assert (after.champion, after.champion_before, after.champion_until) == (None, 2, left.at)
+    words = f"there is no champion now; version 2 was one until {left.at:%Y-%m-%d %H:%M:%S} UTC"
+    assert words in request_markdown(after)
+    registry.transition("churn", 3, "production", by=ALICE)
+    assert words in request_markdown(registry.get_request(after.id))  # what it was judged beside, not what came later
+    assert "there is no champion yet" in request_markdown(registry.get_request(first.id))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from prefect_ledger.registered import JUDGED
+
 if TYPE_CHECKING:
     from prefect_ledger.promotion.promotion import Promotion
     from prefect_ledger.registered import TransitionRequest
@@ -50,14 +52,24 @@ def request_markdown(one: TransitionRequest) -> str:
     """A request as Markdown: what it asks, what each gate said, and who voted."""
     from prefect_ledger.gates.verdict import Report
 
-    beside = "there is no champion yet" if one.champion is None else f"version {one.champion} is in production"
     lines = [f"Request {one.id} of {_text(one.requester.name)} ({one.requester.strength}): {_text(one.name)} {one.version} to {one.stage};"]
-    lines[0] += f" {beside}. Policy {one.policy or 'none'}, evidence `{one.evidence[:16]}`."
+    lines[0] += f" {_beside(one)}. Policy {one.policy or 'none'}, evidence `{one.evidence[:16]}`."
     if one.why:
         lines.append(_text(one.why))
     lines.append(Report.from_json(one.report).to_markdown())
     lines += list(_votes(one))
     return "\n\n".join(lines)
+
+
+def _beside(one: TransitionRequest) -> str:
+    """What the version was compared with."""
+    if one.stage not in JUDGED:
+        return f"nobody who goes to {one.stage} is compared with a champion"
+    if one.champion is not None:
+        return f"version {one.champion} is in production"
+    if one.champion_until is not None:
+        return f"there is no champion now; version {one.champion_before} was one until {one.champion_until:%Y-%m-%d %H:%M:%S} UTC"
+    return "there is no champion yet" if one.champion_before is None else f"version {one.champion_before} is the champion itself"
 
 
 def _votes(one: TransitionRequest) -> Iterator[str]:

@@ -9,6 +9,7 @@ from prefect_ledger.registered import check_stage
 from prefect_ledger.registry import evidence as kept
 from prefect_ledger.registry import given
 from prefect_ledger.registry.access import changing, check_request, check_text, check_version, looking, who
+from prefect_ledger.registry.history import with_last_champion
 from prefect_ledger.registry.rules import canonical_rule, policy_now
 from prefect_ledger.registry.settling import LEDGER, champion_of, ended, open_request
 
@@ -68,7 +69,7 @@ def request_transition(
         for older, why_over in _in_its_place(chain.tx, row, number, stage, by, chain.now):
             store.close(chain, row, older, *(why_over or ("void", "asked anew")), LEDGER if why_over else by)
         kept.write(chain, parts)
-        return store.request(chain.tx, store.add_request(chain, row, number, asking, by, said))
+        return with_last_champion(chain.tx, store.request(chain.tx, store.add_request(chain, row, number, asking, by, said)))
 
 
 def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -> TransitionRequest:
@@ -88,7 +89,7 @@ def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -
         if weak := _weaker(one, by):
             raise VoteRefused(f"request {one.id} {weak}: withdraw it as who asked")
         store.close(chain, registered.known(chain.tx, one.name, deleted=True), one, "withdrawn", f"withdrawn by {by.name}", by, said)
-        return store.request(chain.tx, request)
+        return with_last_champion(chain.tx, store.request(chain.tx, request))
 
 
 def get_request(request: int) -> TransitionRequest:
@@ -100,7 +101,7 @@ def get_request(request: int) -> TransitionRequest:
     from prefect_ledger import request_store as store
 
     with looking() as tx:
-        return store.request(tx, check_request(request))
+        return with_last_champion(tx, store.request(tx, check_request(request)))
 
 
 def list_requests(name: str | None = None, *, state: str | None = None, limit: int = 1000) -> list[TransitionRequest]:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidValue
-from prefect_ledger.registered import STAGES, check_alias
+from prefect_ledger.registered import JUDGED, STAGES, check_alias
 from prefect_ledger.registry.access import check_version, looking
 
 if TYPE_CHECKING:
-    from prefect_ledger.registered import Change, ModelVersion
+    from prefect_ledger.registered import Change, ModelVersion, TransitionRequest
 
 
 def history(name: str, version: int | str | None = None) -> list[Change]:
@@ -63,3 +63,26 @@ def as_of(name: str, selector: str, when: datetime) -> ModelVersion | None:
             return None
         told: Any = then.versions[found].stage
         return replace(registered.any_version(tx, row, found), stage=told)
+
+
+def with_last_champion(tx: Any, one: TransitionRequest) -> TransitionRequest:
+    """A request, with the champion before it where it was judged beside none: one that was taken out is not one that never was."""
+    from dataclasses import replace
+
+    from prefect_ledger import audit_store
+    from prefect_ledger.queries import registered
+
+    if one.champion is not None or one.stage not in JUDGED:
+        return one
+    inside, left = set[int | None](), None
+    for change in audit_store.changes(tx, registered.known(tx, one.name, deleted=True).id):
+        if change.at >= one.opened_at:
+            break
+        if change.action == "version.moved" and change.after["stage"] == "production":
+            inside.add(change.version)
+        elif change.action == "version.moved" and change.before["stage"] == "production":
+            inside.discard(change.version)
+            left = change
+    if inside:
+        return replace(one, champion_before=one.version)
+    return one if left is None else replace(one, champion_before=left.version, champion_until=left.at)

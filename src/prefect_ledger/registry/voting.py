@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_ledger.errors import InvalidValue, VoteRefused
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.registry.access import changing, check_request, check_text, looking, who
+from prefect_ledger.registry.history import with_last_champion
 from prefect_ledger.registry.rules import policy_now, rule_of
 from prefect_ledger.registry.settling import asked_of, ended, open_request, settle, votes_of
 
@@ -87,7 +88,7 @@ def _vote(
         store.add_vote(chain, row, one, approves, by, said, signature or "")
         if not approves:
             store.close(chain, row, one, "rejected", f"rejected by {by.name}: {said}", by)
-        return store.request(chain.tx, request)
+        return with_last_champion(chain.tx, store.request(chain.tx, request))
 
 
 def _voter(
