@@ -52,7 +52,8 @@ expect = "refused"
 because = "metrics.auc"
 """
 # What the CI systems put into the environment, and secrets and variables of a project. The ledger is this test's own.
-GIVEN = {"CI_MERGE_REQUEST_IID": "12", "CI_PIPELINE_ID": "4711", "GITHUB_STEP_SUMMARY": "summary.md"}
+GIVEN = {"CI_MERGE_REQUEST_IID": "12", "CI_PIPELINE_ID": "4711", "GITHUB_RUN_ID": "4711", "GITHUB_STEP_SUMMARY": "summary.md"}
+NEXT = {"CI_PIPELINE_ID": "4712", "GITHUB_RUN_ID": "4712"}
 
 
 class Job(NamedTuple):
@@ -167,6 +168,31 @@ def test_a_promotion_with_its_reports(repository: Repository) -> None:
     assert "12" in registry.get_request(1).why
 
 
+def test_a_promotion_that_is_begun_again_moves_nothing_else(repository: Repository) -> None:
+    """Done once more, the job verifies what it brought into production: an older version that still waits in staging is left there."""
+    repository.promoted(1.9)
+    _staged(1.95)
+    _staged(2.0)
+    assert repository.run("promote", WHY="pull request 12") == 0
+    head = registry.audit_head()
+    assert repository.run("promote", WHY="pull request 12") == 0
+    assert "### churn 3 to production: already" in (repository.folder / "promotion.md").read_text()
+    assert (registry.audit_head(), registry.get_version("churn", 2).stage) == (head, "staging")
+
+
+def test_what_people_agreed_to_is_what_moves(repository: Repository) -> None:
+    """Begun again once people agreed, the job moves the version they looked at, and not one that came into staging meanwhile."""
+    registry.set_policy(POLICY + "approvals = 1\n")
+    holdout = Rows(str(repository.folder / "data" / "holdout.csv"), "target", columns=("region",))
+    _staged(1.9)
+    waits = promote("churn", 1, rows=holdout, targets=(), by="ci")
+    assert (waits.state, waits.request is not None) == ("waiting", True)
+    _staged(2.0)
+    registry.approve(1, by="ann")
+    assert repository.run("promote", WHY="pull request 12") == 0
+    assert registry.get_version("churn", "@champion").version == 1
+
+
 def test_challengers_at_night(repository: Repository) -> None:
     """A better version gets a request; where none is better the night is no fault, as each system says it in its own way."""
     repository.promoted(1.9)
@@ -181,15 +207,20 @@ def test_challengers_at_night(repository: Repository) -> None:
 
 
 def test_a_rollback_by_hand(repository: Repository) -> None:
-    """The version before comes back, or the one that was named; without a reason nothing does, and the report says why."""
+    """The version before comes back, once however often the job is begun, or the one that was named; without a reason nothing does."""
     repository.promoted(1.9, 1.95, 2.0)
     kept = [*repository.jobs["rollback"].kept, "rollback.md", "rollback.xml"]
     assert repository.run("rollback", WHY="", VERSION="") == 1
     assert repository.fresh(*kept)
     assert repository.run("rollback", WHY="3 is wrong; $(touch hacked) `touch hacked`", VERSION="") == 0
+    assert repository.fresh(*kept)
+    assert repository.run("rollback", WHY="3 is wrong", VERSION="") == 1
     assert registry.get_version("churn", "@champion").version == 2
+    assert repository.run("rollback", WHY="3 is wrong", VERSION="2") == 0
     assert repository.run("rollback", WHY="both are wrong", VERSION="1") == 0
     assert registry.get_version("churn", "@champion").version == 1
+    assert repository.run("rollback", WHY="2 was right", VERSION="", **NEXT) == 0
+    assert registry.get_version("churn", "@champion").version == 2
     assert repository.fresh(*kept)
     assert not (repository.folder / "hacked").exists()
 
