@@ -48,7 +48,8 @@ def test_the_rule_of_the_new_name_is_asked_too() -> None:
 def test_no_model_comes_to_the_name_of_another(fresh_ledger: Ledger) -> None:
     """A toy that was approved as a toy is never what churn's champion means, whoever renames: the name stays its first model's."""
     registry.set_policy(TWO_EYES)
-    approved("churn"), approved("sandbox")
+    approved("churn")
+    approved("sandbox")
     registry.rename_model("churn", "churn-old", by=ALICE)
     with pytest.raises(RegisteredModelExists, match="'churn' was the name of the registered model 'churn-old'"):
         registry.rename_model("sandbox", "churn", by=ALICE)

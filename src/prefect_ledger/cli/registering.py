@@ -211,6 +211,9 @@ def rename(name: ModelName, new_name: Annotated[str, Parameter(help="The name it
     """Give a registered model another name. Versions, aliases and history stay with it.
 
     A name for which the policy asks for other things is refused (exit code 3).
+    So is everybody who is known less well than production asks for, while a
+    version is there. The old name is never another model's; this one may have
+    it again.
 
     For example:
 
