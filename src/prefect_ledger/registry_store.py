@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
     from prefect_ledger.registered import ModelVersion, Stage
 
-# Few rows are of a model and none of its versions, and there is an index of them.
-_RENAMED = """SELECT m.id, m.name, a.content FROM registered_models m JOIN audit a ON a.model_id = m.id AND a.version IS NULL
- WHERE a.action = 'model.renamed'"""
+# Few rows are of a model and none of its versions, and there is an index of them; CROSS has SQLite begin with the models.
+_RENAMED = """SELECT m.id, m.name, a.content FROM registered_models m CROSS JOIN audit a
+ WHERE a.model_id = m.id AND a.version IS NULL AND a.action = 'model.renamed'"""
 
 # --- models ----------------------------------------------------------------------------------------------------------
 
