@@ -311,6 +311,10 @@ class Remembered:
         if not found or any(weak(self.rule(name, one), by) for one in {stage, model.versions[found[-1]].stage} & {stage, "production"}):
             raise Refused
         move = model.move(found[-1], stage, by, archive=True)
+        for other in move.replaced:  # what was gone back from is nowhere to go back to
+            first = [one.number for one in model.moves if one.stage == stage]
+            for one in model.moves:
+                one.undone |= (one.number, one.stage) == (other, stage) and first.index(move.number) < first.index(other)
         self._follow(model, move)
         self._spent(model, found[-1], stage)
         if seen is not None and model.aliases.get("champion") == seen and self._followed(name, "champion") is None:

@@ -49,7 +49,7 @@ def test_the_version_before_comes_back_with_the_alias(fresh_ledger: Ledger) -> N
     assert [(one.version, one.why, one.by.name) for one in moved] == [(1, "wrong for new customers", "bob")]
     assert load_model("models:/churn@champion")([1.0]) == [2.0]
     assert registry.verify_audit().whole
-    assert registry.rollback("churn", "it was right after all", by=BOB).version == 2
+    assert registry.rollback("churn", "it was right after all", to=2, by=BOB).version == 2
 
 
 def test_only_where_it_was_before(fresh_ledger: Ledger) -> None:
@@ -136,3 +136,16 @@ def test_why_a_named_version_is_no_way_back(fresh_ledger: Ledger) -> None:
     ):
         with pytest.raises(VersionNotFound, match=words):
             registry.rollback("churn", "why not", to=number, by=BOB)
+
+
+def test_twice_goes_back_twice() -> None:
+    """A second rollback goes back one further, and never to what was gone back from, unless somebody names it."""
+    for number in (1, 2, 3):
+        version()
+        registry.transition("churn", number, "production", by=BOB)
+    assert registry.rollback("churn", "3 is wrong", by=BOB).version == 2
+    assert registry.rollback("churn", "2 is wrong too", by=BOB).version == 1
+    with pytest.raises(VersionNotFound, match="gone back to only with --to: 2, 3"):
+        registry.rollback("churn", "1 is wrong too", by=BOB)
+    assert registry.rollback("churn", "3 after all", to=3, by=BOB).version == 3
+    assert registry.previous("churn").version == 1

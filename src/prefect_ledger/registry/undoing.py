@@ -133,13 +133,19 @@ def _alias_back(chain: Chain, row: Known, changes: Sequence[Change], move: Chang
 
 
 def undone(changes: Sequence[Change], stage: str) -> set[int]:
-    """The rows of moves into a stage that were taken back: who was there so is not gone back to."""
-    entered, found = dict[int, int](), set[int]()
+    """The rows of moves into a stage that were taken back, by an undo or by a rollback: who was there so is not gone back to."""
+    entered, replaced, found = dict[int, list[int]](), dict[int, list[int]](), set[int]()
     for one in changes:
         if one.action != "version.moved" or one.version is None:
             continue
         if one.after["stage"] == stage:
-            entered[one.version] = one.seq
+            gone = replaced.pop(one.version, [])  # their rows are right before that of the one that they made room for
+            if one.after.get("how") == "rollback":  # to what was there earlier: the other way nothing is taken back
+                first = min(entered.get(one.version, [one.seq]))
+                found.update(seq for other in gone for seq in entered.get(other, []) if first < entered[other][0])
+            entered.setdefault(one.version, []).append(one.seq)
         elif one.before["stage"] == stage and one.after.get("how") == HOW and one.version in entered:
-            found.add(entered[one.version])
+            found.add(entered[one.version][-1])
+        elif one.before["stage"] == stage and isinstance(one.after.get("for"), int):
+            replaced.setdefault(one.after["for"], []).append(one.version)
     return found
