@@ -87,6 +87,12 @@ def paused(client: SyncPrefectClient, run: str) -> None:
         time.sleep(0.1)
 
 
+def steps(client: SyncPrefectClient, run: str) -> set[str]:
+    """The names of a run's tasks."""
+    found = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)])))
+    return {one.name.rpartition("-")[0] for one in found}
+
+
 def test_with_no_wait_it_moves_and_tells(client: SyncPrefectClient) -> None:
     """Gates pass, no approvals are wanted: Completed, in production, the report is an artifact of the run and in Prefect, and an event."""
     registry.set_policy(GATED, by=BOB)
@@ -97,8 +103,10 @@ def test_with_no_wait_it_moves_and_tells(client: SyncPrefectClient) -> None:
     run = get_run(str(state.state_details.flow_run_id))
     assert run.tags["promotion.state"] == "promoted"
     assert {one.path for one in run.artifacts} == {"promotion.md", "promotion.json"}
-    steps = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run.id)])))
-    assert {one.name.rpartition("-")[0] for one in steps} == {"try-version", "request-transition", "move", "follow", "smoke-test"}
+    wanted, until = {"try-version", "request-transition", "move", "follow", "smoke-test"}, time.monotonic() + 30
+    while steps(client, run.id) != wanted:  # Prefect hears of tasks by events, a little later
+        assert time.monotonic() < until, steps(client, run.id)
+        time.sleep(0.2)
     shown = client.read_artifacts()
     assert any("churn 1 to production: promoted" in str(one.data) for one in shown if one.key == "promotion-churn")
 

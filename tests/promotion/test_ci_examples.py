@@ -219,7 +219,7 @@ def test_a_rollback_by_hand(repository: Repository) -> None:
     assert repository.run("rollback", WHY="3 is wrong", VERSION="2") == 0
     assert repository.run("rollback", WHY="both are wrong", VERSION="1") == 0
     assert registry.get_version("churn", "@champion").version == 1
-    assert repository.run("rollback", WHY="2 was right", VERSION="", **NEXT) == 0
+    assert repository.run("rollback", WHY="2 was right", VERSION="2", **NEXT) == 0
     assert registry.get_version("churn", "@champion").version == 2
     assert repository.fresh(*kept)
     assert not (repository.folder / "hacked").exists()
