@@ -61,17 +61,17 @@ def _clear(file: Path | None) -> None:
 
 def _plain(text: object) -> str:
     """On one line, and nothing that Markdown or HTML would take for their own."""
-    from prefect_ledger.promotion.report import _text
+    from prefect_ledger.promotion.report import escaped
 
-    return _text(clean(text))
+    return escaped(clean(text))
 
 
 def _junit(about: str, said: str) -> str:
     from xml.etree import ElementTree
 
-    from prefect_ledger.promotion.report import _bare
+    from prefect_ledger.promotion.report import in_xml
 
-    about, said = _bare(about), _bare(said)
+    about, said = in_xml(about), in_xml(said)
     suite = ElementTree.Element("testsuite", name=about, tests="1", failures="0", errors="1", skipped="0")
     case = ElementTree.SubElement(suite, "testcase", classname="promotion.result", name=about)
     ElementTree.SubElement(case, "error", message=said[:1_000]).text = said

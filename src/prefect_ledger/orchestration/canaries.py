@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from prefect import State, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed
 
 from prefect_ledger import registry
+from prefect_ledger.orchestration import reports
 from prefect_ledger.orchestration.promotions import candidate, remember, tags
 from prefect_ledger.promotion.canary import Rules
 from prefect_ledger.promotion.canary_report import markdown
@@ -17,7 +16,6 @@ from prefect_ledger.promotion.canary_watch import Watch, Watched
 from prefect_ledger.tracking.verbs import current_run
 
 VERDICT, REASON = "canary.verdict", "canary.reason"
-_KEY = re.compile(r"[^a-z0-9]+")
 
 
 def watched(url: str, name: str, version: int | str, rules: Rules, *, seconds: float, every: float) -> Watched:
@@ -40,13 +38,10 @@ def gone_on() -> str:
 
 def publish(found: Watched) -> None:
     """Show the verdict: the report as artifact of the run and in Prefect."""
-    text, run = markdown(found), current_run()
-    run.log_text(text, "canary.md")
-    run.log_dict(found.to_json(), "canary.json")
     log = get_run_logger()
     (log.info if found.judged.word == "go on" else log.warning)("%s %s: %s. %s", found.name, found.version, found.judged.word, found.reason)
-    key = _KEY.sub("-", f"canary-{found.name.lower()}").strip("-")
-    create_markdown_artifact(text, key=key, description=f"{found.name} {found.version}: {found.judged.word}")
+    description = f"{found.name} {found.version}: {found.judged.word}"
+    reports.show("canary", markdown(found), found.to_json(), description, name=found.name)
     remember({VERDICT: found.judged.word, REASON: found.reason[:1_000]})
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect import State, Task, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
+from prefect_ledger.orchestration import reports
 from prefect_ledger.promotion.challenge_report import markdown
 from prefect_ledger.promotion.challenging import Challenge, challenge, exit_code
 from prefect_ledger.tracking.verbs import current_run
@@ -29,11 +29,9 @@ def challenged(name: str | None, **words: Any) -> list[Challenge]:
 
 def publish(found: Sequence[Challenge]) -> None:
     """Show what came of it: as artifact of the run, and in Prefect."""
-    text, run = markdown(found), current_run()
-    run.log_text(text, "challenge.md")
-    run.log_dict({"challenges": [one.to_json() for one in found]}, "challenge.json")
-    run.set_tags({"challenge.opened": str(sum(one.state == "opened" for one in found))})
-    create_markdown_artifact(text, key="challenge", description=f"{len(found)} versions compared with their champions")
+    current_run().set_tags({"challenge.opened": str(sum(one.state == "opened" for one in found))})
+    data = {"challenges": [one.to_json() for one in found]}
+    reports.show("challenge", markdown(found), data, f"{len(found)} versions compared with their champions")
 
 
 def state_of(found: Sequence[Challenge]) -> State[Any]:

@@ -7,20 +7,19 @@ was killed at whatever step, ends what it began, and does nothing twice.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefect import Task, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from prefect_ledger import registry
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.orchestration import reports
 from prefect_ledger.orchestration.approvals import wait_for_approval
 from prefect_ledger.orchestration.waking import TAG, UNTIL, waits_until
 from prefect_ledger.promotion.promoter import REFUSED, Promoter, candidate_of, lacking
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 MOVED, STATE, VERSION = "promotion.moved", "promotion.state", "promotion.version"
 _ROWS = ("bootstrap", "slices", "threshold", "drift")  # the built-in gates that are about rows
-_KEY = re.compile(r"[^a-z0-9]+")
 
 
 def _step(verb: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -175,14 +173,11 @@ def rolled_back(name: str, why: str, to: int | None, stage: str, aliases: tuple[
 
 def publish(told: Promotion) -> None:
     """Show a promotion: the report as artifact of the run and in Prefect, and an event."""
-    text, run = markdown(told), current_run()
-    run.set_tags({STATE: told.state})
-    run.log_text(text, "promotion.md")
-    run.log_dict(told.to_json(), "promotion.json")
+    current_run().set_tags({STATE: told.state})
     log = get_run_logger()
     (log.info if told.ok else log.warning)("%s %s to %s: %s. %s", told.name, told.version, told.stage, told.state, told.reason)
-    key = _KEY.sub("-", f"promotion-{told.name.lower()}").strip("-")
-    create_markdown_artifact(text, key=key, description=f"{told.name} {told.version} to {told.stage}: {told.state}")
+    description = f"{told.name} {told.version} to {told.stage}: {told.state}"
+    reports.show("promotion", markdown(told), told.to_json(), description, name=told.name)
     resource = {"prefect.resource.id": f"prefect-ledger.model.{told.name}", "prefect-ledger.version": str(told.version)}
     resource |= {"prefect.resource.name": told.name, "prefect-ledger.stage": told.stage}
     emit_event(f"prefect-ledger.promotion.{told.state.replace(' ', '-')}", resource=resource, payload=told.to_json())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from prefect_ledger.promotion.report import _bare, _text, request_markdown
+from prefect_ledger.promotion.report import escaped, in_xml, request_markdown
 
 if TYPE_CHECKING:
     from prefect_ledger.promotion.challenging import Answer, Challenge
@@ -39,7 +39,7 @@ def markdown(found: Sequence[Challenge]) -> str:
 def _row(one: Challenge) -> str:
     against = "none" if one.champion is None else str(one.champion)
     state = WORDS[one.state] if one.state != "failed" else "**failed**"
-    return f"| {_text(one.name)} {one.version} to {one.stage} | {against} | {state} | {_text(one.reason)} |"
+    return f"| {escaped(one.name)} {one.version} to {one.stage} | {against} | {state} | {escaped(one.reason)} |"
 
 
 def junit(found: Sequence[Challenge]) -> str:
@@ -48,9 +48,9 @@ def junit(found: Sequence[Challenge]) -> str:
     for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(sum(_KINDS.get(one.state) == kind for one in found)))
     for one in found:
-        case = ElementTree.SubElement(suite, "testcase", classname="promotion.challenge", name=_bare(f"{one.name} {one.version}"))
+        case = ElementTree.SubElement(suite, "testcase", classname="promotion.challenge", name=in_xml(f"{one.name} {one.version}"))
         if (kind := _KINDS.get(one.state, "")) != "":
-            told = ElementTree.SubElement(case, kind, message=_bare(one.reason)[:1_000])
-            told.text = _bare(one.reason)
+            told = ElementTree.SubElement(case, kind, message=in_xml(one.reason)[:1_000])
+            told.text = in_xml(one.reason)
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"

@@ -34,15 +34,15 @@ def markdown(one: Promotion) -> str:
         >>> print(markdown(Promotion("churn", 7, "production", "promoted", "version 7 is in production")).splitlines()[0])
         ### churn 7 to production: promoted
     """
-    parts = [f"### {_text(one.name)} {one.version} to {one.stage}: {_WORDS[one.state]}", _text(one.reason)]
+    parts = [f"### {escaped(one.name)} {one.version} to {one.stage}: {_WORDS[one.state]}", escaped(one.reason)]
     if one.before is not None:
         parts.append(f"In {one.stage} before: version {one.before}.")
     if one.request is not None:
         parts.append(request_markdown(one.request))
     if one.checks:
-        rows = [f"| {_text(check.what)} | {'yes' if check.ok else '**no**'} | {_text(check.said)} |" for check in one.checks]
+        rows = [f"| {escaped(check.what)} | {'yes' if check.ok else '**no**'} | {escaped(check.said)} |" for check in one.checks]
         parts.append("\n".join(["| smoke test | passed | |", "| --- | --- | --- |", *rows]))
-    parts += [f"Not asked: {_text(target)}: {_text(words)}" for target, words in one.unasked.items()]
+    parts += [f"Not asked: {escaped(target)}: {escaped(words)}" for target, words in one.unasked.items()]
     if one.head[0]:
         parts.append(f"Audit log: row {one.head[0]}, `{one.head[1]}`")
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -52,10 +52,11 @@ def request_markdown(one: TransitionRequest) -> str:
     """A request as Markdown: what it asks, what each gate said, and who voted."""
     from prefect_ledger.gates.verdict import Report
 
-    lines = [f"Request {one.id} of {_text(one.requester.name)} ({one.requester.strength}): {_text(one.name)} {one.version} to {one.stage};"]
-    lines[0] += f" {_beside(one)}. Policy {one.policy or 'none'}, evidence `{one.evidence[:16]}`."
+    asks = f"Request {one.id} of {escaped(one.requester.name)} ({one.requester.strength}): {escaped(one.name)} {one.version} to {one.stage}"
+    asks += f"; {_beside(one)}. Policy {one.policy or 'none'}, evidence `{one.evidence[:16]}`."
+    lines = [asks]
     if one.why:
-        lines.append(_text(one.why))
+        lines.append(escaped(one.why))
     lines.append(Report.from_json(one.report).to_markdown())
     lines += list(_votes(one))
     return "\n\n".join(lines)
@@ -76,7 +77,7 @@ def _votes(one: TransitionRequest) -> Iterator[str]:
     rows = []
     for vote in one.votes:
         word = "approves" if vote["approve"] else "**rejects**"
-        rows.append(f"| {_text(vote['voter'])} ({vote['strength']}) | {word} | {_text(vote['comment'])} |")
+        rows.append(f"| {escaped(vote['voter'])} ({vote['strength']}) | {word} | {escaped(vote['comment'])} |")
     if rows:
         yield "\n".join(["| who | vote | comment |", "| --- | --- | --- |", *rows])
 
@@ -85,13 +86,13 @@ def junit(one: Promotion) -> str:
     """The same as JUnit's XML: a test case for each gate, for the approvals, and for each smoke test."""
     cases = list(_cases(one))
     failed = sum(words is not None for _, _, words in cases)
-    suite = ElementTree.Element("testsuite", name=_bare(f"promote {one.name} {one.version} to {one.stage}"))
+    suite = ElementTree.Element("testsuite", name=in_xml(f"promote {one.name} {one.version} to {one.stage}"))
     suite.attrib |= {"tests": str(len(cases)), "failures": str(failed), "errors": "0", "skipped": "0", "time": f"{one.seconds:.3f}"}
     for kind, name, words in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"promotion.{kind}", name=_bare(name))
+        case = ElementTree.SubElement(suite, "testcase", classname=f"promotion.{kind}", name=in_xml(name))
         if words is not None:
-            failure = ElementTree.SubElement(case, "failure", message=_bare(words)[:1_000])
-            failure.text = _bare(words)
+            failure = ElementTree.SubElement(case, "failure", message=in_xml(words)[:1_000])
+            failure.text = in_xml(words)
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
 
@@ -106,10 +107,11 @@ def _cases(one: Promotion) -> Iterator[tuple[str, str, str | None]]:
     yield "result", f"{one.name} {one.version} is in {one.stage}", None if one.ok else f"{_WORDS[one.state]}: {one.reason}"
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that no Markdown or HTML comes of, on one line."""
     return text.translate(_MARKS)
 
 
-def _bare(text: str) -> str:
+def in_xml(text: str) -> str:
     """Without what XML has no way to say."""
     return text.translate(_BARE).encode("utf-8", "replace").decode("utf-8").replace("\ufffe", "?").replace("\uffff", "?")
