@@ -37,6 +37,7 @@ _REGISTRAR = {
     "deliveries": f"{ADD}, UPDATE (state, tries, due, status, answer, ended)",
 }
 REGISTRY = frozenset(_REGISTRAR)
+VIEWS = ("latest_metrics", "lineage", "model_versions_now", "runs_wide")  # they show a role no more than the tables below them do
 PRIVATE = ("deliveries", "webhooks")  # URLs can be secrets, and what receivers answer: nobody but the registrar reads them
 
 
@@ -57,6 +58,8 @@ def statements(schema: str, writer: str, registrar: str) -> Iterator[str]:
             rights = of_registry(table) if table in REGISTRY else ALL
             if rights:
                 yield f"GRANT {rights} ON {where}.{_quoted(table)} TO {role}"
+        for view in VIEWS:
+            yield f"GRANT {READ} ON {where}.{_quoted(view)} TO {role}"
         yield f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {where} TO {role}"
     yield _taken_from_others(schema, registrar)
 

@@ -25,6 +25,7 @@ from prefect_ledger import database as database_module
 from prefect_ledger import migrations
 from prefect_ledger.database import SCHEMA, VERSION_TABLE, Database, conflicts, execute, refuses, rows
 from prefect_ledger.errors import ForeignDatabase, InvalidSettings, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from prefect_ledger.roles import VIEWS
 from prefect_ledger.tables import METADATA
 from tests.services_real.postgres import PostgresServer, postgres
 
@@ -221,6 +222,8 @@ def test_migrations_make_what_the_tables_say(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(tx, opts=options), METADATA) == []
         migrated = shape(tx)
     with database.write() as tx:
+        for view in VIEWS:
+            tx.exec_driver_sql(f"DROP VIEW {view}")
         METADATA.drop_all(tx)
         METADATA.create_all(tx)
         declared = shape(tx)
