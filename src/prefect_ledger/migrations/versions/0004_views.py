@@ -32,7 +32,8 @@ SELECT m.run_id, NULLIF(r.name, '') AS run_name, r.experiment_id, e.name AS expe
 FROM metrics m JOIN runs r ON r.id = m.run_id AND r.attempt = m.attempt LEFT JOIN experiments e ON e.id = r.experiment_id"""
 _MODEL_VERSIONS_NOW = """
 SELECT g.name AS model, v.version, v.stage,
- (SELECT $names FROM (SELECT alias FROM model_aliases a WHERE a.model_id = v.model_id AND a.version = v.version ORDER BY alias) x) AS aliases,
+ (SELECT $names FROM (SELECT alias FROM model_aliases a WHERE a.model_id = v.model_id AND a.version = v.version ORDER BY alias) x)
+ AS aliases,
  v.digest, v.logged_id, v.run_id, 'runs:/' || v.run_id || '/' || l.path AS source, l.flavor, l.size AS bytes,
  NULLIF(v.description, '') AS description, v.author, v.strength AS author_strength, $created AS created_at, $updated AS updated_at,
  v.deleted IS NOT NULL OR g.deleted IS NOT NULL AS deleted
@@ -66,11 +67,12 @@ _CACHE = """
 SELECT 'run', NULLIF(s.name, ''), $text(c.source_run_id), 'computed for', $text(c.task_run_id), 'run', NULLIF(r.name, ''), $text(c.run_id),
  $text(c.run_id), CASE WHEN c.attempt < 1 THEN 1 ELSE c.attempt END, $at_hit
 FROM cache_hits c LEFT JOIN runs s ON s.id = c.source_run_id LEFT JOIN runs r ON r.id = c.run_id WHERE c.source_run_id <> ''"""
+_EDGES = (_USED, _WROTE, _LOGGED, _BECAME, _ASKED, _PARENT, _CACHE)
 _VIEWS = {
     "runs_wide": _RUNS_WIDE,
     "latest_metrics": _LATEST_METRICS,
     "model_versions_now": _MODEL_VERSIONS_NOW,
-    "lineage": "\nUNION ALL".join((_USED, _WROTE, _LOGGED, _BECAME, _ASKED, _PARENT, _CACHE)),
+    "lineage": "\nUNION ALL".join(_EDGES),
 }
 _TIMES = {
     "started": "r.started",
