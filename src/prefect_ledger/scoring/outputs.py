@@ -1,20 +1,14 @@
-"""Floor 5. Parquet that stands whole at its place or not at all: written aside under a hidden name, then renamed.
-
-Whoever dies while writing leaves a hidden file or folder, which the next one that writes to this place takes away.
-"""
+"""Floor 5. Where predictions go: Parquet that stands whole at its place or not at all, and apart from what is read."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect_ledger import lockfile
+from prefect_ledger import unfinished
 from prefect_ledger.errors import InvalidValue, OutputExists, ScoringFailed
 from prefect_ledger.scoring.sources import PARQUET, Table, arrow
 
@@ -87,28 +81,8 @@ class Output:
     @contextlib.contextmanager
     def aside(self) -> Iterator[Path]:
         """A place to write to, file or folder; when the block ends well it becomes the output, else it goes."""
-        final = _real(self.path)
-        _clear(final)
-        path = _unfinished(final)
-        lock = lockfile.acquire(_locked(path) if self._folder else path)
-        assert lock is not None  # nobody else knows the name
-        try:
-            if self._folder:
-                path.mkdir()
+        with unfinished.aside(self.path, folder=self._folder, check=self.check) as path:
             yield path
-            self.check()
-            if _real(self.path) != final:
-                raise InvalidValue(f"{self.path} was {final} when it began, and is another place by now: score again")
-            if self._folder:
-                _rename_folder(path, final)
-            else:
-                path.replace(final)
-            _sync(final.parent)
-        finally:
-            _remove(path)
-            if self._folder:
-                _remove(lock.path)
-            lock.release()
 
 
 def write(
@@ -142,7 +116,7 @@ def write(
         if writer is not None:
             writer.close()
     if writer is not None:
-        _sync(path)
+        unfinished.sync(path)
     return rows, schema
 
 
@@ -175,60 +149,5 @@ def _numbers(paths: set[Path]) -> set[tuple[int, int]]:
 
 def _around(path: Path) -> set[Path]:
     """A place, and all folders it lies in; of a link, also those that it leads into."""
-    real, folder = Path(os.path.realpath(path)), _real(path).parent
+    real, folder = Path(os.path.realpath(path)), unfinished.real(path).parent
     return {path, real, *real.parents, folder, *folder.parents}
-
-
-def _real(path: Path) -> Path:
-    """The same place without links on the way to it."""
-    return Path(os.path.realpath(path.parent), path.name)
-
-
-def _unfinished(final: Path) -> Path:
-    return final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.unfinished")
-
-
-def _clear(final: Path) -> None:
-    """Take away what dead writers left."""
-    for left in final.parent.glob(f".{glob.escape(final.name)}.????????.unfinished"):
-        if left.is_symlink():  # nobody makes one: it is not locked, as that would be what it leads to
-            _remove(left)
-            continue
-        lock = lockfile.acquire(_locked(left) if left.is_dir() else left)
-        if lock is not None:
-            _remove(left)
-            _remove(lock.path)
-            lock.release()
-
-
-def _rename_folder(path: Path, final: Path) -> None:
-    _sync(path)
-    if not final.exists():
-        path.rename(final)
-        return
-    old = _unfinished(final)
-    final.rename(old)
-    path.rename(final)
-    _remove(old)
-
-
-def _sync(path: Path) -> None:
-    with contextlib.suppress(PermissionError):  # a folder cannot be opened for this everywhere
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
-
-
-def _locked(folder: Path) -> Path:
-    """The lock of a folder that is written, beside it: what is in the folder are parts alone."""
-    return folder.with_name(f"{folder.name}.lock")
