@@ -40,6 +40,8 @@ def check_version(version: ModelVersion) -> tuple[Check, Tried | None]:
         tried = try_model(version.uri)
     except LedgerError as error:
         return Check(what, False, str(error), time.monotonic() - begun), None
+    except SystemExit as error:  # of a model's own code: it is not to end us, and with a code that says that all went well
+        return Check(what, False, f"it ends the process that asks it (SystemExit: {error})", time.monotonic() - begun), None
     said = "every file as it was logged; " + ("its example was predicted" if tried.predicted else "it has no example to predict")
     return Check(what, True, said, time.monotonic() - begun), tried
 
@@ -80,7 +82,7 @@ def _asked(what: str, tried: Tried, ask: Any) -> Check:
         answer = ask()
     except LedgerError as error:
         return Check(what, False, str(error), time.monotonic() - begun)
-    except Exception as error:  # noqa: BLE001  # of a target of another package
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # of a target of another package
         return Check(what, False, f"{type(error).__name__}: {error}", time.monotonic() - begun)
     wanted = _plain(tried.answer)
     if not same(answer, wanted):

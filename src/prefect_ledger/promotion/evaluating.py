@@ -78,12 +78,11 @@ def evaluate(candidate: str, champion: str | None, rows: Rows, *, evaluator: str
     """
     if not isinstance(rows, Rows):
         raise InvalidValue(f"rows are prefect_ledger.promotion.Rows, not {type(rows).__name__}")
-    one = get_evaluator(evaluator)
     try:
-        found: object = one.evaluate(candidate, champion, rows)
+        found: object = get_evaluator(evaluator).evaluate(candidate, champion, rows)
     except LedgerError:
         raise
-    except Exception as error:  # somebody else's code
+    except (Exception, SystemExit) as error:  # somebody else's code
         raise InvalidValue(f"the evaluator {evaluator!r} failed: {type(error).__name__}: {error}") from error
     if not isinstance(found, Evaluated):
         raise InvalidValue(f"the evaluator {evaluator!r} gives an Evaluated, not {found!r:.80}")

@@ -52,7 +52,7 @@ def bring(version: ModelVersion, *, targets: Sequence[str] | None = None) -> Fol
             found += [_brought(one, version) for one in _following(target, version.name, meanings)]
         except LedgerError as error:
             unasked[target] = str(error)
-        except Exception as error:  # noqa: BLE001  # of a target of another package, or of the tools that it calls
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # of a target of another package, or of the tools that it calls
             unasked[target] = f"{type(error).__name__}: {error}"
     if targets is not None:
         found += [Follower(target, "", ok=False, reason=words) for target, words in unasked.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.errors import TransitionRefused, VersionNotFound
+from prefect_ledger.errors import ModelUnusable, TransitionRefused, VersionNotFound
 from prefect_ledger.registered import check_alias, check_stage
 from prefect_ledger.registry import settling
 from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
@@ -49,7 +49,10 @@ def rollback(
         row = registered.known(tx, name)
         seen = registered.highest(tx, row.id, stage)
         target = _earlier(tx, row, stage, seen, wanted)
-    try_model(target.uri)
+    try:
+        try_model(target.uri)
+    except SystemExit as error:  # of a model's own code: it is not to end us, and with a code that says that all went well
+        raise ModelUnusable(f"{target.uri} cannot be used: it ends the process that asks it (SystemExit: {error})") from error
     with changing() as chain:
         row = registered.known(chain.tx, name)
         store.check_stage_holds(chain, row, stage, seen)
