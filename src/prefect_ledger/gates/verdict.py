@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.gates.plain import plain
+from prefect_ledger.gates.wording import escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +107,9 @@ class Report:
             return "**Passed: no gate was asked for.**"
         count = len(self.verdicts)
         head = f"**Not passed: {refused} of {count} gates refused.**" if refused else f"**Passed: {count} gates.**"
-        lines = [f"| {_cell(one.name)} | {_word(one)} | {_cell(one.reason)} |" for one in self.verdicts]
+        lines = [f"| {escaped(one.name)} | {_word(one)} | {escaped(one.reason)} |" for one in self.verdicts]
         return "\n".join([head, "", "| gate | passed | reason |", "| --- | --- | --- |", *lines])
 
 
 def _word(verdict: Verdict) -> str:
     return "skipped" if verdict.values.get("skipped") is True else "yes" if verdict.passed else "**no**"
-
-
-def _cell(text: str) -> str:
-    """Text that no Markdown or HTML comes of: it has names of metrics and tags in it, which anybody may write."""
-    for char in "\\|*_`[]":
-        text = text.replace(char, f"\\{char}")
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())

@@ -25,7 +25,7 @@ from prefect_ledger.errors import LedgerError
 from prefect_ledger.identities import Identity, Strength
 from prefect_ledger.orchestration.waking import resume
 from prefect_ledger.promotion.promoter import lacking
-from prefect_ledger.promotion.report import request_markdown
+from prefect_ledger.promotion.report import escaped, request_markdown
 
 if TYPE_CHECKING:
     from prefect_ledger.registered import TransitionRequest
@@ -56,7 +56,7 @@ def wait_for_approval(request: TransitionRequest, *, until: float | None = None)
     until, turn, words = time.monotonic() + ends - time.time(), 0, ""
     while (missing := lacking(request)) and request.state == "open" and time.monotonic() < until:
         turn += 1
-        answer = _answer(request, turn, f"{words}\n\n{missing}" if words else missing, until)
+        answer = _answer(request, turn, f"{words}\n\n{escaped(missing)}" if words else escaped(missing), until)
         request, words = _heard(request, answer)
     registry.settle(request.name, request.version, request.stage)
     return registry.get_request(request.id)
@@ -89,7 +89,7 @@ def _heard(request: TransitionRequest, answer: Answer) -> tuple[TransitionReques
             return vote(request.id, answer.comment, by=by), ""
         except LedgerError as refused:
             _log().warning("the vote does not count: %s", refused)
-            return registry.get_request(request.id), f"**The last vote does not count:** {refused}"
+            return registry.get_request(request.id), f"**The last vote does not count:** {escaped(str(refused))}"
     return registry.get_request(request.id), ""
 
 

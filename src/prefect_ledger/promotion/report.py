@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from prefect_ledger.gates.wording import escaped
 from prefect_ledger.registered import JUDGED
 
 if TYPE_CHECKING:
     from prefect_ledger.promotion.promotion import Promotion
     from prefect_ledger.registered import TransitionRequest
 
+__all__ = ["escaped", "in_xml", "junit", "markdown", "request_markdown"]
 _WORDS = {
     "promoted": "promoted",
     "already": "already there",
@@ -21,8 +23,6 @@ _WORDS = {
     "failed": "failed",
     "rolled back": "rolled back",
 }
-# What Markdown and HTML would take for their own: names, tags and reasons are written by anybody.
-_MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "})
 _BARE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
 
 
@@ -105,11 +105,6 @@ def _cases(one: Promotion) -> Iterator[tuple[str, str, str | None]]:
     for check in one.checks:
         yield "smoke", check.what, None if check.ok else check.said
     yield "result", f"{one.name} {one.version} is in {one.stage}", None if one.ok else f"{_WORDS[one.state]}: {one.reason}"
-
-
-def escaped(text: str) -> str:
-    """Text that no Markdown or HTML comes of, on one line."""
-    return text.translate(_MARKS)
 
 
 def in_xml(text: str) -> str:
