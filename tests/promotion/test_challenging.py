@@ -207,3 +207,23 @@ def test_what_is_given_wrong_is_an_error_at_once() -> None:
         challenge(rows="holdout.csv")  # type: ignore[arg-type]
     assert challenge() == []
     assert exit_code([]) == 3
+
+
+def test_what_is_asked_about_rows_is_a_reason_to_judge_again(tmp_path: Path) -> None:
+    """Who was refused for a column, target or reference that was not said is heard again once it is, on the same rows, and not twice."""
+    slices = {"gate": "slices", "metric": "squared_error", "by": "region", "at_least": 0, "without_champion": "skip"}
+    least = {"gate": "threshold", "metric": "squared_error", "at_most": 0.1}
+    registry.set_policy(Policy((Rule("churn", "production", gates=("metrics.auc >= 0.5",)),)), by=BOB)
+    framed(1.9), framed(2.0)
+    assert promote("churn", 1, targets=(), by=BOB).state == "promoted"
+    _staged(2)
+    registry.set_policy(Policy((Rule("churn", "production", gates=(slices, least), approvals=1),)), by=BOB)
+    place, other = tmp_path / "holdout.csv", tmp_path / "reference.csv"
+    lines = [f"{n / 10},{'north' if n % 3 else 'south'},{n / 5},{n % 7}" for n in range(300)]
+    place.write_text("\n".join(["x,region,target,wrong", *lines]) + "\n")
+    other.write_text("x,region\n" + "1.0,north\n" * 3)
+    region = {"place": str(place), "columns": ("region",)}
+    asked = [Rows(str(place), "target"), Rows(**region, target="wrong"), Rows(**region, target="wrong", reference=str(other))]  # type: ignore[arg-type]
+    asked.append(Rows(**region, target="target"))  # type: ignore[arg-type]
+    states = [challenge("churn", rows=one, by=BOB)[0].state for one in asked for _ in range(2)]
+    assert states == [*["refused", "unchanged"] * 3, "opened", "open"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from prefect_ledger.promotion.evaluating import Evaluated, Evaluator, Rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from prefect_ledger.gates import Evidence
     from prefect_ledger.scoring.sources import Source
 
 SINGLES = 200  # rows that are asked one by one
@@ -73,6 +75,25 @@ def read_rows(place: str, query: str | None = None, *, what: str = "holdout") ->
         raise InvalidValue(f"the {what} cannot be read: {error}") from error
     frame = pa.concat_tables(tables, promote_options="default").to_pandas()
     return frame, found.digest() or describe(frame, name="rows").digest
+
+
+def judged_on(rows: Rows, evidence: Evidence) -> bool:
+    """Whether evidence is of these very rows: the same bytes, target, columns and reference, and the same method of the models.
+
+    Raises:
+        As :func:`read_rows`.
+    """
+    then = evidence.holdout
+    if then is None or evidence.facts.get("method") != rows.method or then.columns.keys() != set(rows.columns):
+        return False
+    frame, digest = read_rows(rows.place, rows.query)
+    if digest != then.digest or not {rows.target, *rows.columns}.issubset(frame.columns):
+        return False
+    now, reference = {name: frame[name].to_numpy() for name in then.columns}, _reference(rows)
+    if reference.keys() != then.reference.keys():
+        return False
+    reference = {name: reference[name] for name in then.reference}
+    return replace(then, columns=now, target=frame[rows.target].to_numpy(), reference=reference) == then
 
 
 def _check_there(place: str, what: str) -> None:
@@ -148,7 +169,7 @@ def _predicted(ask: Ask, frame: Any, side: str) -> NDArray[Any]:
         answer = ask(frame)
     except LedgerError as error:
         raise InvalidValue(f"the {side} cannot be asked about these rows: {error}") from error
-    except Exception as error:  # a model's own code
+    except (Exception, SystemExit) as error:  # a model's own code
         raise InvalidValue(f"the {side} cannot be asked about these rows: {type(error).__name__}: {error}") from error
     found = np.asarray(answer)
     if found.ndim == 2 and found.shape[1] in (1, 2):  # one output, or the probabilities of two classes

@@ -76,7 +76,7 @@ def challenge(
     ``name`` is one registered model, or None for all that have some there. ``rows`` are what both are asked about, for all the same or by
     the model's name. A request that is open stays. Where the last one was rejected, by gates or people, or withdrawn, and champion, rule,
     recorded values and rows are what they were, nothing is asked again. (Whether rows are the same is known of the evaluator that is built
-    in, by their digest.) One that fails is told of, and does not end the others.
+    in, by their digest, and by which columns of them are asked about.) One that fails is told of, and does not end the others.
 
     Raises:
         RegisteredModelNotFound, InvalidName: of what was given. InvalidValue: a version cannot go where it is. StoreUnavailable.
@@ -99,7 +99,7 @@ def _answer(one: Promoter) -> Challenge:
         state, reason, request = _asked(one, champion)
     except LedgerError as error:
         state, reason, request = "failed", str(error), None
-    except Exception as error:  # noqa: BLE001  # a model's own code, or a gate's of another package: the others are asked all the same
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a model's own code, or a gate's of another package: the others are asked all the same
         state, reason, request = "failed", f"{type(error).__name__}: {error}", None
     return Challenge(one.name, one.version, one.stage, state, reason, None if champion is None else champion.version, request)
 
@@ -141,7 +141,6 @@ def _same(one: Promoter, last: TransitionRequest, champion: ModelVersion | None)
 def _same_rows(one: Promoter, last: TransitionRequest) -> bool:
     if one.rows is None or one.evaluator != BUILT_IN:
         return True
-    from prefect_ledger.promotion.asked_rows import read_rows
+    from prefect_ledger.promotion.asked_rows import judged_on
 
-    then = registry.get_evidence(last.id).holdout
-    return then is not None and then.digest == read_rows(one.rows.place, one.rows.query)[1]
+    return judged_on(one.rows, registry.get_evidence(last.id))
