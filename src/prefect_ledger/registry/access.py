@@ -95,6 +95,15 @@ def check_request(request: object) -> int:
     return _number(request, "a request")
 
 
+def check_webhook(webhook: object) -> int:
+    """``webhook`` as a number: 7, "7".
+
+    Raises:
+        InvalidValue: otherwise.
+    """
+    return _number(webhook, "a webhook", 1)
+
+
 def check_row(row: object) -> int:
     """``row`` as the number of a row of the audit log, 0 for before the first.
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.events import clean
 from prefect_ledger.hooks import Delivery, Webhook
-from prefect_ledger.masking import MASK, mask_text
+from prefect_ledger.masking import mask_text
 from prefect_ledger.registry_events import event
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.webhooks import secrets
+from prefect_ledger.webhooks.hiding import without
 from prefect_ledger.webhooks.posting import SECONDS, Answer, post
 from prefect_ledger.webhooks.signing import DELIVERY_HEADER, EVENT_HEADER, HEADER, signature
 from prefect_ledger.webhooks.trying import outcome
@@ -78,7 +79,7 @@ def post_event(hook: Webhook, secret: str, said: dict[str, Any], delivery: str, 
         DELIVERY_HEADER: delivery,
     }
     answer = post(hook.url, body, headers, allow_private=hook.allow_private, seconds=SECONDS)
-    return answer._replace(text=clean(mask_text(answer.text.replace(secret, MASK)))[:_SHOWN])
+    return answer._replace(text=clean(mask_text(without(answer.text, hook.url, secret)))[:_SHOWN])
 
 
 def _plan(database: Database, now: int | None) -> None:

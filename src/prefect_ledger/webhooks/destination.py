@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from prefect_ledger.errors import InvalidValue
 
 _LONGEST = 2_000
+_LABEL = 63  # characters between two dots of a host's name
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
 
@@ -40,6 +41,8 @@ def check_url(url: object) -> str:
         raise InvalidValue("a webhook's URL begins with https:// or http:// and a host, as in https://hooks.example/ledger")
     if "@" in parts.netloc:
         raise InvalidValue("a webhook's URL has no user and no password in it: what is posted is signed with its secret instead")
+    if any(not 0 < len(label) <= _LABEL for label in host.rstrip(".").split(".")):
+        raise InvalidValue(f"{host:.80} is no host: each of its parts has 1 to {_LABEL} characters")
     if parts.fragment:
         raise InvalidValue("a webhook's URL has no fragment ('#…'): no server would see it")
     return url

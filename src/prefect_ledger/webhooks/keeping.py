@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prefect_ledger.entities import to_datetime
 from prefect_ledger.errors import InvalidValue, NotFound, TransitionRefused
 from prefect_ledger.hooks import PING, Delivery, Webhook, check_events, check_pattern, delivery_id
-from prefect_ledger.registry.access import changing, check_text, check_version, looking, who
+from prefect_ledger.registry.access import changing, check_text, check_webhook, looking, who
 from prefect_ledger.registry.rules import policy_now
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.webhooks import secrets
@@ -87,7 +87,7 @@ def remove_webhook(webhook: int, *, why: str = "", by: Identity | str | None = N
     """
     from prefect_ledger import webhook_store as store
 
-    number, said, by = check_version(webhook), check_text(why, "a reason"), who(by)
+    number, said, by = check_webhook(webhook), check_text(why, "a reason"), who(by)
     with changing() as chain:
         _check_right(chain, by)
         one = _there(store.webhook(chain.tx, number))
@@ -104,7 +104,7 @@ def ping(webhook: int) -> Answer:
     from prefect_ledger import webhook_store as store
 
     with looking() as tx:
-        one = _there(store.webhook(tx, check_version(webhook)))
+        one = _there(store.webhook(tx, check_webhook(webhook)))
     if (secret := secrets.find(one.secret)) is None:
         raise InvalidValue(f"webhook {one.id} cannot be tried: {secrets.lacking(one.secret)}")
     now = time.time_ns() // 1_000
@@ -119,12 +119,14 @@ def dead_letters(webhook: int | None = None, *, limit: int = 500) -> list[Delive
     """Deliveries that were given up, with the last answer: of one webhook or of all, the newest event first.
 
     Raises:
-        NotFound: there is no such webhook. StoreUnavailable.
+        NotFound: there is no such webhook. InvalidValue: of the limit. StoreUnavailable.
     """
     from prefect_ledger import webhook_store as store
+    from prefect_ledger.queries.search import check_limit
 
+    check_limit(limit)
     with looking() as tx:
-        number = None if webhook is None else store.webhook(tx, check_version(webhook)).id
+        number = None if webhook is None else store.webhook(tx, check_webhook(webhook)).id
         return store.letters(tx, "dead", number, limit)
 
 
@@ -139,7 +141,7 @@ def retry_dead(webhook: int | None = None) -> int:
 
     one = ledger()
     with one.database.write() as tx:
-        number = None if webhook is None else _there(store.webhook(tx, check_version(webhook))).id
+        number = None if webhook is None else _there(store.webhook(tx, check_webhook(webhook))).id
         return store.revive(tx, audit_store.clock(tx), number)
 
 
