@@ -18,7 +18,7 @@ from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from prefect_ledger import registry
-from prefect_ledger.errors import LedgerError
+from prefect_ledger.errors import InvalidValue, LedgerError
 from prefect_ledger.orchestration import reports
 from prefect_ledger.orchestration.approvals import wait_for_approval
 from prefect_ledger.orchestration.waking import TAG, UNTIL, waits_until
@@ -26,6 +26,7 @@ from prefect_ledger.promotion.promoter import REFUSED, Promoter, candidate_of, l
 from prefect_ledger.promotion.promotion import Promotion
 from prefect_ledger.promotion.report import markdown
 from prefect_ledger.promotion.rolling_back import rollback
+from prefect_ledger.registry.access import check_version
 from prefect_ledger.tracking.reading import get_run
 from prefect_ledger.tracking.verbs import current_run
 
@@ -148,11 +149,18 @@ def candidate(name: str, version: int | str, stage: str = "production") -> int:
     Raises:
         RegisteredModelNotFound, VersionNotFound: nothing is meant. StoreUnavailable.
     """
-    if (found := tags().get(VERSION, "")).isdecimal() and found.isascii():
-        return int(found)
+    if (meant := _meant()) is not None:
+        return meant
     number = candidate_of(name, version, stage)
     remember({VERSION: str(number)})
     return number
+
+
+def _meant() -> int | None:
+    """The version that this run said it means, when it began first; None where it did not, or somebody else wrote what can be none."""
+    with contextlib.suppress(InvalidValue):
+        return check_version(tags().get(VERSION, ""))
+    return None
 
 
 def rolled_back(name: str, why: str, to: int | None, stage: str, aliases: tuple[str, ...], **more: Any) -> Promotion:
@@ -161,8 +169,8 @@ def rolled_back(name: str, why: str, to: int | None, stage: str, aliases: tuple[
     Raises:
         VersionNotFound, ModelUnusable, ArtifactCorrupt, InvalidValue and what else that raises, but for a refusal.
     """
-    said = tags().get(VERSION)
-    number = int(said) if said is not None else to if to is not None else registry.previous(name, stage).version
+    meant = _meant()
+    number = meant if meant is not None else to if to is not None else registry.previous(name, stage).version
     remember({VERSION: str(number)})
     try:
         told: Promotion = _rollback(name, why, to=number, stage=stage, aliases=aliases, **more)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TAG, UNTIL = "promotion.request", "promotion.until"
 _LOOK = 0.5  # seconds
 _MOST = 1_000
+_DIGITS = 15  # of a time: anybody may write tags
 
 
 def wake(database: Database, requests: Iterable[int] | None = None, *, patience: float = 0.0) -> list[str]:
@@ -43,11 +44,11 @@ def wake(database: Database, requests: Iterable[int] | None = None, *, patience:
 def waits_until(tags: Mapping[str, str]) -> float | None:
     """The time (seconds since 1970) that a run waits until, as its tags say; None where it waits as long as its request is open."""
     said = tags.get(UNTIL, "")
-    return float(said) if said.isdecimal() and said.isascii() else None
+    return float(said) if said.isdecimal() and said.isascii() and len(said) <= _DIGITS else None
 
 
-def _is_due(database: Database, request: int, wanted: set[int] | None) -> bool:
-    return _decided(database, request) if wanted is None else request in wanted
+def _is_due(database: Database, request: str, wanted: set[int] | None) -> bool:
+    return _decided(database, request) if wanted is None else request in map(str, wanted)
 
 
 def resume(flow_run_id: Any) -> bool:
@@ -64,21 +65,22 @@ def resume(flow_run_id: Any) -> bool:
     return answer.status is SetStateStatus.ACCEPT
 
 
-def _waiting(database: Database) -> list[tuple[str, int, bool]]:
+def _waiting(database: Database) -> list[tuple[str, str, bool]]:
     """Runs of promotions that have not ended, the request that each has, and whether it has waited as long as it was to."""
     text = f"tags.`{TAG}` is not null and status in ('RUNNING', 'PAUSED')"
     runs = Reader(database).search_runs(None, text, (), _MOST, None)
     now = time.time()
     found = [(one.id, one.tags[TAG], waits_until(one.tags)) for one in runs]
-    return [(run, int(said), until is not None and until < now) for run, said, until in found if said.isdecimal() and said.isascii()]
+    return [(run, said, until is not None and until < now) for run, said, until in found]
 
 
-def _decided(database: Database, request: int) -> bool:
+def _decided(database: Database, request: int | str) -> bool:
     from prefect_ledger import request_store as store
+    from prefect_ledger.registry.access import check_request
 
     try:
         with database.read() as tx:
-            one = store.request(tx, request)
+            one = store.request(tx, check_request(request))
     except (RequestNotFound, InvalidValue):
         return False
     return one.state != "open" or not lacking(one)
