@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ import yaml
 from sklearn.datasets import load_wine
 
 from prefect_ledger.errors import ArtifactCorrupt, InvalidValue
-from prefect_ledger.models import digests
+from prefect_ledger.models import digests, rehearsal
 from prefect_ledger.models.opening import open_folder
 from prefect_ledger.models.saving import save_model
 
@@ -97,7 +101,51 @@ def test_a_file_that_was_cut_or_altered_is_named(fitted: Any, tmp_path: Path) ->
     for size in range(0, len(good), len(good) // 20):
         file.write_bytes(good[:size])
         with pytest.raises(InvalidValue, match=r"model\.cb does not open as CatBoost's"):
+            open_folder(tmp_path / "m", rehearsed=True)
+    with pytest.raises(InvalidValue, match=r"model\.cb does not open as CatBoost's"):
+        open_folder(tmp_path / "m")
+
+
+_OPENED = "import resource, sys; from pathlib import Path; from prefect_ledger.models.opening import open_folder; "
+_OPENED += "resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); "
+_OPENED += "open_folder(Path(sys.argv[1]), rehearsed=True); print('opened')"
+
+
+@pytest.mark.parametrize(("numbers", "opens"), [((3, 3, 3, 9, 1 << 27), False), ((1 << 27, 3, 3), True)], ids=["opened", "asked"])
+def test_damage_that_ends_the_process_is_refused_by_one_that_lives(
+    numbers: tuple[int, ...], opens: bool, fitted: Any, tmp_path: Path
+) -> None:
+    """Without a digest; CatBoost follows a split, or the depth of a tree, out of its memory, at once or when it is asked."""
+    save_model(fitted, tmp_path / "m", requirements=[])
+    _edit(tmp_path / "m")
+    file = tmp_path / "m" / "model.cb"
+    good = file.read_bytes()
+    at = good.index(struct.pack("<5I", 3, 3, 3, 3, 9)) + 4  # how many trees, the depth of each, how many splits, and these
+    bad = struct.pack(f"<{len(numbers)}I", *numbers)
+    file.write_bytes(good[:at] + bad + good[at + len(bad) :])
+    done = subprocess.run([sys.executable, "-c", _OPENED, tmp_path / "m"], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == ((0, b"opened") if opens else (-signal.SIGSEGV, b""))
+    for trusted in (False, True):
+        with pytest.raises(InvalidValue, match=r"model\.cb is not opened: a process that was to open it first ended with .* Copy it again"):
+            open_folder(tmp_path / "m", trusted=trusted)
+    file.write_bytes(good)
+    np.testing.assert_array_equal(open_folder(tmp_path / "m").predictor().predict(X), fitted.predict(X))
+
+
+def test_only_a_file_without_a_digest_is_opened_by_another_process_first(
+    fitted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has its digest opens where no process can be started; else that is said, and that it took too long is, too."""
+    save_model(fitted, tmp_path / "m", requirements=[])
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(tmp_path / "none"))
+        np.testing.assert_array_equal(open_folder(tmp_path / "m").predictor().predict(X), fitted.predict(X))
+        _edit(tmp_path / "m")
+        with pytest.raises(InvalidValue, match=r"model\.cb is not opened: .* none could be started \(No such file"):
             open_folder(tmp_path / "m")
+    monkeypatch.setattr(rehearsal, "_SECONDS", 0.0)
+    with pytest.raises(InvalidValue, match=r"model\.cb is not opened: .* did not end within 0 seconds"):
+        open_folder(tmp_path / "m")
 
 
 def test_one_that_was_not_fitted_is_not_saved(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_without_a_digest_damage_is_refused_or_harmless(name: str, tmp_path: Pat
     for damaged in tried:
         file.write_bytes(damaged)
         try:
-            opened = open_folder(tmp_path / "m", trusted=True)
+            opened = open_folder(tmp_path / "m", rehearsed=True)
         except InvalidValue as error:
             refused += str(file) in str(error)
             continue
@@ -101,6 +101,29 @@ def test_without_a_digest_damage_is_refused_or_harmless(name: str, tmp_path: Pat
         answered += 1
     assert refused + answered == len(tried)
     assert refused > 80
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("xgboost, JSON", b'"id":1', b'"id":7'),
+        ("lightgbm, booster", b"\nnum_cat=", b"\nfum_cat="),
+        ("lightgbm, booster", b"\nshrinkage=", b"\nshrinkage9"),
+    ],
+)
+def test_what_their_own_readers_end_the_process_at_is_refused(name: str, good: bytes, bad: bytes, tmp_path: Path) -> None:
+    """By its number or its line, before they see it."""
+    file = _saved(name, tmp_path / "m", sums=False)
+    file.write_bytes(file.read_bytes().replace(good, bad, 1))
+    with pytest.raises(InvalidValue, match=re.escape(str(file)) + " does not open as .*: tree "):
+        open_folder(tmp_path / "m", rehearsed=True)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm, booster"])
+def test_a_whole_file_without_a_digest_opens(name: str, tmp_path: Path) -> None:
+    """Another process opens it first, and lives."""
+    _saved(name, tmp_path / "m", sums=False)
+    assert open_folder(tmp_path / "m").predictor().predict(X).shape == Y.shape
 
 
 @pytest.mark.parametrize("name", ["sklearn", "lightgbm"])

@@ -36,6 +36,12 @@ def check(folder: Path, file: ModelFile) -> None:
             raise ArtifactCorrupt(f"{folder / str(name)} is not what was saved: its sha256 differs from the one in MLmodel; copy it again")
 
 
+def covers(folder: Path, file: ModelFile, path: Path) -> bool:
+    """Whether the MLmodel file has a digest of ``path``, which :func:`check` has held it against."""
+    told = file.extra.get(KEY)
+    return isinstance(told, Mapping) and any(inside(folder, str(name)) == path for name in told)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

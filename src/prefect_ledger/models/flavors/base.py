@@ -63,6 +63,14 @@ class Flavor(ABC):
     def danger(self, folder: Path, entry: Entry) -> str:
         """What would run code of the model's maker when it is opened, such as "a pickle (model.pkl)"; "" when nothing would."""
 
+    def brittle(self, folder: Path, entry: Entry) -> Path | None:  # noqa: ARG002
+        """The file that may end the process when it is opened damaged; None where the framework raises then."""
+        return None
+
+    def made_up(self, model: Any) -> Any:  # noqa: ARG002
+        """Data that a loaded model of a ``brittle`` file can be asked, to see whether the process lives; None where none is known."""
+        return None
+
     @abstractmethod
     def load(self, folder: Path, entry: Entry) -> Any:
         """The model itself. Called only when ``danger`` is "" or the model is trusted.

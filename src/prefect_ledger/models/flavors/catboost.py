@@ -42,6 +42,13 @@ class CatBoost(Flavor):
         file_of(folder, entry, "data")
         return ""
 
+    def brittle(self, folder: Path, entry: Entry) -> Path | None:
+        return file_of(folder, entry, "data")
+
+    def made_up(self, model: Any) -> Any:
+        words = set(model.get_cat_feature_indices())
+        return [["" if index in words else 0.0 for index in range(len(model.feature_names_))]]
+
     def load(self, folder: Path, entry: Entry) -> Any:
         file = file_of(folder, entry, "data")
         kind, form = entry.get("model_type"), entry.get("save_format", "cbm")

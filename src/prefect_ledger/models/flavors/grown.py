@@ -24,6 +24,7 @@ def check_xgboost(model: Any) -> None:
         trees, info = booster.get("trees", []), booster.get("tree_info", [])
         _whole(len(trees) == len(info) and all(0 <= group < groups for group in info), "the list of its trees")
         for number, tree in enumerate(trees):
+            _whole(int(tree["id"]) == number, f"tree {number}: its number")
             _nodes(tree, width, f"tree {number}")
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"it lacks a part: {error}") from error
@@ -75,6 +76,7 @@ def check_lightgbm(data: bytes) -> None:
     for number, (begin, size) in enumerate(zip(itertools.accumulate(sizes, initial=start), sizes, strict=False)):
         block = data[begin : begin + size]
         _whole(len(block) == size and block.startswith(b"Tree=%d\n" % number), f"tree {number}")
+        _whole(all(b"=" in line for line in block.split(b"\n") if line), f"tree {number}: a line")
         _branches(_lines(block), width, f"tree {number}")
     rest = data[start + sum(sizes) :].lstrip(b"\n")
     _whole(rest.startswith(b"end of trees\n") and b"\nend of parameters\n" in rest, "its end")
@@ -86,7 +88,7 @@ def check_lightgbm(data: bytes) -> None:
 
 def _branches(said: Mapping[bytes, bytes], width: int, place: str) -> None:
     leaves, categories = int(said.get(b"num_leaves", b"0")), int(said.get(b"num_cat", b"0"))
-    _whole(leaves > 0 and _count(said, b"leaf_value") == leaves, f"{place}: its leaves")
+    _whole(b"num_cat" in said and leaves > 0 and _count(said, b"leaf_value") == leaves, f"{place}: its leaves")
     for keys, count in ((_OF_LEAVES, leaves), (_OF_NODES, leaves - 1)):
         for key in keys:
             _whole(_count(said, key) in (0, count) and _FIGURES.fullmatch(said.get(key, b"")) is not None, f"{place}: {key.decode()}")

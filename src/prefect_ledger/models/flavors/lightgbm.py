@@ -65,6 +65,10 @@ class LightGBM(Flavor):
             return ""
         return skops_format.danger(file, entry, TRUSTED, "LightGBM")
 
+    def brittle(self, folder: Path, entry: Entry) -> Path | None:
+        file = file_of(folder, entry, "data")
+        return file if str(entry.get("model_class") or _BOOSTER) == _BOOSTER else None  # skops' files have checksums
+
     def load(self, folder: Path, entry: Entry) -> Any:
         file = file_of(folder, entry, "data")
         lightgbm = self.framework()

@@ -44,6 +44,9 @@ class XGBoost(Flavor):
         file_of(folder, entry, "data")
         return "" if self._kind(entry) else f"a class that is not XGBoost's ({entry.get('model_class')})"
 
+    def brittle(self, folder: Path, entry: Entry) -> Path | None:
+        return file_of(folder, entry, "data") if self._kind(entry) else None
+
     def load(self, folder: Path, entry: Entry) -> Any:
         xgboost = self.framework()
         kind = self._kind(entry).rpartition(".")[2]
