@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
     from prefect_ledger.series import Series
     from prefect_ledger.usage import Usage
 
@@ -104,6 +106,64 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture or figure of a run: of the series ``key`` at ``step``, both None where it was logged under a path.
+
+    ``artifact`` is where it lies; its metadata has the media type and a picture's width and height in pixels.
+    """
+
+    key: str | None
+    step: int | None
+    artifact: Artifact
+    reader: RunReader | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.artifact.kind} {self.path!r}>"
+
+    @property
+    def path(self) -> str:
+        """Its path among the run's artifacts."""
+        return self.artifact.path
+
+    @property
+    def media(self) -> str:
+        """Its media type, such as "image/png"."""
+        return str(self.artifact.metadata.get("media", ""))
+
+    def read(self) -> bytes:
+        """The bytes of its file, digest checked.
+
+        Raises:
+            ArtifactCorrupt: they are not what was logged. ArtifactNotFound, ArtifactsUnavailable.
+        """
+        if self.reader is None:
+            raise RuntimeError("this picture was made by hand and has no ledger behind it; use get_run(id).images(key)")
+        return self.reader.read_artifact(self.artifact)
+
+    def open(self) -> PillowImage:
+        """The picture as a Pillow image, loaded whole.
+
+        Raises:
+            InvalidValue: no picture that Pillow knows, such as a page of plotly's. MissingExtra: no Pillow. Else as :meth:`read`.
+        """
+        import io
+
+        from prefect_ledger.errors import InvalidValue, MissingExtra
+
+        data = self.read()
+        try:
+            from PIL import Image as Pillow
+
+            picture = Pillow.open(io.BytesIO(data))
+            picture.load()
+        except ImportError as error:
+            raise MissingExtra("pillow", "media", need="opening a picture") from error
+        except Exception as error:  # Pillow's readers raise all sorts
+            raise InvalidValue(f"{self.path!r} ({self.media}) does not open as a picture: {error}; read() gives its bytes") from error
+        return picture
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedModel:
     """A model that a run logged: its id, where its files are among the run's artifacts, and the digest of their list.
 
@@ -188,6 +248,9 @@ class RunReader(Protocol):
     def metric(self, run_id: str, key: str, attempt: int | None, task_run_id: str | None) -> Series: ...
     def summaries(self, run_id: str) -> Mapping[str, Summary]: ...
     def artifacts(self, run_id: str) -> list[Artifact]: ...
+    def artifacts_of_kind(self, run_id: str, kind: str) -> list[Artifact]: ...
+    def shown(self, run_id: str, kind: str) -> list[Shown]: ...
+    def table(self, run_id: str, name: str, as_: str, step: int | None) -> Any: ...
     def models(self, run_id: str) -> list[LoggedModel]: ...
     def task_runs(self, run_id: str) -> list[TaskRun]: ...
     def attempts(self, run_id: str) -> list[Attempt]: ...
@@ -269,6 +332,24 @@ class Run:
         if found is None:
             raise ArtifactNotFound(f"run {self.id} has no artifact {path!r}; it has: {', '.join(a.path for a in self.artifacts) or 'none'}")
         return self._ask().read_artifact(found)
+
+    def images(self, key: str | None = None) -> list[Shown]:
+        """The pictures that the last attempt logged: of the series ``key`` by step and time, or all, those under a path first."""
+        return [one for one in self._ask().shown(self.id, "image") if key is None or one.key == key]
+
+    def figures(self, key: str | None = None) -> list[Shown]:
+        """The figures that the last attempt logged, as :meth:`images` has pictures."""
+        return [one for one in self._ask().shown(self.id, "figure") if key is None or one.key == key]
+
+    def table(self, name: str, *, as_: Literal["pandas", "arrow"] = "pandas", step: int | None = None) -> Any:
+        """The table ``name`` that the last attempt logged, all calls as one: by step and time, with a first column ``step`` where it was
+        logged at steps. Columns that a call had not are null in its rows. ``step`` asks for the rows of one step alone.
+
+        Raises:
+            ArtifactNotFound: there is no such table, or nothing at this step. InvalidValue: parts that cannot be one table, because a
+            column changed its type; ``step=`` reads each. ArtifactCorrupt. MissingExtra: no pyarrow or pandas.
+        """
+        return self._ask().table(self.id, name, as_, step)
 
     @property
     def models(self) -> list[LoggedModel]:

@@ -34,7 +34,7 @@ for name, depth, auc in (("shallow", 2, 0.9), ("deep", 8, 0.95)):
             run.log_metric("loss", depth / (step + 1), step=step)
         run.log_metric("auc", auc)
         run.log_text("hello", "notes/hello.txt")
-        run.log_dataset("train", "ab" * 32, context="train", rows=12)
+        run.record_dataset("train", "ab" * 32, context="train", rows=12)
 with start_run(experiment="odd", name="numbers") as run:
     ids["numbers"] = run.id
     run.log_metrics({"nan": float("nan"), "inf": float("inf"), "tiny": 1e-12, "huge": 1.5e12})

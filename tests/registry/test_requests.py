@@ -188,7 +188,7 @@ def test_a_candidate_that_changed_voids_the_request(fresh_ledger: Ledger) -> Non
 def test_data_that_changed_voids_the_request(fresh_ledger: Ledger) -> None:
     """Data that the candidate's run is found to have used after the request makes it void."""
     one = asked()
-    open_run(registry.get_version("churn", 1).run_id).log_dataset("train", "abc", context="train")
+    open_run(registry.get_version("churn", 1).run_id).record_dataset("train", "abc", context="train")
     refused(one.id, "the data of the candidate")
 
 

@@ -57,7 +57,7 @@ def logged(experiment: str, texts: dict[str, str], *, finish: bool = True) -> st
     run.log_params({"depth": 6})
     run.log_metric("loss", 0.5)
     run.set_tag("team", "risk")
-    run.log_dataset("train", "ab" * 32)
+    run.record_dataset("train", "ab" * 32)
     for path, text in texts.items():
         run.log_text(text, path)
     if finish:

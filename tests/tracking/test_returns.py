@@ -87,7 +87,7 @@ class Kept:
             if local.is_file():
                 self.log_bytes(local.read_bytes(), f"{name}/{local.name}", metadata={"register": register})
 
-    def log_dataset(
+    def record_dataset(
         self,
         name: str,
         digest: str,

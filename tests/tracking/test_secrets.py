@@ -75,7 +75,7 @@ def test_no_verb_brings_a_secret_into_the_store(fresh_ledger: Ledger, home: Path
     assert run.name == f"night password={MASK}"
     run.describe({"api_key": SECRET, "db": {"pw": SECRET, "host": "h"}, "told": Told(), "note": f"token={SECRET}"})
     run.log_bytes(b"x", "a.bin", metadata={"password": SECRET, "rows": 3, "url": f"redis://:{SECRET}@h"})
-    run.log_dataset("d", "0" * 64, context=f"token={SECRET}", schema={"password": SECRET, "x": f"token={SECRET}", "token": "int64"})
+    run.record_dataset("d", "0" * 64, context=f"token={SECRET}", schema={"password": SECRET, "x": f"token={SECRET}", "token": "int64"})
     run.finish("FAILED", reason=f"password={SECRET}", exception={"message": f"password={SECRET}", "type": "ValueError"})
     fresh_ledger.flush()
     kept = fresh_ledger.reader.run(run.id)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import names
 from prefect_ledger.database import Database, rows
-from prefect_ledger.entities import Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Summary, TaskRun, to_datetime
+from prefect_ledger.entities import Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Shown, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
 from prefect_ledger.events import clean
-from prefect_ledger.queries import details, frames, links, models, registered, search
+from prefect_ledger.queries import artifact_series, details, frames, links, models, registered, search
 from prefect_ledger.queries.page import Page
 from prefect_ledger.usage import Prices
 
@@ -144,6 +144,26 @@ class Reader:
         for run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ in self._rows(links.ARTIFACTS, run_id, run_id):
             found[path] = Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
         return list(found.values())
+
+    def artifacts_of_kind(self, run_id: str, kind: str) -> list[Artifact]:
+        """What the last attempt logged of this kind, or took from the cache, in the order of logging."""
+        return [
+            Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
+            for run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ in self._rows(
+                links.OF_KIND, run_id, run_id, kind, run_id
+            )
+        ]
+
+    def shown(self, run_id: str, kind: str) -> list[Shown]:
+        """The pictures or figures of the last attempt, by key, step and time."""
+        found = artifact_series.counted(self.artifacts_of_kind(run_id, kind))
+        return [Shown(artifact_series.key_of(one), artifact_series.step_of(one), one, self) for one in found]
+
+    def table(self, run_id: str, name: str, as_: str, step: int | None) -> Any:
+        """The table ``name`` of a run as one; see :meth:`prefect_ledger.entities.Run.table`."""
+        from prefect_ledger.queries import logged_tables
+
+        return logged_tables.read(self, run_id, name, as_, step)
 
     def model(self, model_id: str) -> LoggedModel:
         """The logged model of this id, ``m-`` and 32 hexadecimal digits.

@@ -28,14 +28,14 @@ def remember(run: ActiveRun, about: Mapping[str, str], params: Mapping[str, str]
 def scored(run: ActiveRun, source: Source, digest: str, rows: int, types: Mapping[str, str]) -> None:
     """Say what the model was asked about."""
     schema = dict(islice(types.items(), COLUMNS))
-    run.log_dataset(_name(source.name, "source"), digest, context="source", source=source.place, rows=rows, schema=schema)
+    run.record_dataset(_name(source.name, "source"), digest, context="source", source=source.place, rows=rows, schema=schema)
 
 
 def predictions(run: ActiveRun, written: Path, place: Path, rows: int, types: Mapping[str, str]) -> None:
     """Say what came of it: ``written`` holds what will be at ``place``."""
     digest = describe(written, name="predictions").digest
     schema = dict(islice(types.items(), COLUMNS))
-    run.log_dataset(_name(place.name, "predictions"), digest, context="predictions", source=str(place), rows=rows, schema=schema)
+    run.record_dataset(_name(place.name, "predictions"), digest, context="predictions", source=str(place), rows=rows, schema=schema)
 
 
 def _name(text: str, other: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.entities import Dataset as Described
-from prefect_ledger.errors import InvalidValue
+from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_key
 
@@ -76,6 +76,17 @@ def describe(data: Any, *, name: str, context: str = "") -> Described:
     if len(content.schema) > COLUMNS:
         schema["…"] = f"{len(content.schema) - COLUMNS:,} more columns"
     return Described(name=name, digest=content.digest, context=context, source=source, rows=content.rows, schema=schema)
+
+
+def name_of(data: Any) -> str:
+    """The name that ``data`` itself has: a file's or folder's, a Series'; else "dataset"."""
+    named = getattr(data, "name", None) if family_of(data) in ("pandas", "polars") and getattr(data, "ndim", 1) == 1 else None
+    if isinstance(data, str | os.PathLike):
+        named = os.path.basename(os.path.abspath(data))  # noqa: PTH119  # text that is no path is refused later, in words
+    try:
+        return check_key(named, "dataset")
+    except InvalidName:  # a file may be called anything
+        return "dataset"
 
 
 def check_context(context: object) -> None:

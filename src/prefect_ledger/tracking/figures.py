@@ -27,6 +27,11 @@ def render(figure: Any, path: str) -> bytes:
     raise InvalidValue(f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}")
 
 
+def suffix_of(figure: Any) -> str:
+    """The ending of one of a series of figures: plotly's as JSON, since a page of it is 4 MB of program each time."""
+    return ".json" if hasattr(figure, "to_plotly_json") else ".png"
+
+
 def _matplotlib(figure: Any, path: str, suffix: str) -> bytes:
     buffer = io.BytesIO()
     try:
@@ -38,7 +43,7 @@ def _matplotlib(figure: Any, path: str, suffix: str) -> bytes:
 
 def _plotly(figure: Any, path: str, suffix: str) -> bytes:
     if suffix in ("html", "htm"):
-        return str(figure.to_html(include_plotlyjs="cdn")).encode()
+        return str(figure.to_html(include_plotlyjs=True)).encode()  # whole: a page is read where there may be no network
     if suffix == "json":
         return str(figure.to_json()).encode()
     raise InvalidValue(f"a plotly figure is written as .html or .json, not {path!r}")

@@ -43,7 +43,7 @@ class Target(Protocol):
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None: ...
     def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None: ...
     def log_prepared_model(self, prepared: Prepared, name: str, register: object = None) -> object: ...
-    def log_dataset(
+    def record_dataset(
         self,
         name: str,
         digest: str,
@@ -232,6 +232,6 @@ def _model(mark: Model, value: Any) -> Write:
 
 def _dataset(mark: Dataset, value: Any) -> Write:
     found = describe(value, name=mark.name, context=mark.context)
-    return lambda run: run.log_dataset(
+    return lambda run: run.record_dataset(
         found.name, found.digest, context=found.context, source=found.source, rows=found.rows, schema=found.schema
     )

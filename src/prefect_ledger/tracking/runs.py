@@ -7,56 +7,40 @@ A verb checks what can be checked here, puts one record into the journal and ret
 from __future__ import annotations
 
 import contextlib
-import mimetypes
 import os
 import threading
-import time
 import weakref
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from prefect_ledger.channel import Channel
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.errors import InvalidValue, LedgerError, ParamChanged, RunFinished
 from prefect_ledger.events import (
-    ArtifactLogged,
-    DatasetLogged,
     ParamsLogged,
     RunDescribed,
     RunStatusSeen,
     TagsSet,
 )
-from prefect_ledger.masking import mask_value
-from prefect_ledger.names import check_key
-from prefect_ledger.tracking.documents import document
+from prefect_ledger.tracking.artifact_verbs import ArtifactVerbs
+from prefect_ledger.tracking.clock import now
 from prefect_ledger.tracking.params import flatten
-from prefect_ledger.tracking.paths import check_model_name, check_path
+from prefect_ledger.tracking.paths import check_model_name
 from prefect_ledger.tracking.tags import tag_texts
 
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from prefect_ledger.artifact_store import Stored
     from prefect_ledger.entities import LoggedModel
-    from prefect_ledger.held_artifacts import Put
     from prefect_ledger.meters import Meter
     from prefect_ledger.series import Series
     from prefect_ledger.tracking.ledger import Ledger
     from prefect_ledger.tracking.models import Prepared
 
+__all__ = ["ActiveRun", "Shared", "now"]
 
 _ENDS = tuple(status.value for status in RunStatus if status.final)
-_last = 0
 _LIVE: weakref.WeakSet[Shared] = weakref.WeakSet()
-
-
-def now() -> int:
-    """Microseconds since 1970, more than at any call before in this process, also when the clock was set back in between."""
-    global _last
-    _last = at = max(time.time_ns() // 1000, _last + 1)
-    return at
 
 
 class Shared:
@@ -72,13 +56,15 @@ class Shared:
         self.handles: weakref.WeakValueDictionary[tuple[str, int], ActiveRun] = weakref.WeakValueDictionary()
         self.mutex = threading.RLock()  # a signal handler that logs may come in between
         self.finished = False
+        self.tables: dict[str, Any] = {}  # arrow's schema of each table so far, as this process logged it
+        self.counted: dict[tuple[str, str, str], int] = {}  # the last step of pictures that came without one
         self.meters: dict[str, Meter] = {}  # by task run, '' for the run itself: what each used here
         self.pid = os.getpid()
         self.entered: list[tuple[int, Token[ActiveRun | None]]] = []  # thread, and what was the run there before
         _LIVE.add(self)
 
 
-class ActiveRun(Channel):
+class ActiveRun(ArtifactVerbs):
     """A run that takes values: from any thread, from a forked child, until it is finished.
 
     Made by :func:`start_run`, :func:`open_run`, :func:`current_run` and the decorators.
@@ -164,7 +150,9 @@ class ActiveRun(Channel):
             if found is None:
                 plain[key] = value
             else:
-                self.log_dataset(found.name, found.digest, context="parameter", source=found.source, rows=found.rows, schema=found.schema)
+                self.record_dataset(
+                    found.name, found.digest, context="parameter", source=found.source, rows=found.rows, schema=found.schema
+                )
         values = flatten(plain, strict=False)
         known = self._shared.params
         self._keep_params({k: v for k, v in values.items() if known.get(k, v) == v})
@@ -199,70 +187,7 @@ class ActiveRun(Channel):
         if values:
             self.say(TagsSet(run=self.id, at=now(), values=values))
 
-    # --- artifacts ------------------------------------------------------------------------------------------------
-
-    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Log a local file, under its own name, in the folder ``artifact_path`` of the run's artifacts.
-
-        The bytes stand whole, with their sha256, before the run mentions them. While the artifact root is away, they are held on this
-        machine until ``prefect-ledger recover`` sends them, and the run goes on.
-
-        Raises:
-            InvalidValue: no such file. InvalidName: a path that leaves the run's folder.
-        """
-        local = _local(local_path)
-        if not local.is_file():
-            raise InvalidValue(f"no file at {local}: log_artifact takes a file, log_artifacts a folder")
-        path = check_path(f"{artifact_path}/{local.name}" if artifact_path else local.name)
-        self._check_open()
-        self._keep(lambda store, base: [store.put_file(base, path, local)])
-
-    def log_artifacts(self, local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Log every file of a folder, in the folder ``artifact_path``, several at a time. Raises as :meth:`log_artifact`."""
-        local = _local(local_folder)
-        if not local.is_dir():
-            raise InvalidValue(f"no folder at {local}: log_artifacts takes a folder, log_artifact a file")
-        prefix = check_path(artifact_path) if artifact_path else ""
-        self._check_open()
-        self._keep(lambda store, base: store.put_folder(base, prefix, local))
-
-    def log_bytes(self, data: bytes, path: str, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
-        """Log bytes as the artifact ``path``. Raises as :meth:`log_artifact`."""
-        check_path(path)
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise InvalidValue(f"log_bytes takes bytes, not {type(data).__name__}")
-        self._check_open()
-        self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind=kind, metadata=metadata)
-
-    def log_text(self, text: str, path: str) -> None:
-        """Log text as the artifact ``path``, in UTF-8. Raises as :meth:`log_artifact`."""
-        if not isinstance(text, str):
-            raise InvalidValue(f"log_text takes text, not {type(text).__name__}")
-        self.log_bytes(text.encode("utf-8", "replace"), path, kind="text")
-
-    def log_dict(self, data: Any, path: str) -> None:
-        """Log a mapping or list as JSON (or YAML, when ``path`` ends so) in the artifact ``path``; JSON says "NaN", "Infinity".
-
-        Raises:
-            InvalidValue: it holds something that JSON cannot say. Else as :meth:`log_artifact`.
-        """
-        check_path(path)
-        try:
-            text = document(data, path)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidValue(f"log_dict cannot write {path!r}: {error}") from None
-        self.log_bytes(text.encode("utf-8", "replace"), path, kind="dict")
-
-    def log_figure(self, figure: Any, path: str) -> None:
-        """Log a matplotlib figure (.png, .svg, .pdf, …) or a plotly figure (.html, .json) as the artifact ``path``.
-
-        Raises:
-            InvalidValue: not a figure, or a format it cannot be written in. Else as :meth:`log_artifact`.
-        """
-        from prefect_ledger.tracking.figures import render
-
-        check_path(path)
-        self.log_bytes(render(figure, path), path, kind="figure")
+    # --- models ---------------------------------------------------------------------------------------------------
 
     def log_model(
         self,
@@ -309,53 +234,6 @@ class ActiveRun(Channel):
 
         self._check_open()
         return models.log_prepared(self, prepared, name, register)
-
-    def _keep(self, put: Put, *, kind: str = "file", metadata: Mapping[str, Any] | None = None) -> None:
-        from prefect_ledger.tracking.keeping import keep
-
-        at, task = now(), self.task_run_id
-
-        def logged(stored: Stored) -> ArtifactLogged:
-            details = mask_value("", dict(metadata or {}))
-            if media := mimetypes.guess_type(stored.path)[0]:
-                details.setdefault("media", media)
-            what = (stored.path, stored.uri, stored.size, stored.sha256, kind)
-            return ArtifactLogged(self.id, now(), self.attempt, *what, task=task, metadata=details)
-
-        keep(self._ledger, self, put, logged, at)
-
-    def log_dataset(
-        self,
-        name: str,
-        digest: str,
-        *,
-        context: str = "",
-        source: str = "",
-        rows: int | None = None,
-        schema: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Record that the run used or made the data ``name`` with this digest; the bytes are not copied."""
-        check_key(name, "dataset")
-        texts: list[tuple[str, object, int]] = [("digest", digest, 64), ("context", context, 250)]
-        for what, value, limit in texts:
-            if not isinstance(value, str) or len(value) > limit:
-                raise InvalidValue(f"dataset {name!r}: {what} is text of at most {limit} characters, not {value!r:.80}")
-        if rows is not None and not (type(rows) is int and 0 <= rows < 1 << 63):
-            raise InvalidValue(f"dataset {name!r}: rows is a whole number, not {rows!r:.80}")
-        self._check_open()
-        self.say(
-            DatasetLogged(
-                run=self.id,
-                at=now(),
-                attempt=self.attempt,
-                name=name,
-                digest=digest,
-                context=context,
-                source=source,
-                rows=rows,
-                schema=dict(schema or {}),
-            )
-        )
 
     # --- reading and life -----------------------------------------------------------------------------------------
 
@@ -467,13 +345,6 @@ class ActiveRun(Channel):
         with self._shared.mutex:
             index = max((i for i, (thread, _) in enumerate(entered) if thread == here), default=len(entered) - 1)
             return entered.pop(index)[1], not entered
-
-
-def _local(path: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(path)
-    except TypeError:
-        raise InvalidValue(f"a local path is text or a Path, not {type(path).__name__}: {path!r:.80}") from None
 
 
 def _forked() -> None:
