@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from prefect_ledger.errors import InvalidSettings
 
+UNPLACED = "offline:"  # what the address of an artifact begins with whose root is chosen when it is brought in
 _SELECTS = ("host", "hostaddr", "port", "dbname", "service", "options")  # of a PostgreSQL URL's query: which database is meant
 _SECRET = re.compile(r"(?i)([?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)[^&]*")
 _PORT = re.compile(r":(\d*)$")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect_ledger import lockfile, open_runs
+from prefect_ledger.journal_folders import ENDED
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
@@ -26,7 +27,7 @@ def lives(journal: Path, database: Database) -> bool:
     Raises:
         StoreUnavailable: the store cannot be asked.
     """
-    if not _is_of_another_machine(journal):
+    if (journal / ENDED).exists() or not _is_of_another_machine(journal):
         return False
     since = time.time() - SILENCE
     if _written(journal) >= since:

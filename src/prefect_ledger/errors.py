@@ -195,6 +195,10 @@ class StoreUnavailable(LedgerError):
     """The database cannot be reached or written now; what was logged waits in the journal."""
 
 
+class NotOnline(StoreUnavailable):
+    """The store was asked for in a process whose mode is offline or disabled; the message says what to do."""
+
+
 class BlockNotLoaded(StoreUnavailable):
     """The block that says where the store is cannot be loaded now; what was logged waits in the journal."""
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import lockfile
 from prefect_ledger.events import Event, JournalClosed, pack
-from prefect_ledger.journal_folders import BESIDE, private_folder, spare_root
+from prefect_ledger.journal_folders import BESIDE, ENDED, private_folder, spare_root
 from prefect_ledger.segments import (
     HEADER_BYTES,
     RECORD,
@@ -319,6 +319,15 @@ class Journal:
             with contextlib.suppress(OSError):  # gone already, or on a disk that became read-only: the store has it all the same
                 segment.path.unlink()
 
+    def let_go(self) -> None:
+        """Unmap what is written whole and has a file: where nobody reads it in this process, it need not be held here."""
+        with self._lock:  # as above: whoever packs into a segment holds it
+            passed = [one for one in self.segments.values() if one.path is not None and one.number < self.number]
+            for segment in passed if not self.rolling else ():
+                with contextlib.suppress(BufferError):
+                    segment.memory.close()
+                    del self.segments[segment.number]
+
     # --- life -----------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
@@ -391,7 +400,10 @@ class Journal:
             with contextlib.suppress(BufferError):  # a mapping keeps its file open, and a removed one its room
                 memory.close()
         lost = self.dropped + (0 if drained else self._leave(reached))
-        if drained:
+        if not drained:
+            with contextlib.suppress(OSError):
+                (self.folder / ENDED).touch()
+        else:
             for number in list(self.segments):
                 self.release(number)
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 BESIDE = "beside"  # a file that says: this journal has another folder
+ENDED = "ended"  # a file that says: the process has said its last word here, so that no lock and no lease need be asked
 
 
 def spare_root(root: Path) -> Path:

@@ -84,7 +84,7 @@ class Recorder:
                     break
                 self.journal.wake.set()
                 self._moved.wait(min(0.1, max(0.0, deadline - time.monotonic())))
-        return _distance(self._reached(), target, self.journal)
+        return distance(self._reached(), target, self.journal)
 
     def finish(self, timeout: float) -> Left:
         """Stop the thread, drain to here and close the journal; returns what the store has not taken.
@@ -96,10 +96,7 @@ class Recorder:
             return Left(0, 0)
         began = time.monotonic()
         deadline = began + timeout
-        self._stop.set()
-        self.journal.wake.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
+        self._end_thread(timeout)
         target = self.journal.position()
         if not self._thread.is_alive():
             try:
@@ -111,6 +108,12 @@ class Recorder:
             reached, end = self._reached(), self.journal.position()
             lost = self.journal.close(reached=reached)
             return Left(_between(reached, end, self.journal), lost)
+
+    def _end_thread(self, timeout: float) -> None:
+        self._stop.set()
+        self.journal.wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
 
     def _drain_to(self, target: Position, deadline: float) -> None:
         """Drain up to a position, also when the store refuses for a moment.
@@ -244,7 +247,7 @@ class Recorder:
             self._refused_at = time.monotonic()
 
 
-def _distance(reached: Position, target: Position, journal: Journal) -> int:
+def distance(reached: Position, target: Position, journal: Journal) -> int:
     """Slots between two positions, roughly: whole segments count as what they can hold."""
     return 0 if reached >= target else max(1, _between(reached, target, journal))
 

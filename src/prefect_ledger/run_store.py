@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import experiment_store, model_store, standing, usage_store
+from prefect_ledger.addresses import UNPLACED
 from prefect_ledger.database import execute, refuses, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
@@ -85,7 +86,7 @@ def _start(tx: sa.Connection, e: RunStarted, journal: str) -> None:
     }
     if e.owner:
         words["owner"] = [e.attempt, e.at, journal]
-    if e.artifact_uri is not None:
+    if e.artifact_uri is not None and not e.artifact_uri.startswith(UNPLACED):
         words["uri"] = [e.attempt, e.at, e.artifact_uri]
     words |= {f"<{name}": [e.at, value] for name in ("name", "kind", "user", "parent") if (value := getattr(e, name))}
     hear(tx, e.run, words)

@@ -2,11 +2,12 @@
 
 Order: argument, environment (``PREFECT_LEDGER_*``), ``[integrations.ledger]`` of ``prefect.toml`` or
 ``[tool.prefect.integrations.ledger]`` of ``pyproject.toml`` in the working folder, the block that one of these names, default.
-``origin`` says which one won.
+``origin`` says which one won. In the mode "disabled" nothing is refused: what cannot be used does not matter then.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,16 +16,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from prefect_ledger import sources
 from prefect_ledger.addresses import shown_url, store_url, which_store, whole_folder
 from prefect_ledger.errors import BlockNotLoaded, InvalidSettings
 
-__all__ = ["BLOCK", "PREFIX", "Settings", "shown_url"]
+__all__ = ["BLOCK", "OFFLINE", "PREFIX", "Mode", "Settings", "shown_url"]
 
 PREFIX = "PREFECT_LEDGER_"
 BLOCK = "block"  # what an origin begins with when a block won
+OFFLINE = "offline"  # the folder below the journals' root in which the offline mode keeps all that it logs
+Mode = Literal["online", "offline", "disabled"]
+_MODES: tuple[str, ...] = get_args(Mode)
+_ANY = "any"  # in place of a store's digest: what was logged while nobody had said for which store
 _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("tool", "prefect", "integrations", "ledger")))
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _FLAGS = ("capture_git", "capture_packages", "prefect_artifacts", "watch")
@@ -40,8 +45,9 @@ class Settings:
     ``store_url``: ``sqlite:////abs/path.db`` or ``postgresql+psycopg://…``. ``artifact_root``: a folder or an fsspec URL;
     ``storage_options`` go to its driver. ``home``: the ledger's own folder. ``journal_root``: where processes keep what is not in the
     store yet. ``block``: the LedgerStore block that says store and artifact root where nothing above it does. ``dashboard_url``: where
-    the dashboard answers. ``capture_git``, ``capture_packages``, ``prefect_artifacts``, ``watch``: off switches. ``watch_seconds``:
-    between two looks at the machine. ``cpu_hour_price``, ``gpu_hour_price``: in whatever money, 0 for no price.
+    the dashboard answers. ``mode``: "online"; "offline", where no store is asked and ``prefect-ledger sync`` brings in later what was
+    logged; "disabled", where nothing is recorded. ``capture_git``, ``capture_packages``, ``prefect_artifacts``, ``watch``: off switches.
+    ``watch_seconds``: between two looks at the machine. ``cpu_hour_price``, ``gpu_hour_price``: in whatever money, 0 for no price.
 
     ``missing`` is why the block's values are not known yet, and then the settings that only it has are empty.
 
@@ -55,6 +61,7 @@ class Settings:
     home: Path
     journal_root: Path
     block: str = ""
+    mode: Mode = "online"
     storage_options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False, hash=False)
     dashboard_url: str = ""
     capture_git: bool = True
@@ -81,11 +88,18 @@ class Settings:
             BlockNotLoaded: the block that is named cannot be loaded, and something of it is needed.
         """
         env = os.environ if environ is None else environ
-        got = _collect(env, Path(folder) if folder is not None else Path.cwd(), given)
+        place = Path(folder) if folder is not None else _working_folder()
+        if (asked := _mode_asked(env, place, given))[0] == "disabled":
+            return _disabled(env, place, given, asked)
+        got = _collect(env, place, given)
         block, address, missing = _text(got, "block"), "", ""
         if block and not {"store_url", "artifact_root"} <= set(got):
             address = _address(block)
+            if asked[0] == "offline":
+                missing, patient = "the mode is offline, so the block is not asked", True
             try:
+                if missing:
+                    raise BlockNotLoaded(missing)
                 got = {**_of_block(block), **got}
             except BlockNotLoaded as error:
                 if not patient:
@@ -114,13 +128,30 @@ class Settings:
 
         A store that a block names is that block's, whether its values are known now or not.
         """
+        return self._offline_folder / "journals" if self.mode == "offline" else self.journal_root / self._digest
+
+    @property
+    def held_folder(self) -> Path:
+        """Where artifacts of this store wait that could not be sent when they were logged."""
+        return self._offline_folder / "held" if self.mode == "offline" else self.home / "held" / self._digest
+
+    @property
+    def _offline_folder(self) -> Path:
+        """One folder with all that was logged offline: for this store, or for whichever it will be, where nobody has said one."""
+        return self.journal_root / OFFLINE / (_ANY if self.origin.get("store_url", "default") == "default" else self._digest)
+
+    @property
+    def _digest(self) -> str:
         of_block = not self.store_url or self.origin.get("store_url", "").startswith(f"{BLOCK} ")
         which = f"{BLOCK} {self.address}" if of_block else which_store(self.store_url)
-        return self.journal_root / hashlib.sha256(which.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        return hashlib.sha256(which.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
     def travelling(self) -> dict[str, str]:
         """What another process needs to find this ledger, as text and without secrets: of what a block says, its name."""
         found = {name: str(getattr(self, name)) for name in ("store_url", "artifact_root") if not self._is_blocks(name)}
+        if self.mode == "offline":  # what is logged for no store in particular is to be found with the rest of its run
+            found = {name: value for name, value in found.items() if self.origin[name] != "default"}
+            found |= {"mode": self.mode, "journal_root": str(self.journal_root)}
         return {**found, "block": self.block} if self.block else found
 
     def _is_blocks(self, name: str) -> bool:
@@ -149,6 +180,7 @@ def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str
         home=home,
         journal_root=folder("journal_root", home / "journals"),
         block=block,
+        mode=_mode(values.get("mode", "online"), origin.get("mode", "default")),
         storage_options=_options(values.get("storage_options"), origin.get("storage_options", "default")),
         dashboard_url=str(values.get("dashboard_url") or "").rstrip("/"),
         missing=missing,
@@ -156,6 +188,41 @@ def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str
         origin=MappingProxyType({f.name: origin.get(f.name, "default") for f in fields(Settings) if f.name not in _NOT_SET}),
         **switches,
     )
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was removed under this process
+        return Path()
+
+
+def _mode_asked(env: Mapping[str, str], folder: Path, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The mode that is asked for, as far as that can be told, and where: before anything is refused."""
+    name, variable = "mode", f"{PREFIX}MODE"
+    if given.get(name) is not None:
+        return str(given[name]).strip().lower(), "argument"
+    if env.get(variable):
+        return env[variable].strip().lower(), f"environment {variable}"
+    with contextlib.suppress(InvalidSettings):
+        for source, table in _tables(folder):
+            if name in table:
+                return str(table[name]).strip().lower(), source
+    return "online", "default"
+
+
+def _disabled(env: Mapping[str, str], folder: Path, given: Mapping[str, Any], asked: tuple[str, str]) -> Settings:
+    """Settings with which nothing is recorded: the others as they are, where all of them can be used. No block is asked."""
+    with contextlib.suppress(InvalidSettings):
+        return _made(env, _collect(env, folder, given), block="", address="", missing="")
+    return _made({}, {"home": (os.devnull, "default"), "mode": asked}, block="", address="", missing="")
+
+
+def _mode(value: Any, source: str) -> Mode:
+    low = str(value).strip().lower()
+    if low not in _MODES:
+        raise InvalidSettings(f"mode = {value!r} (from {source}): say {', '.join(_MODES[:-1])} or {_MODES[-1]}")
+    return cast("Mode", low)
 
 
 def _collect(env: Mapping[str, str], folder: Path, given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:

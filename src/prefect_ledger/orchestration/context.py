@@ -26,7 +26,7 @@ from prefect_ledger.tracking.runs import ActiveRun
 
 _LUGGAGE = "_prefect_ledger_luggage"
 _REMEMBERED = 1_000
-_WITH_FLOW = ("store_url", "artifact_root", "block")
+_WITH_FLOW = ("store_url", "artifact_root", "block", "mode")
 
 open_runs: dict[str, ActiveRun] = {}  # runs whose body began in this process and that have no final state yet
 working: set[ActiveRun] = set()  # handles of tracked task bodies that run now
@@ -43,6 +43,14 @@ class Luggage:
     experiments: dict[str, str]
     settings: dict[str, str]
     resumptions: dict[str, int] = field(default_factory=dict)
+
+
+def silent() -> bool:
+    """Whether nothing is recorded in this process: as its settings say, or those of the process that submitted this task to it."""
+    here = FlowRunContext.get()
+    if here is not None and here.detached and here.flow is not None:
+        unpack(here.flow)
+    return ledger().silent
 
 
 def resolve() -> ActiveRun | None:
@@ -119,7 +127,7 @@ def named_after(decorated: Flow[..., Any] | Task[..., Any]) -> str:
 def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
     """Have ``flow`` carry what the processes of its tasks need to know of ``run``. No password travels."""
     settings = ledger().settings
-    told = any(settings.origin.get(name) != "default" for name in ("home", *_WITH_FLOW))
+    told = any(settings.origin.get(name) != "default" for name in ("home", "journal_root", *_WITH_FLOW))
     given = settings.travelling() if told else {}
     if any(mask_text(value) != value for value in given.values()):
         given = {}
@@ -133,6 +141,12 @@ def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
         vars(flow)[_LUGGAGE] = Luggage(
             {**(before.experiments if before else {}), **joined}, given, {**(before.resumptions if before else {}), **resumed}
         )
+
+
+def pack_silence(flow: Flow[..., Any]) -> None:
+    """Have ``flow`` tell the processes of its tasks that nothing is recorded."""
+    if _LUGGAGE not in vars(flow):
+        vars(flow)[_LUGGAGE] = Luggage({}, {"mode": ledger().settings.mode})
 
 
 def unload(flow: Flow[..., Any], run_id: str) -> None:

@@ -20,7 +20,17 @@ from prefect_ledger.events import RunStatusSeen
 from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.attempts import attempt_begun, attempts_seen
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
-from prefect_ledger.orchestration.context import experiment_of, open_runs, pack, resolve, resumptions, unload, working
+from prefect_ledger.orchestration.context import (
+    experiment_of,
+    open_runs,
+    pack,
+    pack_silence,
+    resolve,
+    resumptions,
+    silent,
+    unload,
+    working,
+)
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
 from prefect_ledger.tracking.context import current
@@ -63,6 +73,9 @@ def begin(fn: Function) -> FlowVisit | None:
     """The visit of this call of ``fn``; None when it is not Prefect that calls it for a flow run, such as ``flow.fn()``."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow is None or context.detached or user_function(context.flow.fn) is not fn:
+        return None
+    if silent():
+        pack_silence(context.flow)
         return None
     flow, flow_run, options = context.flow, context.flow_run, options_of(context.flow)
     if options is None or str(flow_run.id) in _inside:
@@ -148,7 +161,7 @@ def _note_error(run: ActiveRun, error: BaseException) -> None:
 def ledger_on_running(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001  # Prefect gives them by name
     """A sub-flow is about to begin, and the context is still its parent's: remember whose child it is, if nothing of ours says so."""
     context = FlowRunContext.get()
-    if context is not None and context.flow_run is not None and context.flow_run.id != flow_run.id and current() is None:
+    if context is not None and context.flow_run is not None and context.flow_run.id != flow_run.id and current() is None and not silent():
         _parents[str(flow_run.id)] = resolve()
 
 

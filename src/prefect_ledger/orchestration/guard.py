@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import ParamSpec
 
+from prefect_ledger.orchestration.context import silent
+
 P = ParamSpec("P")
 
 _HOOK_LINES = ("Running hook", "Hook ")
@@ -15,12 +17,14 @@ _OURS = "'ledger_"
 
 
 def quietly(work: Callable[P, None]) -> Callable[P, None]:
-    """``work``, but what it raises becomes a warning: recording must not end the run that it records."""
+    """``work``, but what it raises becomes a warning: recording must not end the run that it records. Where the ledger is disabled,
+    nothing is done."""
 
     @functools.wraps(work)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            work(*args, **kwargs)
+            if not silent():
+                work(*args, **kwargs)
         except Exception as error:  # whatever goes wrong here, the user's flow has done nothing to deserve it
             from prefect_ledger.tracking.interruptions import interrupted
             from prefect_ledger.tracking.ledger import LedgerWarning

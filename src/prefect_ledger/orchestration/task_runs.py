@@ -17,7 +17,7 @@ from prefect.tasks import Task
 from prefect_ledger.events import TaskRunSeen
 from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
-from prefect_ledger.orchestration.context import named_after, open_runs, run_of_task, working
+from prefect_ledger.orchestration.context import named_after, open_runs, run_of_task, silent, working
 from prefect_ledger.orchestration.flow_runs import DRAIN_SECONDS, described, error_of
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
@@ -82,7 +82,7 @@ class TaskVisit:
 def begin(fn: Function) -> TaskVisit | None:
     """The visit of this call of ``fn``; None when it is not Prefect that calls it for a task run, such as ``task.fn()``."""
     context = TaskRunContext.get()
-    if context is None or user_function(context.task.fn) is not fn:
+    if context is None or user_function(context.task.fn) is not fn or silent():
         return None
     task_run, options = context.task_run, options_of(context.task)
     here = current()

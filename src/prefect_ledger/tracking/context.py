@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from prefect_ledger.errors import NoActiveRun
+from prefect_ledger.errors import LedgerError, NoActiveRun
 
 if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun
@@ -16,6 +16,9 @@ _current: ContextVar[ActiveRun | None] = ContextVar("prefect_ledger_run", defaul
 
 # Asked when no run was entered here, such as in a task's process; the front door sets it, so that this floor knows no orchestrator.
 resolver: Callable[[], ActiveRun | None] | None = None
+
+# The run that every verb means where none was entered: there is one where the ledger is disabled, and it keeps nothing.
+anywhere: ActiveRun | None = None
 
 # Told when the registry was changed, and events of that wait to be sent; the front door sets it too.
 messenger: Callable[[], None] | None = None
@@ -32,15 +35,26 @@ def active() -> ActiveRun:
     Raises:
         NoActiveRun: none is open here.
     """
-    run = _current.get()
+    run = _current.get() or anywhere
     if run is None and resolver is not None:
         run = resolver()
+    if run is None:
+        run = _of_no_ledger()
     if run is None:
         raise NoActiveRun(
             "no run is open here: decorate the flow with @tracked_flow, open one with start_run(), or in a thread of your own"
             " use the handle: run = current_run() outside, run.log_metric(...) inside"
         )
     return run
+
+
+def _of_no_ledger() -> ActiveRun | None:
+    """The first verb of a process in which nothing is recorded finds that out here."""
+    from prefect_ledger.tracking.ledger import ledger
+
+    with contextlib.suppress(LedgerError):  # of settings that cannot be used: that there is no run is what is to be said
+        return ledger().anywhere
+    return None
 
 
 @contextlib.contextmanager

@@ -23,11 +23,14 @@ _away: dict[str, float] = {}  # by root: until when it is left alone
 
 def folder_of(settings: Settings) -> Path:
     """Where artifacts of this store are held."""
-    return settings.home / "held" / settings.journal_folder.name
+    return settings.held_folder
 
 
 def keep(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int) -> None:
     """Have ``put`` store bytes and say what was stored: bytes first. Trouble of the storage never ends the run: it is told once."""
+    if ledger.offline:
+        _hold(ledger, run, put, event_of, at)
+        return
     root = ledger.settings.artifact_root
     said = ""
     try:

@@ -26,7 +26,7 @@ from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import exits, measured
+from prefect_ledger.tracking import context, exits, measured
 from prefect_ledger.tracking.keeping import send_held
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.tags import tag_texts
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from prefect_ledger.database import Database
     from prefect_ledger.entities import Run
     from prefect_ledger.queries import Reader
-    from prefect_ledger.recorder import Recorder
+    from prefect_ledger.recorder import Left, Recorder
 
 EXIT_SECONDS = 30.0
 _REMEMBERED = 1_000  # runs of others whose handles are kept
@@ -51,6 +51,10 @@ class LedgerWarning(UserWarning):
 
 class Ledger:
     """Everything of one ledger in this process. Safe to use from any thread, and after a fork."""
+
+    offline = False  # the mode: nothing is asked of the store, ``offline.OfflineLedger``
+    silent = False  # the mode: nothing is recorded at all, ``silent.SilentLedger``
+    anywhere: ActiveRun | None = None  # the run that every verb means where none was entered: there is one where nothing is recorded
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -252,11 +256,14 @@ class Ledger:
 
     def _opened(self, journal: Journal) -> None:
         """A journal was opened in this process: give it a recorder, and an end at exit."""
-        from prefect_ledger.recorder import Recorder
-
-        self.recorder = Recorder(journal, lambda: self.database)
+        self.recorder = self._new_recorder(journal)
         self.recorder.start()
         _end_at_exit()
+
+    def _new_recorder(self, journal: Journal) -> Recorder:
+        from prefect_ledger.recorder import Recorder
+
+        return Recorder(journal, lambda: self.database)
 
     def flush(self, timeout: float = EXIT_SECONDS) -> int:
         """Bring what was logged until now into the store; returns how many records are still held (0: all is in)."""
@@ -275,22 +282,31 @@ class Ledger:
             if run.owned and not run.finished and run.kind == "script":
                 run.end(error, refuse=refuse)
         if self.recorder is not None:
-            store, left = self.settings.shown_store_url, self.recorder.finish(timeout)
-            if left.waiting:
-                _warn(
-                    f"{left.waiting} records are not in the store {store} yet; they wait in {self.journal.folders}:"
-                    " prefect-ledger recover brings them in"
-                )
-            if left.lost:
-                _warn(
-                    f"{left.lost} values are lost: the store {store} did not take them, and no folder had room for them, neither"
-                    f" {self.journal.root} nor {spare_root(self.journal.root)}"
-                )
+            self._say_left(self.recorder.finish(timeout))
             self.recorder = None
-        if said := send_held(self):
+        if said := self._send_held():
             _warn(said)
         if "database" in self.__dict__:
             self.database.close()
+
+    def _say_left(self, left: Left) -> None:
+        """What the end of the process says of what is not in the store."""
+        if left.waiting:
+            _warn(
+                f"{left.waiting} records are not in the store {self.settings.shown_store_url} yet; they wait in {self.journal.folders}:"
+                " prefect-ledger recover brings them in"
+            )
+        self._say_lost(left)
+
+    def _say_lost(self, left: Left) -> None:
+        if left.lost:
+            _warn(
+                f"{left.lost} values are lost: the store {self.settings.shown_store_url} did not take them, and no folder had room for"
+                f" them, neither {self.journal.root} nor {spare_root(self.journal.root)}"
+            )
+
+    def _send_held(self) -> str:
+        return send_held(self)
 
 
 def describe(run: ActiveRun, folder: Path, settings: Settings) -> None:
@@ -313,12 +329,31 @@ _mutex = threading.Lock()
 
 def ledger() -> Ledger:
     """The ledger of this process, its settings resolved when it is first asked for."""
-    global _ledger
     if _ledger is None:
         with _mutex:
             if _ledger is None:
-                _ledger = Ledger(Settings.resolve(patient=True))
+                _use(Settings.resolve(patient=True))
+    assert _ledger is not None
     return _ledger
+
+
+def _use(settings: Settings) -> None:
+    """Have this process's ledger be the one that the mode in ``settings`` asks for. With the mutex held."""
+    global _ledger
+    _ledger = _kind(settings)(settings)
+    context.anywhere = _ledger.anywhere
+
+
+def _kind(settings: Settings) -> type[Ledger]:
+    if settings.mode == "disabled":
+        from prefect_ledger.tracking.silent import SilentLedger
+
+        return SilentLedger
+    if settings.mode == "offline":
+        from prefect_ledger.tracking.offline import OfflineLedger
+
+        return OfflineLedger
+    return Ledger
 
 
 def configure(**settings: Any) -> Settings:
@@ -330,10 +365,10 @@ def configure(**settings: Any) -> Settings:
     Raises:
         InvalidSettings: an unknown setting or one that cannot be used.
     """
-    global _ledger
     resolved = Settings.resolve(**settings)
     with _mutex:
-        before, _ledger = _ledger, Ledger(resolved)
+        before = _ledger
+        _use(resolved)
     if before is not None:
         before.close()
     return resolved

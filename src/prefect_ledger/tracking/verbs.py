@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
+from prefect_ledger.tracking import context
 from prefect_ledger.tracking.context import _current, active
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def current_run() -> ActiveRun:
     Raises:
         NoActiveRun: none is open here.
     """
-    return active()
+    return _current.get() or (context.resolver and context.resolver()) or active()
 
 
 def log_metric(key: str, value: SupportsFloat, step: SupportsIndex | None = None) -> None:
@@ -59,14 +60,19 @@ def set_tags(tags: Mapping[str, Any]) -> None:
     active().set_tags(tags)
 
 
-def log_artifact(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+def log_artifact(local_path: str | os.PathLike[str], artifact_path: str | None = None, *, progress: bool | None = None) -> None:
     """Log a local file; see :meth:`ActiveRun.log_artifact`."""
-    active().log_artifact(local_path, artifact_path)
+    active().log_artifact(local_path, artifact_path, progress=progress)
 
 
-def log_artifacts(local_folder: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+def log_artifacts(local_folder: str | os.PathLike[str], artifact_path: str | None = None, *, progress: bool | None = None) -> None:
     """Log every file of a folder; see :meth:`ActiveRun.log_artifacts`."""
-    active().log_artifacts(local_folder, artifact_path)
+    active().log_artifacts(local_folder, artifact_path, progress=progress)
+
+
+def log_bytes(data: bytes, path: str) -> None:
+    """Log bytes as an artifact; see :meth:`ActiveRun.log_bytes`."""
+    active().log_bytes(data, path)
 
 
 def log_text(text: str, path: str) -> None:
@@ -79,9 +85,24 @@ def log_dict(data: Any, path: str) -> None:
     active().log_dict(data, path)
 
 
-def log_figure(figure: Any, path: str) -> None:
+def log_figure(figure: Any, path: str | None = None, *, key: str | None = None, step: SupportsIndex | None = None) -> None:
     """Log a matplotlib or plotly figure; see :meth:`ActiveRun.log_figure`."""
-    active().log_figure(figure, path)
+    active().log_figure(figure, path, key=key, step=step)
+
+
+def log_image(image: Any, path: str | None = None, *, key: str | None = None, step: SupportsIndex | None = None) -> None:
+    """Log a picture, by itself or as one of a series; see :meth:`ActiveRun.log_image`."""
+    active().log_image(image, path, key=key, step=step)
+
+
+def log_table(data: Any, name: str, step: SupportsIndex | None = None) -> None:
+    """Add to a table; see :meth:`ActiveRun.log_table`."""
+    active().log_table(data, name, step)
+
+
+def log_dataset(data: Any, name: str | None = None, *, context: str = "", source: str = "") -> None:
+    """Record data by digest, schema and rows; see :meth:`ActiveRun.log_dataset`."""
+    active().log_dataset(data, name, context=context, source=source)
 
 
 def log_model(

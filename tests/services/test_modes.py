@@ -1,0 +1,203 @@
+"""The modes offline and disabled: what they keep, what they say, what they cost, and what they refuse."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_ledger import configure, start_run
+from prefect_ledger.errors import InvalidSettings, NotOnline
+from prefect_ledger.settings import Settings
+from prefect_ledger.tracking import context
+from prefect_ledger.tracking import ledger as module
+from prefect_ledger.tracking.runs import ActiveRun
+from prefect_ledger.tracking.silent import SilentRun
+from tests.services.scripts import Place
+
+STORE = "postgresql://nobody:hunter2secret@127.0.0.1:9/nothing"  # the port of nobody
+
+EVERY_VERB = """
+    import os, sys, threading
+    import prefect_ledger as pl
+
+    files = set(os.listdir("."))
+    pl.log_metric("before", 1.0)
+    run = pl.start_run(experiment=7, name=["no name"], tags=8)
+    with run:
+        assert pl.current_run() is run
+        pl.log_metric("loss", "no number", step="no step")
+        pl.log_metrics(None)
+        pl.log_series("s", object())
+        pl.log_params(3)
+        pl.set_tags(3)
+        pl.log_artifact("/no/such/file")
+        pl.log_artifacts("/no/such/folder")
+        pl.log_text(b"no text", "../../x")
+        pl.log_dict({1: object()}, "x.json")
+        pl.log_figure(None, "x.png")
+        assert pl.log_model(None, "churn", register="churn").uri.startswith("models:/m-")
+        for name in dir(run):
+            verb = getattr(run, name)
+            if not name.startswith("_") and callable(verb) and name not in ("for_task", "metric"):
+                try:
+                    verb()
+                except pl.LedgerError as error:
+                    assert "disabled" in str(error), name
+    run.log_metric("after the end", 1.0)
+    assert len(run.id) == 36 and run.finished and run.name
+    pl.open_run("whatever").log_param("a", 1)
+    print(sorted({"sqlalchemy", "numpy", "sqlmodel", "psycopg", "fsspec", "prefect"} & set(sys.modules)))
+    from prefect_ledger import registry
+    for read in (lambda: pl.get_run(run.id), pl.search_runs, lambda: run.metric("loss"), lambda: registry.create_model("churn")):
+        try:
+            read()
+        except pl.LedgerError as error:
+            assert "disabled" in str(error) and "PREFECT_LEDGER_MODE" in str(error), error
+        else:
+            raise AssertionError(read)
+    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+    assert set(os.listdir(".")) == files
+"""
+
+
+def every_path(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"PREFECT_LEDGER_STORE_URL": STORE},
+        {"PREFECT_LEDGER_STORE_URL": "nonsense"},
+        {"PREFECT_LEDGER_BLOCK": "nowhere", "PREFECT_LEDGER_WATCH_SECONDS": "x"},
+    ],
+)
+def test_disabled_takes_everything_and_leaves_nothing(tmp_path: Path, more: dict[str, str]) -> None:
+    """With any settings, every verb returns at once whatever it is given; no thread, file, connection or heavy import comes of it, reading
+    says what to do, and the process has nothing to say at its end."""
+    place = Place(tmp_path / "ledger", more={"PREFECT_LEDGER_MODE": "disabled", **more})
+    done = place.run(EVERY_VERB, options=("-W", "error"))
+    assert (done.code, done.err, done.out) == (0, "", "[]\n")
+    assert every_path(tmp_path) == []
+
+
+def test_every_verb_of_a_run_is_silent_by_itself() -> None:
+    """No public method of a run, and none that is added to it, is what it was: it does nothing, gives something harmless, or refuses."""
+    own = {"for_task", "log_model", "log_prepared_model", "finish", "end"}
+    for name, verb in inspect.getmembers(ActiveRun, callable):
+        if not name.startswith("_"):
+            assert getattr(SilentRun, name) is not verb, name
+            assert (name in vars(SilentRun)) is True, name
+    assert own <= vars(SilentRun).keys()
+
+
+@pytest.fixture
+def no_ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has no ledger yet, and has its own again afterwards."""
+    monkeypatch.setattr(module, "_ledger", None)
+    monkeypatch.setattr(context, "anywhere", None)
+
+
+def test_a_program_can_be_disabled_and_enabled_again(home: Path, no_ledger: None) -> None:
+    """``configure(mode=...)`` switches this process over, in both directions."""
+    configure(mode="disabled")
+    with start_run(experiment="e") as run:
+        run.log_metric("loss", 0.5)
+    assert not home.exists()
+    configure(capture_git=False, capture_packages=False, watch=False)
+    with start_run(experiment="e") as run:
+        run.log_metric("loss", 0.5)
+    assert module.ledger().flush() == 0
+    assert [found.id for found in module.ledger().reader.search_runs()] == [run.id]
+    configure(mode="disabled")
+
+
+def test_a_mode_that_there_is_not_is_refused_in_words() -> None:
+    """A misspelt mode is no mode: the message names its source and says which there are."""
+    with pytest.raises(InvalidSettings, match=r"mode = 'offlin' \(from environment PREFECT_LEDGER_MODE\): say online, offline or disabled"):
+        Settings.resolve(environ={"PREFECT_LEDGER_MODE": "offlin", "PREFECT_HOME": "/p"}, folder="/")
+
+
+@pytest.mark.parametrize("source", ["argument", "environment", "prefect.toml", "pyproject.toml"])
+def test_the_mode_is_a_setting_as_others(tmp_path: Path, source: str) -> None:
+    """It is said by argument, environment, prefect.toml or pyproject.toml, and its origin is known."""
+    environ, given = {"PREFECT_HOME": "/p"}, dict[str, Any]()
+    if source == "argument":
+        given["mode"] = "offline"
+    elif source == "environment":
+        environ["PREFECT_LEDGER_MODE"] = "Offline"
+    else:
+        table = "integrations.ledger" if source == "prefect.toml" else "tool.prefect.integrations.ledger"
+        (tmp_path / source).write_text(f'[{table}]\nmode = "offline"\n')
+    found = Settings.resolve(environ=environ, folder=tmp_path, **given)
+    assert found.mode == "offline"
+    assert source in found.origin["mode"]
+
+
+# --- offline --------------------------------------------------------------------------------------------------------------
+
+OFFLINE = """
+    import json, sys, threading
+    from prefect_ledger import LedgerError, get_run, log_model, registry, start_run
+    from prefect_ledger.tracking.ledger import ledger
+
+    with start_run(experiment="away", name="plane") as run:
+        run.log_param("depth", 6)
+        for i in range(int(sys.argv[1])):
+            run.log_metric("loss", 0.5, step=i)
+        run.log_text("hello", "notes/a.txt")
+        log_model(lambda data: [2 * x for x in data], "double", register="double")
+        for ask in (lambda: run.metric("loss"), lambda: get_run(run.id), lambda: registry.create_model("churn")):
+            try:
+                ask()
+            except LedgerError as error:
+                assert "offline" in str(error) and "prefect-ledger sync" in str(error) and "hunter2" not in str(error), error
+            else:
+                raise AssertionError(ask)
+        for _ in range(200):  # the thread beside has let go of what is full
+            if len(ledger().journal.segments) <= 1:
+                break
+            threading.Event().wait(0.05)
+        held = sum(segment.size for segment in ledger().journal.segments.values())
+    print(json.dumps({"id": run.id, "held": held, "asks": "psycopg" in sys.modules}))
+"""
+
+
+def test_offline_asks_nothing_and_says_once_where_all_lies(tmp_path: Path) -> None:
+    """Values, artifacts and models stay here, in one folder; the database's driver is not imported, reading says what to do, and the
+    end of the process says where all lies and which command brings it in."""
+    place = Place(tmp_path / "ledger", STORE, more={"PREFECT_LEDGER_MODE": "offline"})
+    done = place.run(OFFLINE, "1000", options=("-W", "error"))
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["asks"] is False
+    folder = place.settings.journal_folder.parent
+    assert done.err.count("\n") == 1
+    assert done.err.startswith(
+        f"prefect-ledger is offline: 1 run of this process waits in {folder}; prefect-ledger sync brings it into the"
+    )
+    assert "hunter2" not in done.err
+    assert [path for path in every_path(tmp_path / "ledger") if path.is_file() and folder not in path.parents] == []
+    assert not (tmp_path / "ledger" / "ledger.db").exists()
+
+
+def test_an_offline_journal_is_bounded_by_the_disk_alone(tmp_path: Path) -> None:
+    """Segments that are full are not held in memory: after three million points, no more than the one being written and one more."""
+    place = Place(tmp_path / "ledger", more={"PREFECT_LEDGER_MODE": "offline"})
+    done = place.run(OFFLINE, "3000000")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["held"] <= 32 << 20
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.seg")) > 90 << 20
+
+
+def test_offline_artifacts_have_no_root_yet(home: Path, no_ledger: None) -> None:
+    """Where artifacts will lie is chosen when they are brought in, so a run says that it is not known."""
+    configure(mode="offline", artifact_root="s3://team/experiments")
+    run = start_run(experiment="e")
+    assert run.artifact_uri.startswith("offline:")
+    with pytest.raises(NotOnline):
+        _ = module.ledger().artifacts
+    configure(mode="disabled")
