@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 
 import pytest
 import schemathesis
+import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefect_ledger import registry, start_run
+from prefect_ledger.serving.app import App
+from prefect_ledger.serving.following import Followed
+from prefect_ledger.serving.server import _options
 from prefect_ledger.tracking.ledger import Ledger
 from tests.services_real.processes import wait_until
-from tests.serving.running import server
+from tests.serving.running import Server, server
 
 
 def test_a_model_is_served_by_the_command(columns_model: Path, tmp_path: Path) -> None:
@@ -36,6 +41,33 @@ def test_several_workers_share_the_port_and_their_counters(array_model: Path, tm
             assert one.ask({"inputs": [[float(number + 20), 0.0]]})[0] == 200
         text = one.ask(None, "/metrics")[1].decode()
     assert 'prefect_ledger_requests_total{status="200"} 12.0' in text
+
+
+def test_who_comes_when_all_connections_are_taken_is_refused_in_form(array_model: Path) -> None:
+    """As all refusals are: JSON, and when to come again; its connection is ended, and when another has gone the next is answered."""
+    app = App(Followed(str(array_model), trust=True))
+    served = uvicorn.Server(uvicorn.Config(app, **{**_options(0), "limit_concurrency": 2}))
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=served.run, args=([listener],))
+    thread.start()
+    try:
+        one = Server(listener.getsockname()[1], None)
+        with socket.create_connection(listener.getsockname()) as idle:
+            idle.sendall(b"GET /version HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            for body in ({"inputs": [[1.0, 0.0]]}, None):
+                status, found, headers = one.ask(body)
+                assert (status, found["error_code"]) == (503, "RESOURCE_EXHAUSTED")
+                assert "2 connections are open" in found["message"]
+                assert (headers["retry-after"], headers["connection"]) == ("1", "close")
+        while one.ask(None, "/ping")[0] != 200:
+            threading.Event().wait(0.05)
+        assert one.ask({"inputs": [[1.0, 0.0]]})[0] == 200
+    finally:
+        served.should_exit = True
+        thread.join(timeout=40)
+        listener.close()
+        app.close()
 
 
 def copies(folder: Path) -> set[str]:

@@ -28,6 +28,11 @@ def too_full(limit: int) -> Refused:
     return _later(f"the bodies of all requests together have more than {limit:,} bytes: try again in a second")
 
 
+def too_many(limit: int) -> Refused:
+    """More connections are open than are kept."""
+    return _later(f"{limit:,} connections are open in this process: try again in a second")
+
+
 def stuck(seconds: float) -> Refused:
     """The model works on something for longer than anybody waits."""
     return _later(f"the model has been busy with one thing for more than {seconds:g} seconds: start the server anew if it stays so")
