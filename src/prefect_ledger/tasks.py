@@ -1,23 +1,33 @@
-"""Floor 7. The registry's verbs as Prefect tasks: the same names and arguments, seen as task runs of the flow that calls them.
+"""Floor 7. The verbs of logging and of the registry as Prefect tasks: the same names and arguments, seen as task runs of the flow that
+calls them. Verbs that log take ``run=`` too, a run or its id; without it they mean the run, and the task, they are called from.
 
 from prefect_ledger import tasks
 
 @tracked_flow
 def promote(name: str, version: int):
+    tasks.log_table({"word": ["a"], "score": [0.5]}, "words", step=0)
     tasks.transition(name, version, "production", why="nightly")
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prefect import Task
+from prefect.context import TaskRunContext
 
 from prefect_ledger import registry
+from prefect_ledger.tracking import context, verbs
+from prefect_ledger.tracking.ledger import ledger, open_run
+from prefect_ledger.tracking.runs import ActiveRun
 
 if TYPE_CHECKING:
     from typing import ParamSpec, TypeVar
+
+    from prefect_ledger.entities import Run
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -33,6 +43,52 @@ def _no_cache() -> Any:
 
     return NO_CACHE
 
+
+def _logging(verb: Callable[..., R]) -> Task[..., R]:
+    """The verb as a task that takes ``run=`` beside the verb's own arguments."""
+
+    @functools.wraps(verb)
+    def log(*args: Any, run: ActiveRun | Run | str | None = None, **named: Any) -> R:
+        with context.using(_of_caller() if run is None else _named(run)):
+            return verb(*args, **named)
+
+    given = inspect.signature(verb)
+    more = inspect.Parameter("run", inspect.Parameter.KEYWORD_ONLY, default=None)
+    log.__signature__ = given.replace(parameters=[*given.parameters.values(), more])  # type: ignore[attr-defined]
+    return _task(log)
+
+
+def _named(run: ActiveRun | Run | str) -> ActiveRun:
+    if isinstance(run, ActiveRun):
+        return run
+    return open_run(run if isinstance(run, str) else run.id)
+
+
+def _of_caller() -> ActiveRun:
+    """The run that is meant here: of the flow or task that called, never of the task run that the verb itself is."""
+    run, here = context.active(), TaskRunContext.get()
+    if here is not None and run.task_run_id == str(here.task_run.id):
+        return ledger().enter(run.id, attempt=run.attempt, owner=False)
+    return run
+
+
+log_artifact = _logging(verbs.log_artifact)
+log_artifacts = _logging(verbs.log_artifacts)
+log_bytes = _logging(verbs.log_bytes)
+log_dataset = _logging(verbs.log_dataset)
+log_dict = _logging(verbs.log_dict)
+log_figure = _logging(verbs.log_figure)
+log_image = _logging(verbs.log_image)
+log_metric = _logging(verbs.log_metric)
+log_metrics = _logging(verbs.log_metrics)
+log_model = _logging(verbs.log_model)
+log_param = _logging(verbs.log_param)
+log_params = _logging(verbs.log_params)
+log_series = _logging(verbs.log_series)
+log_table = _logging(verbs.log_table)
+log_text = _logging(verbs.log_text)
+set_tag = _logging(verbs.set_tag)
+set_tags = _logging(verbs.set_tags)
 
 annotate = _task(registry.annotate)
 approve = _task(registry.approve)

@@ -75,7 +75,7 @@ def test_fastapi_is_held_where_prefect_still_starts(metadata: Message) -> None:
 
 def test_the_extras_are_those_that_the_errors_name(metadata: Message) -> None:
     """``pip install 'prefect-ledger[x]'`` works for every x that a message may offer."""
-    data = ["data", "s3", "postgres", "dashboard"]
+    data = ["data", "media", "s3", "postgres", "dashboard"]
     models = ["sklearn", "xgboost", "lightgbm", "onnx", "statsmodels", "catboost", "models"]
     assert metadata.get_all("Provides-Extra") == [*data, *models, "serve", "sagemaker", "gpu", "demo", "all"]
 

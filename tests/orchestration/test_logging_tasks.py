@@ -1,0 +1,65 @@
+"""The verbs that log as Prefect tasks: of the flow or task that calls them, of another run where one is named."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+from prefect import Task
+
+import prefect_ledger
+from prefect_ledger import get_run, start_run, tasks, tracked_flow, tracked_task
+from prefect_ledger.tracking import verbs
+from prefect_ledger.tracking.ledger import Ledger
+
+
+def test_every_verb_that_logs_is_a_task() -> None:
+    """Whatever of the front door logs is there as a task of the same name, with the same arguments and ``run=``."""
+    names = [name for name in prefect_ledger.__all__ if name.startswith(("log_", "set_"))]
+    assert {"log_image", "log_table", "log_dataset", "set_tags"} <= set(names)
+    for name in names:
+        task = getattr(tasks, name)
+        assert isinstance(task, Task), name
+        assert inspect.unwrap(task.fn) is getattr(verbs, name)
+
+
+def test_a_verb_called_as_a_task_belongs_to_who_calls_it(prefect_server: str, fresh_ledger: Ledger) -> None:
+    """In a flow it logs for the flow, called or submitted; in a tracked task for that task; with ``run=`` for the run that is named."""
+    with start_run(experiment="other") as other:
+        pass
+
+    @tracked_task
+    def train() -> None:
+        tasks.log_metric("loss", 0.5, step=0)
+
+    @tracked_flow(experiment="tasks")
+    def work() -> None:
+        train()
+        tasks.log_image(np.zeros((2, 2)), key="guess", step=3)
+        tasks.log_table.submit([{"a": 1}], "t").wait()
+        tasks.log_dataset([{"a": 1}], "train", run=other.id)
+        tasks.set_tag("seen", "yes", run=get_run(other.id))
+
+    state = work(return_state=True)
+    assert state.is_completed()
+    run = get_run(str(state.state_details.flow_run_id))
+    (step,) = (one for one in run.task_runs if one.name.startswith("train"))
+    assert list(run.metric("loss", task_run_id=step.id).values) == [0.5]
+    assert [(one.path.partition("/")[0], one.task_run_id) for one in run.artifacts] == [("images", ""), ("tables", "")]
+    assert run.table("t", as_="arrow").to_pylist() == [{"a": 1}]
+    named = get_run(other.id)
+    assert ([one.name for one in named.datasets], named.tags["seen"], run.datasets) == (["train"], "yes", [])
+
+
+def test_what_a_verb_refuses_fails_its_task(prefect_server: str, fresh_ledger: Ledger) -> None:
+    """A mistake is an error of the task run, at the caller's line, and nothing of it is kept."""
+
+    @tracked_flow(experiment="tasks")
+    def work() -> None:
+        with pytest.raises(prefect_ledger.LedgerError, match="fractions are 0 to 1"):
+            tasks.log_image(np.full((2, 2), 7.5), key="guess")
+
+    state = work(return_state=True)
+    assert state.is_completed()
+    assert get_run(str(state.state_details.flow_run_id)).artifacts == []
