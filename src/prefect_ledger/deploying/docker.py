@@ -8,23 +8,19 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from prefect_ledger.deploying import asking, context
+from prefect_ledger.deploying import asking, context, tool
 from prefect_ledger.deploying.kept import KeptTarget, Seen
 from prefect_ledger.deploying.local import check_numbers
 from prefect_ledger.deploying.placing import Placed
 from prefect_ledger.deploying.records import Record
 from prefect_ledger.errors import DeploymentFailed, InvalidValue
-from prefect_ledger.masking import mask_value
 
-_TAIL = 4000  # characters of an engine's words that an error shows
-_QUICK = 30.0  # seconds for what only asks
 _HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108  # in the container
 
 
@@ -72,19 +68,19 @@ class Docker(KeptTarget):
         record = replace(record, details=details)
         if not record.config["build"] or not self._engine(record):
             return record
-        self._ask(commands["build"], float(record.config["timeout"]))
+        tool.ask(commands["build"], float(record.config["timeout"]))
         if not record.config["run"]:
             return record
         engine, port = record.config["engine"], record.config["port"]
         aside = before.details["container"] if before is not None and port and before.details["port"] == port else ""
         try:
             if aside:  # one port, one container
-                self._try([engine, "stop", aside], seconds=60)
+                tool.attempt([engine, "stop", aside], seconds=60)
             return self._running(record, commands["run"])
         except BaseException:
             self.stop(record, record.instance)
             if aside:
-                self._try([engine, "start", aside])
+                tool.attempt([engine, "start", aside])
             raise
 
     def see(self, record: Record) -> Seen:
@@ -94,9 +90,9 @@ class Docker(KeptTarget):
             typed = [shlex.join(command) for command in record.details["commands"].values()]
             why = "" if self._engine(record) else f"no {record.config['engine']} engine answers here; "
             return Seen("written", "", {**known, "reason": f"{why}build and run it with: {' && '.join(typed)}", "commands": typed})
-        done = self._try([record.config["engine"], "inspect", "--format", "{{json .State}}", record.details["container"]])
+        done = tool.attempt([record.config["engine"], "inspect", "--format", "{{json .State}}", record.details["container"]])
         if done is None or done.returncode:
-            return Seen("failed", "", {**known, "reason": f"the engine does not know its container: {_words(done)}"})
+            return Seen("failed", "", {**known, "reason": f"the engine does not know its container: {tool.words(done)}"})
         state = json.loads(done.stdout)
         if not state.get("Running") or state.get("Restarting"):
             words = f"its container is {state.get('Status')} with {state.get('ExitCode')}"
@@ -110,10 +106,10 @@ class Docker(KeptTarget):
         """The interface's: the container is removed; the image stays, for other machines may use it."""
         engine = record.config.get("engine", self.options["engine"])  # of one that was killed while it was made nothing is known
         if shutil.which(engine):
-            self._try([engine, "rm", "--force", _container(replace(record, instance=instance))], seconds=60)
+            tool.attempt([engine, "rm", "--force", _container(replace(record, instance=instance))], seconds=60)
 
     def _running(self, record: Record, command: Sequence[str]) -> Record:
-        self._ask(command, _QUICK * 4)
+        tool.ask(command, 120)
         record = replace(record, details={**record.details, "container": _container(record), "port": self._port(record)})
         self._until_it_answers(record)
         return record
@@ -136,44 +132,23 @@ class Docker(KeptTarget):
         return [*command, "--restart", "unless-stopped", *_HARDENED, *labels, image]
 
     def _engine(self, record: Record) -> bool:
-        done = self._try([record.config["engine"], "info"])
+        done = tool.attempt([record.config["engine"], "info"])
         return done is not None and done.returncode == 0
 
     def _port(self, record: Record) -> int:
-        found = self._ask([record.config["engine"], "port", _container(record), str(context.PORT)], _QUICK)
+        found = tool.ask([record.config["engine"], "port", _container(record), str(context.PORT)])
         return int(found.splitlines()[0].rpartition(":")[2])
 
     def _until_it_answers(self, record: Record) -> None:
         until = time.monotonic() + 120
         while (seen := self.see(record)).state != "serving":
             if seen.state != "starting" or time.monotonic() > until:
-                done = self._try([record.config["engine"], "logs", "--tail", "20", record.details["container"]])
+                done = tool.attempt([record.config["engine"], "logs", "--tail", "20", record.details["container"]])
                 raise DeploymentFailed(
-                    f"the container of {record.name!r} does not serve: {seen.details['reason']}; its log:\n{_words(done)}"
+                    f"the container of {record.name!r} does not serve: {seen.details['reason']}; its log:\n{tool.words(done)}"
                 )
             time.sleep(0.2)
-
-    def _ask(self, command: Sequence[str], seconds: float) -> str:
-        done = self._try(command, seconds)
-        if done is None or done.returncode:
-            raise DeploymentFailed(f"`{shlex.join(command[:2])}` failed: {_words(done)}")
-        return done.stdout
-
-    def _try(self, command: Sequence[str], seconds: float = _QUICK) -> subprocess.CompletedProcess[str] | None:
-        """What the engine answered; None where there is none, or none that answers in time."""
-        try:
-            return subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False, stdin=subprocess.DEVNULL
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
 
 
 def _container(record: Record) -> str:
     return f"prefect-ledger-{record.name}-{record.instance[:12]}"
-
-
-def _words(done: subprocess.CompletedProcess[str] | None) -> str:
-    if done is None:
-        return "it is not there, or did not answer in time"
-    return str(mask_value("", (done.stderr or done.stdout).strip()[-_TAIL:]))

@@ -9,23 +9,19 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from prefect_ledger.deploying import asking, context, manifests
+from prefect_ledger.deploying import asking, context, manifests, tool
 from prefect_ledger.deploying.base import Deployment, check_name
 from prefect_ledger.deploying.kept import KeptTarget, Seen
 from prefect_ledger.deploying.local import check_numbers
 from prefect_ledger.deploying.placing import Placed
 from prefect_ledger.deploying.records import Record
 from prefect_ledger.errors import DeploymentExists, DeploymentFailed, InvalidName, InvalidValue
-from prefect_ledger.masking import mask_value
-
-_TAIL = 4000  # characters of kubectl's words that an error shows
 
 
 class Kubernetes(KeptTarget):
@@ -110,7 +106,7 @@ class Kubernetes(KeptTarget):
                 return Seen("serving", url, known)
             return Seen("written", "", {**known, "reason": f"apply them with: {typed}", "commands": [typed]})
         try:
-            status = json.loads(self._ask([*self._kubectl(record), "get", "deployment", record.name, "--output", "json"], 30))["status"]
+            status = json.loads(tool.ask([*self._kubectl(record), "get", "deployment", record.name, "--output", "json"]))["status"]
         except (DeploymentFailed, ValueError, KeyError) as error:
             return Seen("failed", "", {**known, "reason": str(error)})
         ready = status.get("readyReplicas", 0)
@@ -132,7 +128,7 @@ class Kubernetes(KeptTarget):
     # --- the cluster --------------------------------------------------------------------------------------------------------
 
     def _check_free(self, record: Record) -> None:
-        found = self._ask([*self._kubectl(record), "get", "deployment", record.name, "--ignore-not-found", "--output", "name"], 30)
+        found = tool.ask([*self._kubectl(record), "get", "deployment", record.name, "--ignore-not-found", "--output", "name"])
         if found.strip():
             raise DeploymentExists(
                 f"the namespace {record.config['namespace']!r} has a deployment {record.name!r} that is not ours: give another name"
@@ -152,33 +148,21 @@ class Kubernetes(KeptTarget):
         try:
             self._apply(record, folder)
         except BaseException:
-            self._ask([*self._kubectl(standing), "apply", "--filename", str(old)], 60)
+            tool.ask([*self._kubectl(standing), "apply", "--filename", str(old)], 60)
             raise
         for one in old.glob("*.yaml"):  # such as that of scaling, where it is not wanted any more
             if not (folder / one.name).exists():
                 self._delete(standing, one)
 
     def _apply(self, record: Record, folder: Path) -> None:
-        self._ask([*self._kubectl(record), "apply", "--filename", str(folder)], 60)
+        tool.ask([*self._kubectl(record), "apply", "--filename", str(folder)], 60)
         seconds = record.config["timeout"]
         wait = [*self._kubectl(record), "rollout", "status", f"deployment/{record.name}", f"--timeout={seconds:g}s"]
-        self._ask(wait, seconds + 30)
+        tool.ask(wait, seconds + 30)
 
     def _delete(self, record: Record, place: Path) -> None:
-        self._ask([*self._kubectl(record), "delete", "--ignore-not-found", "--filename", str(place)], 120)
+        tool.ask([*self._kubectl(record), "delete", "--ignore-not-found", "--filename", str(place)], 120)
 
     def _kubectl(self, record: Record) -> list[str]:
         chosen = ["--context", record.config["kube_context"]] if record.config["kube_context"] else []
         return ["kubectl", *chosen, "--namespace", record.config["namespace"]]
-
-    def _ask(self, command: Sequence[str], seconds: float) -> str:
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False, stdin=subprocess.DEVNULL
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise DeploymentFailed(f"`{shlex.join(command)}` did not end well: {error}") from error
-        if done.returncode:
-            words = mask_value("", (done.stderr or done.stdout).strip()[-_TAIL:])
-            raise DeploymentFailed(f"`{shlex.join(command)}` failed: {words}")
-        return done.stdout
