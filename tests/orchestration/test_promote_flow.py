@@ -236,10 +236,10 @@ def test_what_nobody_started_leaves_alone_what_it_has_nothing_to_do_with(ledger:
     """A run of a trigger does nothing without a policy, for gates on rows that are not given, and where nobody agreed to anything."""
     trained()
     assert promote("churn", 1, by_request_only=True, return_state=True).name == "Left alone"
-    gate = {"gate": "bootstrap", "metric": "squared_error", "at_least": 0}
-    registry.set_policy(Policy((Rule("churn", "production", gates=(gate,), approvals=1),)), by=BOB)
-    state = promote("churn", 1, by_request_only=True, return_state=True)
-    assert (state.name, "about rows" in str(state.message)) == ("Left alone", True)
+    for gate in ({"gate": "bootstrap", "metric": "squared_error", "at_least": 0}, {"gate": "latency", "at_most": 1}):
+        registry.set_policy(Policy((Rule("churn", "production", gates=(gate,), approvals=1),)), by=BOB)
+        state = promote("churn", 1, by_request_only=True, return_state=True)
+        assert (state.name, "about rows" in str(state.message)) == ("Left alone", True)
     registry.set_policy(ASKED, by=BOB)
     assert promote("churn", 1, approved_only=True, return_state=True).name == "Left alone"
     request = registry.request_transition("churn", 1, "production", by=BOB)

@@ -1,7 +1,8 @@
 """Floor 4. Gates that other packages bring, as functions behind entry points of the group ``prefect_ledger.gates``.
 
 Such a function takes the evidence and a mapping of its options, and answers with whether the candidate passed, the reason as a sentence,
-and perhaps a mapping of values. What it raises is a verdict too: not passed.
+and perhaps a mapping of values. What it raises is a verdict too: not passed. With an attribute ``needs_rows`` that is true it is one that
+judges the rows of a holdout, and a run that nobody started does not ask it without any.
 """
 
 from __future__ import annotations
@@ -44,7 +45,13 @@ def custom(name: str, options: Options) -> Built:
             return Finding(passed=False, reason=f"{where} raised {type(error).__name__}: {error}")
         return _checked(where, answer)
 
-    return Built(check, needs_champion=False)
+    def needs_rows() -> bool:
+        try:
+            return bool(getattr(plugins.points(GROUP)[name].load(), "needs_rows", False))
+        except (Exception, SystemExit):  # noqa: BLE001  # somebody else's code: what it says is in the report, when it is asked
+            return False
+
+    return Built(check, needs_champion=False, needs_rows=needs_rows)
 
 
 def _checked(where: str, answer: Any) -> Finding:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.gates.checked import column
 from prefect_ledger.gates.evidence import Arrays, Evidence
-from prefect_ledger.gates.finding import Built, Finding, rounded
+from prefect_ledger.gates.finding import Built, Finding, rounded, yes
 from prefect_ledger.gates.options import Options
 from prefect_ledger.gates.wording import near, said
 
@@ -51,7 +51,7 @@ def drift(options: Options) -> Built:
             reason = f"{method} of {len(found)} columns is {said(most)} at most; greatest for {worst}, {said(found[worst], most)}"
         return Finding(not wrong, reason, {"method": method, "at_most": most, "min_rows": min_rows, "columns": found})
 
-    return Built(check, needs_champion=False)
+    return Built(check, needs_champion=False, needs_rows=yes)
 
 
 def _read(there: Arrays, name: str, where: str, min_rows: int) -> NDArray[Any]:

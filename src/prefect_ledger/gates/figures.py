@@ -8,7 +8,7 @@ import numpy as np
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.gates.evidence import Evidence, Side
-from prefect_ledger.gates.finding import Built, Finding, rounded
+from prefect_ledger.gates.finding import Built, Finding, rounded, yes
 from prefect_ledger.gates.options import Options
 from prefect_ledger.gates.wording import said
 
@@ -32,7 +32,7 @@ def latency(options: Options) -> Built:
             f"the {said(quantile)} quantile of {count:,} measured latencies", value, "s", limits, {"quantile": quantile, "rows": count}
         )
 
-    return Built(check, needs_champion=times is not None)
+    return Built(check, needs_champion=times is not None, needs_rows=yes)
 
 
 def size(options: Options) -> Built:

@@ -22,12 +22,23 @@ class Finding:
 Check = Callable[[Evidence], Finding]
 
 
+def no() -> bool:
+    """What most gates say when they are asked whether they want rows."""
+    return False
+
+
+def yes() -> bool:
+    """What those say that judge rows, or what was measured with them."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A gate's check, and whether it compares with a champion."""
+    """A gate's check, whether it compares with a champion, and what says whether it passes nothing without the rows of a holdout."""
 
     check: Check
     needs_champion: bool
+    needs_rows: Callable[[], bool] = no
 
 
 def rounded(value: float) -> float:

@@ -14,7 +14,7 @@ from prefect_ledger.gates.custom import custom, known
 from prefect_ledger.gates.drifting import drift
 from prefect_ledger.gates.evidence import Evidence
 from prefect_ledger.gates.figures import latency, size
-from prefect_ledger.gates.finding import Built, Check, Finding
+from prefect_ledger.gates.finding import Built, Check, Finding, no
 from prefect_ledger.gates.formula import parse
 from prefect_ledger.gates.operands import Notes
 from prefect_ledger.gates.options import Options
@@ -42,7 +42,8 @@ class Gate:
     """One gate: its text as it was written (of a mapping its JSON), its name in reports, and its check.
 
     ``without_champion`` is what a gate that compares with a champion says where there is none; "skip" and "pass" both let the candidate
-    pass, and the report tells which it was.
+    pass, and the report tells which it was. ``needs_rows`` says, when it is asked, whether it passes nothing without the rows of a holdout,
+    or what was measured with them; another package's function says so by an attribute of that name.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Gate:
     needs_champion: bool
     without_champion: Without
     check: Check = field(repr=False, compare=False)
+    needs_rows: Callable[[], bool] = field(default=no, repr=False, compare=False)
 
 
 def parse_gate(spec: str | Mapping[str, Any]) -> Gate:
@@ -84,7 +86,7 @@ def parse_gate(spec: str | Mapping[str, Any]) -> Gate:
         return _expression(text, asked, name, without)
     built = _function(asked, options)
     needs = built.needs_champion or "without_champion" in found  # a function of somebody else's says so by the option
-    return Gate(text, name, needs, without, built.check)
+    return Gate(text, name, needs, without, built.check, built.needs_rows)
 
 
 def _function(name: str, options: Options) -> Built:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.gates.checked import column, predictions
 from prefect_ledger.gates.evidence import Evidence
-from prefect_ledger.gates.finding import Built, Finding, rounded
+from prefect_ledger.gates.finding import Built, Finding, rounded, yes
 from prefect_ledger.gates.options import Options
 from prefect_ledger.gates.row_metrics import Metric, named
 from prefect_ledger.gates.wording import near, said
@@ -37,7 +37,7 @@ def threshold(options: Options) -> Built:
         values = {"metric": metric.name, "value": value, "at_least": least, "at_most": most, "rows": len(target)}
         return Finding(passed, reason, values)
 
-    return Built(check, needs_champion=False)
+    return Built(check, needs_champion=False, needs_rows=yes)
 
 
 def bootstrap(options: Options) -> Built:
@@ -80,7 +80,7 @@ def bootstrap(options: Options) -> Built:
         }
         return Finding(passed, reason, values)
 
-    return Built(check, needs_champion=True)
+    return Built(check, needs_champion=True, needs_rows=yes)
 
 
 def slices(options: Options) -> Built:
@@ -113,7 +113,7 @@ def slices(options: Options) -> Built:
         values = {"metric": metric.name, "by": by, "at_least": least, "min_rows": min_rows, "oriented": metric.better}
         return Finding(bool(judged) and not wrong, reason, {**values, "slices": judged, "too_small": small})
 
-    return Built(check, needs_champion=True)
+    return Built(check, needs_champion=True, needs_rows=yes)
 
 
 def _of_slices(

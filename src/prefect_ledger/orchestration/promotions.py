@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.trying import Tried
 
 MOVED, STATE, VERSION = "promotion.moved", "promotion.state", "promotion.version"
-_ROWS = ("bootstrap", "slices", "threshold", "drift")  # the built-in gates that are about rows
 
 
 def _step(verb: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -222,8 +221,10 @@ def left_alone(one: Promoter, *, by_request_only: bool, approved_only: bool) -> 
 
 def _of_rows(one: Promoter) -> str:
     """The first gate of the rule that judges rows."""
-    gates = registry.get_policy().policy.rule(one.name, one.stage).gates
-    return next((str(gate["gate"]) for gate in gates if isinstance(gate, Mapping) and gate.get("gate") in _ROWS), "")
+    from prefect_ledger.gates import parse_gate
+
+    gates = map(parse_gate, registry.get_policy().policy.rule(one.name, one.stage).gates)
+    return next((gate.name for gate in gates if gate.needs_rows()), "")
 
 
 def _plain(one: Promoter) -> Promoter:

@@ -57,6 +57,7 @@ def writes(evidence, options):
 def changes(evidence, options):
     evidence.candidate.metrics["auc"] = 1.0
     return True, "well"
+passes.needs_rows = True
 """
 NAMES = ("passes", "refuses", "raises", "leaves", "bare", "one", "silent", "strange", "nothing", "writes", "changes")
 
@@ -153,3 +154,22 @@ def test_a_gate_that_is_gone_when_it_judges_does_not_pass(moon: None, monkeypatc
     monkeypatch.setattr("sys.path", [one for one in __import__("sys").path if not (Path(one) / "moon_gates.py").exists()])
     found = gate.check(evidence())
     assert (found.passed, found.reason) == (False, "the gate 'moon-passes' is not installed here")
+
+
+@pytest.mark.usefixtures("moon")
+@pytest.mark.parametrize(
+    ("spec", "wants"),
+    [
+        *(
+            (one, True)
+            for one in ({"gate": "bootstrap", "metric": "auc", "at_least": 0}, {"gate": "threshold", "metric": "auc", "at_least": 0})
+        ),
+        *((one, True) for one in ({"gate": "slices", "metric": "auc", "by": "a", "at_least": 0}, {"gate": "drift"})),
+        *((one, True) for one in ({"gate": "latency", "at_most": 1}, {"gate": "moon-passes", "most": 1})),
+        *((one, False) for one in ("metrics.auc > 0", {"gate": "size > 1"}, {"gate": "size", "at_most": 1}, {"gate": "signature"})),
+        *(({"gate": f"moon-{name}"}, False) for name in ("refuses", "gone")),
+    ],
+)
+def test_a_gate_says_itself_whether_it_wants_rows(spec: Any, wants: bool) -> None:
+    """What judges rows, or what is measured with them, says so; another package's function by an attribute, and not by what it raises."""
+    assert parse_gate(spec).needs_rows() is wants
