@@ -20,6 +20,8 @@ def clear_away(
         log.info("run %s %s: %s artifacts, %s bytes", run.id, run.name, run.files, run.size)
     for stray in found.strays:
         log.info("%s: %s bytes, %s", stray.path, stray.size, stray.why)
+    if found.deliveries:
+        log.info("%s deliveries of webhooks", found.deliveries)
     for sentence in found.left:
         log.warning("left: %s", sentence)
     return {"runs": len(found.runs), "files": len(found.strays), "uploads": len(found.uploads), "size": found.size, "dry_run": dry_run}

@@ -1,4 +1,5 @@
-"""Floor 4. Finds what nobody can want any more, and takes it away: deleted runs, bytes without a row, what killed processes left.
+"""Floor 4. Finds what nobody can want any more, and takes it away: deleted runs, bytes without a row, what killed processes left, and
+what became of webhooks' deliveries long ago.
 
 Nothing is taken that may still be written: a run that is open or was heard of within the grace time is left alone with all its bytes,
 and what is younger than that in any case. Bytes of runs that this store has never heard of may be another ledger's that shares the
@@ -19,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_ledger import elsewhere, lockfile, recovery, removal_store
+from prefect_ledger import elsewhere, lockfile, recovery, removal_store, webhook_store
 from prefect_ledger.artifact_store import ArtifactStore
-from prefect_ledger.errors import ArtifactsUnavailable, InvalidName, LedgerError
+from prefect_ledger.errors import ArtifactsUnavailable, InvalidName, LedgerError, StoreUnavailable
 from prefect_ledger.journal_reader import left_behind
 from prefect_ledger.removal_store import Doomed, Known
 from prefect_ledger.transfer import PART, Found
@@ -39,7 +40,8 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may go: runs deleted by ``deleted_by`` (``own``: by experiment), bytes written before ``older_than``; µs since 1970."""
+    """What may go: runs deleted and deliveries ended by ``deleted_by`` (``own``: runs by experiment), bytes written before ``older_than``;
+    µs since 1970."""
 
     deleted_by: int
     older_than: int
@@ -67,6 +69,7 @@ class Garbage:
     uploads: list[str] = field(default_factory=list)
     journals: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    deliveries: int = 0
     unknown_runs: int = 0
     unknown_size: int = 0
     left: list[str] = field(default_factory=list)
@@ -79,7 +82,7 @@ class Garbage:
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to take."""
-        return not (self.runs or self.experiments or self.strays or self.uploads or self.journals or self.folders)
+        return not (self.runs or self.experiments or self.strays or self.uploads or self.journals or self.folders or self.deliveries)
 
 
 def collect(
@@ -101,6 +104,8 @@ def collect(
     _uploads(found, database, store, rules)
     step("temporary folders")
     _folders(found, rules)
+    step("deliveries")
+    _deliveries(found, database, rules)
     return found
 
 
@@ -235,6 +240,20 @@ def _uploads(found: Garbage, database: Database, store: ArtifactStore, rules: Ru
             if not found.dry_run:
                 store.abort(upload)
             found.uploads.append(upload.path)
+
+
+def _deliveries(found: Garbage, database: Database, rules: Rules) -> None:
+    """Deliveries of webhooks that ended. On PostgreSQL a writer may not see and a registrar not erase them: they wait for the owner."""
+    with suppress(StoreUnavailable):
+        if found.dry_run:
+            with database.read() as tx:
+                found.deliveries = webhook_store.ended(tx, rules.deleted_by)
+            return
+        gone = -1
+        while gone:
+            with database.write() as tx:
+                gone = webhook_store.forget(tx, rules.deleted_by)
+            found.deliveries += gone
 
 
 # --- what processes left on this machine -------------------------------------------------------------------------------

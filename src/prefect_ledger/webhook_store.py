@@ -29,6 +29,8 @@ _HOOK = """SELECT id, url, secret, events, model, allow_private, author, created
 _DELIVERY = """SELECT d.webhook_id, d.seq, o.name, d.state, d.tries, d.due, d.status, d.answer, d.ended
  FROM deliveries d JOIN outbox o ON o.seq = d.seq"""
 
+_ENDED = "WHERE state <> 'waiting' AND ended < ?"
+
 
 class Wish(NamedTuple):
     """A webhook that is to be."""
@@ -139,6 +141,17 @@ def revive(tx: sa.Connection, now: int, number: int | None = None) -> int:
     text = f"""UPDATE deliveries SET state = 'waiting', tries = 0, due = ?, ended = NULL
      WHERE state = 'dead' AND webhook_id IN (SELECT id FROM webhooks WHERE removed IS NULL){where}"""
     return execute(tx, text, params).rowcount
+
+
+def ended(tx: sa.Connection, before: int) -> int:
+    """How many deliveries came to their end before this time: taken, dead, or dropped with their webhook."""
+    return int(rows(tx, f"SELECT COUNT(*) FROM deliveries {_ENDED}", [before])[0][0])
+
+
+def forget(tx: sa.Connection, before: int, limit: int = 20 * _PART) -> int:
+    """Erase some of those that :func:`ended` counts; returns how many. They are not made again: each webhook has its mark."""
+    text = f"DELETE FROM deliveries WHERE (webhook_id, seq) IN (SELECT webhook_id, seq FROM deliveries {_ENDED} LIMIT ?)"
+    return execute(tx, text, [before, limit]).rowcount
 
 
 def payload(tx: sa.Connection, seq: int) -> Mapping[str, Any]:

@@ -73,6 +73,8 @@ def _report(found: Garbage) -> None:
         for path in paths[:_SHOWN]:
             say(f"{what} {clean(path)}")
         _more(paths)
+    if found.deliveries:
+        say(f"{count(found.deliveries, 'delivery', 'deliveries')} of webhooks, long at an end")
     _sum(found)
 
 
