@@ -225,6 +225,13 @@ def test_only_the_version_that_was_named_is_judged() -> None:
         assert watch(url).until(0).judged.word == "wait"
 
 
+def test_a_worker_that_has_not_heard_yet_sends_nobody_back() -> None:
+    """Of several workers each says for itself which two models it compares: one that is behind, now and then, is no other challenger."""
+    with answering(said(10), said(300, model="m-0"), said(20), *[said(300, model="m-0")] * 4, said(120)) as url:
+        found = watch(url).until(60, every=0.01)
+    assert (found.judged.word, found.counts and found.counts.challenger.count) == ("go on", 120)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"), [(404, "--beside"), (b"<html>", "no server of ours"), ({"mode": "share"}, "no comparison"), ([1], "no comparison")]
 )

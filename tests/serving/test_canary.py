@@ -127,6 +127,9 @@ def test_a_share_of_the_requests_is_answered_by_the_one_beside(models: dict[str,
         again = [one.times(float(number)) for number in range(100)]
         named = {one.times(float(number), "request 7")[1] for number in range(50)}
         counted, metrics = comparison(one), one.ask(None, "/metrics")[1].decode()
+        described, page = one.ask(None, "/openapi.json")[1], one.ask(None, "/docs")[1]
+    assert "get" in described["paths"]["/comparison"]
+    assert b"GET /comparison" in page
     assert {status for status, _, _ in found} == {200}
     assert all(answer == TIMES[side] * number for number, (_, side, answer) in enumerate(found))
     beside = sum(side == "challenger" for _, side, _ in found)
@@ -171,6 +174,7 @@ def test_the_counts_of_several_workers_are_added_up(models: dict[str, str], tmp_
             assert one.ask({"inputs": [[float(number)]]})[0] == 200
         found = settled(one, tmp_path, 60)
     assert found["pairs"]["count"] == found["challenger"]["count"] > 0
+    assert found["workers"] == 2
 
 
 # --- shadows ----------------------------------------------------------------------------------------------------------------

@@ -228,6 +228,7 @@ def test_what_the_server_says_of_itself(client: Make, columns_model: Path) -> No
     said = asked.get("/metadata").json
     assert [one["name"] for one in said["signature"]["inputs"]] == ["a", "b"]
     assert asked.get("/openapi.json").json["openapi"] == "3.1.0"
+    assert "/comparison" not in asked.get("/openapi.json").json["paths"]
     page = asked.get("/docs")
     assert "<script" not in page.body.decode()
     assert "http://" not in page.body.decode().replace("http://127.0.0.1:8000", "")

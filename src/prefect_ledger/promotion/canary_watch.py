@@ -7,13 +7,14 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prefect_ledger.errors import DeploymentFailed, InvalidValue
 from prefect_ledger.promotion.canary import Counts, Judged, Rules, judge_canary
 
 _ASK = 10.0  # seconds that a server may take to say how the two compare
+_OTHER = 5  # times on end that it compares another model until it does: of several workers one may not have heard yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,13 @@ class Watch:
     url: str
     rules: Rules
     seen: Callable[[Counts], None] = lambda _: None
+    _others: int = field(default=0, init=False)
 
     def until(self, seconds: float, *, every: float = 5.0) -> Watched:
         """Ask every so many seconds, until it can be judged or ``seconds`` are over; a server that is away for a while is waited for.
 
-        Where the server comes to compare another model, the version goes back: it is not the challenger any more.
+        Where the server comes to compare another model, and does so several times on end, the version goes back: it is not the challenger
+        any more.
 
         Raises:
             InvalidValue: the server compares no models, or a number is none. DeploymentFailed: it does not answer at the end.
@@ -104,6 +107,9 @@ class Watch:
         counts = comparison(self.url)
         if counts.challenger.model != self.model:
             other = f"the server compares {counts.challenger.model or 'another model'}, and not {self.model} (version {self.version})"
-            return replace(before, judged=Judged("wait" if before.counts is None else "go back", (other,)))
+            self._others += 1
+            gone = before.counts is not None and self._others >= _OTHER
+            return replace(before, judged=Judged("go back" if gone else "wait", (other,)))
+        self._others = 0
         self.seen(counts)
         return replace(before, counts=counts, judged=judge_canary(counts, self.rules))

@@ -71,8 +71,8 @@ class App:
             "/version": lambda _: (pages.version(), _TEXT),
             "/metadata": lambda _: (pages.metadata(followed.current, followed.reference), _JSON),
             "/metrics": lambda _: (self._meters.text(), CONTENT_TYPE.encode()),
-            "/openapi.json": lambda _: (orjson.dumps(pages.openapi(followed.current)), _JSON),
-            "/docs": lambda scope: (pages.docs(followed.current, scope.get("server")), b"text/html; charset=utf-8"),
+            "/openapi.json": lambda _: (orjson.dumps(pages.openapi(followed.current, self._gets)), _JSON),
+            "/docs": lambda scope: (pages.docs(followed.current, scope.get("server"), self._gets), b"text/html; charset=utf-8"),
         }
 
     def _loaded(self, predictor: Predictor) -> None:

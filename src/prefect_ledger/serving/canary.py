@@ -7,6 +7,7 @@ Whatever becomes of the one beside, nobody's request is lost by it: where it fai
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,7 @@ from prefect_ledger.serving.beside import Beside, chosen
 from prefect_ledger.serving.following import Followed
 from prefect_ledger.serving.refusals import Refused, stuck
 from prefect_ledger.serving.served import Found, Served, named
+from prefect_ledger.serving.server import WORKERS
 from prefect_ledger.serving.shadow import Offer, Shadow
 from prefect_ledger.serving.tally import Outcome, Pair, Side, Tally
 
@@ -52,7 +54,8 @@ class Canary(App):
     def _comparison(self) -> dict[str, Any]:
         pair, beside = self._pair(), self._beside
         found = self._tally.counts(pair)
-        how = {"mode": "shadow" if beside.share is None else "share", "share": beside.share, "tolerance": beside.tolerance}
+        how: dict[str, Any] = {"mode": "shadow" if beside.share is None else "share", "share": beside.share, "tolerance": beside.tolerance}
+        how["workers"] = int(os.environ.get(WORKERS, "1"))  # that were counted together; which two models it is, each says of itself
         for side, reference, model in zip(pair._fields, (self.followed.reference, beside.reference), pair, strict=True):
             found[side] = {"reference": reference, "model_id": model, **found[side]}
         return {**how, **found}

@@ -6,6 +6,7 @@ import html
 import importlib.metadata
 import json
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -51,8 +52,8 @@ def _loaded(signature: Any) -> dict[str, Any]:
     return {key: json.loads(value) if value else None for key, value in signature.items()}
 
 
-def openapi(predictor: Predictor) -> dict[str, Any]:
-    """The server's description for programs."""
+def openapi(predictor: Predictor, paths: Collection[str] = ()) -> dict[str, Any]:
+    """The server's description for programs; ``paths`` are those that it has beside the usual ones."""
     refusal = {
         "description": "Refused, with a code and a sentence.",
         "content": {"application/json": {"schema": {"$ref": _REF + "Refusal"}}},
@@ -82,7 +83,7 @@ def openapi(predictor: Predictor) -> dict[str, Any]:
                     },
                 }
             },
-            **{path: {"get": {"summary": words, "responses": text}} for path, words in _GETS.items()},
+            **{path: {"get": {"summary": words, "responses": text}} for path, words in _gets(paths)},
         },
         "components": {"schemas": {"Request": _request(predictor), "Answer": _ANSWER, "Refusal": _REFUSAL}},
     }
@@ -96,12 +97,17 @@ _GETS = {
     "/metadata": "Which model this is, and its signature.",
     "/metrics": "Counters for Prometheus.",
 }
+_MORE = {"/comparison": "How the two models compare."}
 _ANSWER = {"type": "object", "required": ["predictions"], "properties": {"predictions": {}}}
 _REFUSAL = {
     "type": "object",
     "required": ["error_code", "message"],
     "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}},
 }
+
+
+def _gets(paths: Collection[str]) -> list[tuple[str, str]]:
+    return [*_GETS.items(), *((path, words) for path, words in _MORE.items() if path in paths)]
 
 
 def _request(predictor: Predictor) -> dict[str, Any]:
@@ -131,13 +137,13 @@ def _request(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def docs(predictor: Predictor, address: tuple[str, int | None] | None = None) -> bytes:
-    """A page that says what can be asked, with an example; ``address`` is where the server listens."""
+def docs(predictor: Predictor, address: tuple[str, int | None] | None = None, paths: Collection[str] = ()) -> bytes:
+    """A page that says what can be asked, with an example; ``address`` is where the server listens, ``paths`` as of :func:`openapi`."""
     host, port = address or ("127.0.0.1", 8000)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/invocations"
     name = html.escape(str(predictor.about.get("name") or "model"))
     signature = html.escape(str(predictor.signature) if predictor.signature is not None else "not recorded")
-    rows = "".join(f"<li><code>GET {path}</code>: {words}</li>" for path, words in _GETS.items())
+    rows = "".join(f"<li><code>GET {path}</code>: {words}</li>" for path, words in _gets(paths))
     call = f"curl -H 'Content-Type: application/json' -d @request.json {url}"
     page = (
         f"<!doctype html><meta charset=utf-8><title>{name}</title><style>{_STYLE}</style><h1>{name}</h1>"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _VARIABLE = "PREFECT_LEDGER_SERVING"  # from the server's process to its workers
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"  # a folder of the server and its workers: their counters, and the two files below
+WORKERS = "PREFECT_LEDGER_SERVING_WORKERS"  # how many they are, where they are several
 _UP, _FAILED = "up", "failed"  # a worker has opened the model; what the first one said that could not
 _CONNECTIONS = 1000  # of a process; whoever else connects is told to come back
 
@@ -153,7 +154,7 @@ def _several(uvicorn: Any, told: dict[str, Any], workers: int, listener: socket.
     from uvicorn.supervisors import Multiprocess
 
     shared = Path(tempfile.mkdtemp(prefix="prefect-ledger-metrics-"))
-    os.environ |= {_VARIABLE: json.dumps({**told, "parent": os.getpid()}), _SHARED: str(shared)}
+    os.environ |= {_VARIABLE: json.dumps({**told, "parent": os.getpid()}), _SHARED: str(shared), WORKERS: str(workers)}
     config = uvicorn.Config("prefect_ledger.serving.server:of_environment", factory=True, workers=workers, **common)
     older = {"target": uvicorn.Server(config).run} if "target" in inspect.signature(Multiprocess).parameters else {}
     try:
