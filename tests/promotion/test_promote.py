@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from prefect_ledger import registry
-from prefect_ledger.errors import InvalidValue, VersionNotFound
+from prefect_ledger.errors import InvalidValue, RegistryConflict, VersionNotFound
 from prefect_ledger.identities import Strength
 from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.promotion import Promotion, Rows, promote
+from prefect_ledger.promotion.promoter import Promoter
 from prefect_ledger.tracking.ledger import Ledger
 from tests.promotion.helpers import ASKED, BOB, CAROL, GATED, framed, rows, trained
 from tests.registry.folding import agrees
@@ -222,3 +223,33 @@ def test_an_alias_goes_back_where_the_version_does_not_work(monkeypatch: pytest.
     assert told.state == "went back", told.reason
     found = registry.get_model("churn")
     assert (found.stages["production"], found.aliases["champion"]) == (1, 1)
+
+
+def test_what_was_said_beside_one_champion_is_not_judged_beside_another(tmp_path: Path) -> None:
+    """Where another version comes into production while the rows are looked at, nothing is asked for on them; begun again, it is judged
+    beside the one that is there now, and the rows as well."""
+    gate = {"gate": "bootstrap", "metric": "squared_error", "at_least": 0, "without_champion": "skip"}
+    registry.set_policy(GATED, by=BOB)
+    framed(1.0), framed(1.9), framed(2.0)
+    assert _promote(1).state == "promoted"
+    registry.set_policy(Policy((Rule("churn", "production", gates=(gate,)),)), by=BOB)
+    holdout = Rows(rows(tmp_path), "target")
+    slow = Promoter("churn", 2, rows=holdout, targets=(), by=BOB)
+    found = slow.evaluate()
+    assert _promote(3, rows=holdout).state == "promoted"
+    with pytest.raises(RegistryConflict, match="was measured beside version 1, and version 3 is in production now: measure it again"):
+        slow.ask(found)
+    again = _promote(2, rows=holdout)
+    assert (again.state, again.request and again.request.champion) == ("refused", 3)
+
+
+def test_what_was_said_beside_nobody_is_not_judged_beside_a_champion(tmp_path: Path) -> None:
+    """The same where the first champion comes meanwhile; rows that nobody was asked about are beside nobody in particular."""
+    registry.set_policy(GATED, by=BOB)
+    framed(1.9), framed(2.0)
+    slow = Promoter("churn", 2, rows=Rows(rows(tmp_path), "target"), targets=(), by=BOB)
+    found = slow.evaluate()
+    assert _promote(1).state == "promoted"
+    with pytest.raises(RegistryConflict, match="was measured beside no champion, and version 1 is in production now"):
+        slow.ask(found)
+    assert slow.ask().champion == 1

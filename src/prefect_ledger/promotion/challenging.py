@@ -13,7 +13,7 @@ from prefect_ledger import registry
 from prefect_ledger.errors import InvalidValue, LedgerError
 from prefect_ledger.promotion.evaluating import BUILT_IN, Rows
 from prefect_ledger.promotion.promoter import Promoter, lacking
-from prefect_ledger.registered import JUDGED, check_stage
+from prefect_ledger.registered import check_stage
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -95,7 +95,7 @@ def challenge(
 def _answer(one: Promoter) -> Challenge:
     champion: ModelVersion | None = None
     try:
-        champion = one.champion() if one.stage in JUDGED else None
+        champion = one.champion()
         state, reason, request = _asked(one, champion)
     except LedgerError as error:
         state, reason, request = "failed", str(error), None

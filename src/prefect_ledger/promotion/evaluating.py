@@ -50,11 +50,12 @@ class Rows:
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """What an evaluator found: the rows with both predictions, measured seconds of single predictions of the "candidate" and the
-    "champion", and facts to be kept beside them."""
+    "champion", and facts to be kept beside them. ``beside`` is the champion's number, filled in by who had it evaluated."""
 
     holdout: Holdout | None = None
     latency: Mapping[str, Sequence[float]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    beside: int | None = None
 
 
 class Evaluator(ABC):

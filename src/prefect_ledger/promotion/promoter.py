@@ -16,7 +16,7 @@ from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefu
 from prefect_ledger.promotion import followers
 from prefect_ledger.promotion.checking import Check, check_endpoint, check_follower, check_version
 from prefect_ledger.promotion.evaluating import BUILT_IN, Evaluated, Rows, evaluate
-from prefect_ledger.registered import STAGES, check_alias
+from prefect_ledger.registered import JUDGED, STAGES, check_alias
 
 if TYPE_CHECKING:
     from prefect_ledger.identities import Identity
@@ -59,7 +59,10 @@ class Promoter:
         return registry.get_version(self.name, self.version)
 
     def champion(self) -> ModelVersion | None:
-        """The version in production, which candidates are compared with; None where there is none, or it is this one."""
+        """The version in production, which candidates for it and for staging are compared with; None where there is none, or it is this
+        one."""
+        if self.stage not in JUDGED:
+            return None
         try:
             found = registry.get_version(self.name, "production")
         except VersionNotFound:
@@ -123,17 +126,21 @@ class Promoter:
         if self.rows is None:
             return Evaluated()
         champion = self.champion()
-        return evaluate(self.candidate().uri, None if champion is None else champion.uri, self.rows, evaluator=self.evaluator)
+        found = evaluate(self.candidate().uri, None if champion is None else champion.uri, self.rows, evaluator=self.evaluator)
+        return replace(found, beside=None if champion is None else champion.version)
 
     def ask(self, found: Evaluated | None = None) -> TransitionRequest:
         """Open the request, judged on what is recorded and on what was ``found``.
 
         Raises:
             TransitionRefused: the version is in the stage already. RegistryConflict: champion or policy changed while it was judged, or
-            somebody else asks for the same. StoreUnavailable, ArtifactsUnavailable.
+            somebody else asks for the same; or another champion came while what was found was looked for. StoreUnavailable,
+            ArtifactsUnavailable.
         """
         found = found or Evaluated()
         more: dict[str, Any] = {"holdout": found.holdout, "latency": found.latency, "facts": found.facts}
+        if found.holdout is not None or found.latency:
+            more["beside"] = found.beside
         return registry.request_transition(self.name, self.version, self.stage, **more, why=self.why, by=self.by)
 
     def wait(self, request: TransitionRequest, seconds: float | None) -> TransitionRequest:

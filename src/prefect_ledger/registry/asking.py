@@ -8,7 +8,7 @@ from prefect_ledger.errors import InvalidValue, RegistryConflict, TransitionRefu
 from prefect_ledger.registered import check_stage
 from prefect_ledger.registry import evidence as kept
 from prefect_ledger.registry import given
-from prefect_ledger.registry.access import changing, check_request, check_text, check_version, looking, who
+from prefect_ledger.registry.access import WHERE_IT_IS, changing, check_request, check_text, check_version, looking, who
 from prefect_ledger.registry.history import with_last_champion
 from prefect_ledger.registry.rules import canonical_rule, policy_now
 from prefect_ledger.registry.settling import LEDGER, champion_of, ended, open_request
@@ -34,6 +34,7 @@ def request_transition(
     holdout: Holdout | None = None,
     latency: Mapping[str, Sequence[float]] | None = None,
     facts: Mapping[str, Any] | None = None,
+    beside: int | str | None = WHERE_IT_IS,
     why: str = "",
     by: Identity | str | None = None,
 ) -> TransitionRequest:
@@ -41,13 +42,14 @@ def request_transition(
 
     The evidence is what the ledger recorded of the candidate and of the champion (the version in production now), with ``holdout``
     what both predicted for the same rows, and ``latency``: measured seconds of single predictions of the "candidate" and the "champion".
-    A request whose gates do not pass is kept too, as rejected: look at ``passed`` and ``report``. One's own older request for the same
-    version and stage, if it is open, becomes void, which takes an identity as strong as it was asked with.
+    ``beside`` is the version that these were measured beside, None where there was no champion: if it is said, and another is there by
+    now, nothing is asked. A request whose gates do not pass is kept too, as rejected: look at ``passed`` and ``report``. One's own older
+    request for the same version and stage, if it is open, becomes void, which takes an identity as strong as it was asked with.
 
     Raises:
         TransitionRefused: the version is in the stage already. RegistryConflict: somebody else's request for the same is open, or champion
-            or policy changed while it was judged. RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue. StoreUnavailable,
-            ArtifactsUnavailable.
+            or policy changed while it was measured or judged. RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue.
+            StoreUnavailable, ArtifactsUnavailable.
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.gates import Evidence, judge, parse_gate
@@ -59,6 +61,8 @@ def request_transition(
     given.check_holdout(holdout)
     with looking() as tx:
         seen = _look(tx, name, number, stage, times, by)
+    if beside is not WHERE_IT_IS:
+        _check_beside(seen, None if beside is None else check_version(beside))
     evidence = Evidence(seen.candidate, seen.champion, holdout, {**more, **seen.facts})
     report = judge([parse_gate(gate) for gate in seen.rule.gates], evidence)
     parts = kept.keep(evidence)
@@ -153,6 +157,19 @@ def _look(tx: Any, name: str, number: int, stage: str, times: Mapping[str, tuple
     rival = None if champion is None else kept.side(tx, champion, times.get("champion", ()))
     standing = kept.standing(tx, one, champion, tags=kept.by_tags(rule.gates))
     return _Seen(one, stage, policy.version, rule, candidate, rival, facts, standing)
+
+
+def _check_beside(seen: _Seen, number: int | None) -> None:
+    """Refuse what was measured beside another version than the one that it would be judged beside.
+
+    Raises:
+        RegistryConflict.
+    """
+    now = None if seen.champion is None else seen.champion.version
+    if now != number:
+        then, there = (f"version {number}" if number else "no champion"), (f"version {now} is" if now else "none is")
+        what = f"version {seen.one.version} of {seen.one.name!r}"
+        raise RegistryConflict(f"{what} was measured beside {then}, and {there} in production now: measure it again")
 
 
 def _asking(seen: _Seen, evidence: str, report: Report) -> Asking:
