@@ -25,6 +25,7 @@ SUBJECTS = (
     "draining",
     "reading",
     "searching",
+    "exporting",
     "killing",
     "startup",
     "flows",

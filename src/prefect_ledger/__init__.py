@@ -16,6 +16,7 @@ from prefect_ledger.tracking import context as _context
 if TYPE_CHECKING:
     from prefect_ledger.entities import Experiment, LoggedModel, Run, RunStatus, Summary
     from prefect_ledger.errors import LedgerError
+    from prefect_ledger.exporting.job import export_runs
     from prefect_ledger.models.predictor import Predictor
     from prefect_ledger.models.saving import save_model
     from prefect_ledger.models.schema import Signature
@@ -88,6 +89,7 @@ _HOME = {
     "current_run": "tracking.verbs",
     "delete_experiment": "tracking.experiments",
     "delete_runs": "tracking.deletion",
+    "export_runs": "exporting.job",
     "get_experiment": "tracking.experiments",
     "get_run": "tracking.reading",
     "load_model": "tracking.models",
@@ -149,6 +151,7 @@ __all__ = [
     "current_run",
     "delete_experiment",
     "delete_runs",
+    "export_runs",
     "get_experiment",
     "get_run",
     "load_model",

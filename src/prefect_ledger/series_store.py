@@ -193,7 +193,7 @@ def read_points(tx: sa.Connection, run: str | Iterable[str], series: Sequence[in
                UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id IN ({_marks(runs)})"""
     shelf = Shelf(expected)
     pieces = []
-    for number, of_one, data in _each_blob(tx, text, runs):
+    for number, of_one, data in each_blob(tx, text, runs):
         if of_one is not None:
             at = shelf.used
             found = shelf.put(data)
@@ -345,7 +345,7 @@ def _blobs(tx: sa.Connection, text: str, params: Sequence[Any]) -> list[tuple[An
         raise StoreUnavailable(f"the store cannot be used now: {error}") from error
 
 
-def _each_blob(tx: sa.Connection, text: str, params: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def each_blob(tx: sa.Connection, text: str, params: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """The same, one by one: the memory of one is used for the next, and the server sends on while this one is looked at."""
     driver: Any = tx.dialect.loaded_dbapi
     try:

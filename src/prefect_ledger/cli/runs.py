@@ -1,8 +1,8 @@
-"""Floor 6. ``prefect-ledger runs``: list, show, compare, delete and restore."""
+"""Floor 6. ``prefect-ledger runs``: list, show, compare, export, delete and restore."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -16,7 +16,7 @@ from prefect_ledger.errors import InvalidValue
 if TYPE_CHECKING:
     from prefect_ledger.cli.comparison import Row
 
-app = App(name="runs", help="List, show, compare, delete and restore runs.")
+app = App(name="runs", help="List, show, compare, export, delete and restore runs.")
 RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
 Where = Annotated[str | None, Parameter(name=["--where", "-w"], help="All that match, as in runs list --filter; needs --yes.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do it: --where alone only says which they are.")]
@@ -134,6 +134,62 @@ def _row_record(row: Row) -> dict[str, Any]:
         "better": row.direction,
         "best": sorted(row.best),
     }
+
+
+@app.command
+def export(
+    to: Annotated[str, Parameter(help="A file that ends in .parquet, .csv, .json or .jsonl, or a folder.")],
+    /,
+    *,
+    experiment: Experiments = (),
+    filter: Annotated[str, Parameter(name=["--filter", "-f"], help="As in search_runs: metrics.auc > 0.9.")] = "",  # noqa: A002
+    what: Annotated[
+        tuple[Literal["runs", "metrics", "series", "params", "tags", "artifacts", "datasets", "all"], ...],
+        Parameter(name=["--what", "-w"], negative="", help="A table; again for more. All into a folder, runs into a file if not said."),
+    ] = (),
+    format: Annotated[  # noqa: A002
+        Literal["parquet", "csv", "json", "jsonl"] | None,
+        Parameter(help="Of the files in a folder: parquet if not said."),
+    ] = None,
+    order_by: OrderBy = (),
+    lifecycle: Which = "active",
+    attempts: Annotated[Literal["last", "all"], Parameter(help="Points of the last attempt (if not said) or of all.")] = "last",
+    watched: Annotated[bool, Parameter(negative="", help="Also what was seen of the machine: CPU, memory, GPUs.")] = False,
+    spreadsheet: Annotated[
+        bool, Parameter(negative="", help="For CSV that a spreadsheet opens: an apostrophe before text that looks like a formula.")
+    ] = False,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace TO when it is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write runs, their series and what else they logged as Parquet, CSV or JSON.
+
+    The table "runs" has a row a run with columns such as params.depth,
+    metrics.auc and tags.team; "series" has every point. All is of one moment,
+    exact, and stands whole or not at all. Parquet needs prefect-ledger[data].
+
+    For example:
+
+        prefect-ledger runs export runs.parquet -e churn
+        prefect-ledger runs export churn -e churn --filter "metrics.auc > 0.9"
+        prefect-ledger runs export loss.csv --what series -e churn
+        prefect-ledger runs export everything --format jsonl --lifecycle all
+    """
+    from prefect_ledger.cli.exporting import export as export_all
+
+    export_all(
+        to,
+        json=json,
+        experiment=list(experiment) or None,
+        filter=filter,
+        what=what,
+        format=format,
+        order_by=order_by,
+        lifecycle=lifecycle,
+        attempts=attempts,
+        watched=watched,
+        spreadsheet=spreadsheet,
+        overwrite=overwrite,
+    )
 
 
 @app.command
