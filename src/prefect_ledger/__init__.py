@@ -14,7 +14,7 @@ from prefect_ledger import sources as _sources
 from prefect_ledger.tracking import context as _context
 
 if TYPE_CHECKING:
-    from prefect_ledger.entities import Experiment, LoggedModel, Run, RunStatus, Summary
+    from prefect_ledger.entities import Alert, Experiment, LoggedModel, Run, RunStatus, Summary
     from prefect_ledger.errors import LedgerError
     from prefect_ledger.exporting.job import export_runs
     from prefect_ledger.models.predictor import Predictor
@@ -26,15 +26,19 @@ if TYPE_CHECKING:
     from prefect_ledger.scoring.job import score
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
+    from prefect_ledger.tracking.alerts import search_alerts
     from prefect_ledger.tracking.cleaning import collect_garbage
     from prefect_ledger.tracking.deletion import delete_runs, restore_runs
+    from prefect_ledger.tracking.editing import describe_run, rename_run, tag_runs
     from prefect_ledger.tracking.experiments import (
         create_experiment,
         delete_experiment,
+        describe_experiment,
         get_experiment,
         rename_experiment,
         restore_experiment,
         search_experiments,
+        tag_experiment,
     )
     from prefect_ledger.tracking.ledger import configure, open_run, start_run
     from prefect_ledger.tracking.models import load_model, load_predictor, search_models
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model
     from prefect_ledger.tracking.runs import ActiveRun
     from prefect_ledger.tracking.verbs import (
+        alert,
         current_run,
         log_artifact,
         log_artifacts,
@@ -66,6 +71,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ActiveRun": "tracking.runs",
+    "Alert": "entities",
     "Artifact": "tracking.returns",
     "Dataset": "tracking.returns",
     "Experiment": "entities",
@@ -83,12 +89,15 @@ _HOME = {
     "Summary": "entities",
     "TrackedFlow": "orchestration",
     "TrackedTask": "orchestration",
+    "alert": "tracking.verbs",
     "collect_garbage": "tracking.cleaning",
     "configure": "tracking.ledger",
     "create_experiment": "tracking.experiments",
     "current_run": "tracking.verbs",
     "delete_experiment": "tracking.experiments",
     "delete_runs": "tracking.deletion",
+    "describe_experiment": "tracking.experiments",
+    "describe_run": "tracking.editing",
     "export_runs": "exporting.job",
     "get_experiment": "tracking.experiments",
     "get_run": "tracking.reading",
@@ -112,22 +121,27 @@ _HOME = {
     "open_run": "tracking.ledger",
     "reconcile": "orchestration.reconcile",
     "rename_experiment": "tracking.experiments",
+    "rename_run": "tracking.editing",
     "save_model": "models.saving",
     "restore_experiment": "tracking.experiments",
     "restore_runs": "tracking.deletion",
     "score": "scoring.job",
+    "search_alerts": "tracking.alerts",
     "search_experiments": "tracking.experiments",
     "search_models": "tracking.models",
     "search_runs": "tracking.reading",
     "set_tag": "tracking.verbs",
     "set_tags": "tracking.verbs",
     "start_run": "tracking.ledger",
+    "tag_experiment": "tracking.experiments",
+    "tag_runs": "tracking.editing",
     "tracked_flow": "orchestration",
     "tracked_task": "orchestration",
 }
 
 __all__ = [
     "ActiveRun",
+    "Alert",
     "Artifact",
     "Dataset",
     "Experiment",
@@ -145,12 +159,15 @@ __all__ = [
     "Summary",
     "TrackedFlow",
     "TrackedTask",
+    "alert",
     "collect_garbage",
     "configure",
     "create_experiment",
     "current_run",
     "delete_experiment",
     "delete_runs",
+    "describe_experiment",
+    "describe_run",
     "export_runs",
     "get_experiment",
     "get_run",
@@ -174,16 +191,20 @@ __all__ = [
     "open_run",
     "reconcile",
     "rename_experiment",
+    "rename_run",
     "restore_experiment",
     "restore_runs",
     "save_model",
     "score",
+    "search_alerts",
     "search_experiments",
     "search_models",
     "search_runs",
     "set_tag",
     "set_tags",
     "start_run",
+    "tag_experiment",
+    "tag_runs",
     "tracked_flow",
     "tracked_task",
 ]
@@ -240,7 +261,36 @@ def _send_events() -> None:
     outbox.send_soon()
 
 
+def _tell_alerts() -> None:
+    """Tell of alerts by the ways of the settings, and Prefect, where it is here or a server of it is named."""
+    from prefect_ledger.webhooks import telling
+
+    telling.tell_soon()
+
+
+def _hears_alerts() -> bool:
+    if "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL"):
+        return False
+    from prefect_ledger.orchestration import alerts
+
+    return alerts.here()
+
+
+def _send_event(said: Any) -> None:
+    from prefect_ledger.orchestration import alerts
+
+    alerts.send_event(said)
+
+
+def _notify(name: str, title: str, text: str) -> None:
+    from prefect_ledger.orchestration import alerts
+
+    alerts.notify(name, title, text)
+
+
 _context.resolver = _run_of_prefect
+_context.crier = _tell_alerts
 _context.messenger = _send_events
+_sources.courier = _sources.Courier(_hears_alerts, _send_event, _notify)
 _sources.secret = _secret
 _sources.shelf = _sources.Shelf(_block_values, _block_address)

@@ -60,6 +60,7 @@ class Experiment:
     lifecycle: str = "active"
     created_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,26 @@ class Dataset:
     schema: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
 
 
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a run's code wanted somebody to know. ``level`` is "info", "warning" or "error".
+
+    ``told`` are the ways it was told by now, ``answer`` is what came back last where that failed, and ``waiting`` says whether it is
+    still to be told, where there is a way.
+    """
+
+    run_id: str
+    title: str
+    text: str = ""
+    level: str = "info"
+    logged_at: datetime | None = None
+    attempt: int = 1
+    task_run_id: str = ""
+    told: tuple[str, ...] = ()
+    answer: str = ""
+    waiting: bool = False
+
+
 class RunReader(Protocol):
     """What a :class:`Run` asks when it is asked for more than its row."""
 
@@ -255,6 +276,7 @@ class RunReader(Protocol):
     def task_runs(self, run_id: str) -> list[TaskRun]: ...
     def attempts(self, run_id: str) -> list[Attempt]: ...
     def datasets(self, run_id: str) -> list[Dataset]: ...
+    def alerts(self, run_id: str) -> list[Alert]: ...
     def notes(self, run_id: str) -> list[str]: ...
     def children(self, run_id: str) -> list[Run]: ...
     def facts(self, run_id: str) -> Mapping[str, Any]: ...
@@ -286,6 +308,7 @@ class Run:
     ended_at: datetime | None = None
     artifact_uri: str | None = None
     lifecycle: str = "active"
+    description: str = ""
     params: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     metrics: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
     tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
@@ -370,6 +393,11 @@ class Run:
     def datasets(self) -> list[Dataset]:
         """The data the run used or made."""
         return self._ask().datasets(self.id)
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """What the run's code wanted somebody to know, the oldest first."""
+        return self._ask().alerts(self.id)
 
     @property
     def notes(self) -> list[str]:

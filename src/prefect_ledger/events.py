@@ -93,6 +93,17 @@ class TagsSet:
 
 
 @dataclass(frozen=True, slots=True)
+class RunEdited:
+    """Somebody gave the run another name, or wrote what it is about; None leaves as it is. The latest word by time stays."""
+
+    TAG: ClassVar[str] = "edit"
+    run: str
+    at: int
+    name: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRunSeen:
     """A task run in some state. Earlier start, later end and the later state win. ``parent``: the task run whose body called it."""
 
@@ -179,6 +190,20 @@ class UsageSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerted:
+    """The run's code wants somebody to know something now. ``level`` is info, warning or error."""
+
+    TAG: ClassVar[str] = "alert"
+    run: str
+    at: int
+    attempt: int
+    title: str
+    text: str = ""
+    level: str = "info"
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something about the run that a person should know."""
 
@@ -204,11 +229,13 @@ Event = (
     | RunDescribed
     | ParamsLogged
     | TagsSet
+    | RunEdited
     | TaskRunSeen
     | ResultSeen
     | ArtifactLogged
     | DatasetLogged
     | UsageSeen
+    | Alerted
     | Noted
     | JournalClosed
 )
@@ -221,11 +248,13 @@ _KINDS: dict[str, type[Any]] = {
         RunDescribed,
         ParamsLogged,
         TagsSet,
+        RunEdited,
         TaskRunSeen,
         ResultSeen,
         ArtifactLogged,
         DatasetLogged,
         UsageSeen,
+        Alerted,
         Noted,
         JournalClosed,
     )

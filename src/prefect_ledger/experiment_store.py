@@ -99,6 +99,11 @@ def restore(tx: sa.Connection, number: int) -> int:
     return int(rows(tx, "SELECT COUNT(*) FROM runs WHERE experiment_id = ? AND lifecycle = 'erasing'", [number])[0][0])
 
 
+def describe(tx: sa.Connection, number: int, text: str) -> None:
+    """Write what an experiment is about."""
+    execute(tx, "UPDATE experiments SET description = ?, updated = ? WHERE id = ?", [text, _now(), number])
+
+
 def set_tags(tx: sa.Connection, number: int, tags: Mapping[str, str | None]) -> None:
     """Set tags of an experiment; None removes one."""
     for key, value in sorted(tags.items()):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from prefect_ledger.events import DatasetLogged, Event, Noted, RunDescribed, RunStarted, RunStatusSeen, TaskRunSeen
+from prefect_ledger.events import Alerted, DatasetLogged, Event, Noted, RunDescribed, RunEdited, RunStarted, RunStatusSeen, TaskRunSeen
 from prefect_ledger.masking import MASK, is_secret_name, mask_name, mask_text, mask_value
 
 # A column may be called "token"; what is said of it is its type, and that is no secret.
@@ -79,6 +79,15 @@ def _column(name: str, said: Any) -> Any:
     return mask_value("", said)
 
 
+def _edited(event: RunEdited) -> RunEdited:
+    name = event.name and mask_name(event.name)
+    return replace(event, name=name, description=event.description and mask_text(event.description))
+
+
+def _alerted(event: Alerted) -> Alerted:
+    return replace(event, title=mask_text(event.title), text=mask_text(event.text))
+
+
 def _noted(event: Noted) -> Noted:
     return replace(event, text=mask_text(event.text))
 
@@ -89,5 +98,7 @@ _MASKS: dict[type, Callable[[Any], Event]] = {
     TaskRunSeen: _task,
     RunDescribed: _described,
     DatasetLogged: _dataset,
+    RunEdited: _edited,
+    Alerted: _alerted,
     Noted: _noted,
 }

@@ -55,7 +55,7 @@ def delete(tx: sa.Connection, runs: Sequence[str], at: int) -> list[str]:
     Raises:
         RunNotFound: one of them is not there; none is changed.
     """
-    _lifecycles(tx, runs)
+    check_there(tx, runs)
     text = "UPDATE runs SET lifecycle = 'deleted', deleted = ? WHERE lifecycle = 'active' AND id IN ({}) RETURNING id"
     return [row[0] for part in _parts(runs) for row in rows(tx, text.format(_marks(part)), [at, *part])]
 
@@ -75,6 +75,15 @@ def restore(tx: sa.Connection, runs: Sequence[str], at: int) -> list[str]:
         text = f"UPDATE experiments SET lifecycle = 'active', updated = ? WHERE lifecycle = 'deleted' AND id IN ({_marks(part)})"
         execute(tx, text, [at, *part])
     return [run for run, _ in found]
+
+
+def check_there(tx: sa.Connection, runs: Sequence[str]) -> None:
+    """Refuse runs that are not there.
+
+    Raises:
+        RunNotFound: names the first of them.
+    """
+    _lifecycles(tx, runs)
 
 
 def _lifecycles(tx: sa.Connection, runs: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Floor 3. Folds events into rows: runs, attempts, parameters, tags, task runs, artifacts, datasets, notes.
+"""Floor 3. Folds events into rows: runs, attempts, parameters, tags, task runs, artifacts, datasets, alerts, notes.
 
 Order does not matter: each row keeps what its events say by their own times, so a worker's journal may be heard before the parent's
 start or after its end. Functions take an open transaction and never commit.
@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger import experiment_store, model_store, standing, usage_store
+from prefect_ledger import alert_store, experiment_store, model_store, standing, usage_store
 from prefect_ledger.addresses import UNPLACED
 from prefect_ledger.database import execute, refuses, rows
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.events import (
     MODEL,
+    Alerted,
     ArtifactLogged,
     DatasetLogged,
     Event,
@@ -28,6 +29,7 @@ from prefect_ledger.events import (
     ResultSeen,
     RunAttached,
     RunDescribed,
+    RunEdited,
     RunStarted,
     RunStatusSeen,
     TagsSet,
@@ -107,6 +109,10 @@ def _status(tx: sa.Connection, e: RunStatusSeen, _journal: str) -> None:
     hear(tx, e.run, words)
 
 
+def _edited(tx: sa.Connection, e: RunEdited, _journal: str) -> None:
+    hear(tx, e.run, {name: [e.at, value] for name in ("name", "description") if (value := getattr(e, name)) is not None})
+
+
 def hear(tx: sa.Connection, run: str, words: standing.Words) -> None:
     """Add to what was said of a run, and bring its row and those of its attempts to what that comes to."""
     placeholders(tx, [run])
@@ -125,12 +131,14 @@ def hear(tx: sa.Connection, run: str, words: standing.Words) -> None:
 
 
 _COLUMNS = {"name": "<name", "kind": "<kind", "user_id": "<user", "parent_id": "<parent", "artifact_uri": "uri", "owner": "owner"}
+_EDITED = ("name", "description")  # what somebody wrote stands above what the run began with
 
 
 def _settle(tx: sa.Connection, run: str, words: standing.Words) -> None:
     found = standing.stand(words)
     last = found.last
     row = {column: words[slot][-1] for column, slot in _COLUMNS.items() if slot in words}
+    row |= {column: words[column][-1] for column in _EDITED if column in words}
     if (experiment := words.get("<experiment", words.get("<attached"))) is not None:
         row["experiment_id"] = experiment[1]
     row |= {"status": last.status, "status_at": last.at, "status_reason": last.reason, "provisional": int(last.provisional)}
@@ -336,6 +344,12 @@ def note(tx: sa.Connection, run: str, text: str, at: int) -> None:
     execute(tx, "INSERT INTO notes (run_id, at, text) VALUES (?, ?, ?)", [run, at, text])
 
 
+def _alerted(tx: sa.Connection, e: Alerted, _journal: str) -> None:
+    placeholders(tx, [e.run])
+    reach(tx, e.run, e.attempt)
+    alert_store.fold(tx, e)
+
+
 def _usage(tx: sa.Connection, e: UsageSeen, journal: str) -> None:
     placeholders(tx, [e.run])
     reach(tx, e.run, e.attempt)
@@ -358,11 +372,13 @@ _FOLDS: Mapping[type, Callable[[sa.Connection, Any, str], None]] = {
     RunDescribed: _describe,
     ParamsLogged: _params,
     TagsSet: _tags,
+    RunEdited: _edited,
     TaskRunSeen: _task,
     ResultSeen: _result,
     ArtifactLogged: _artifact,
     DatasetLogged: _dataset,
     UsageSeen: _usage,
+    Alerted: _alerted,
     Noted: _noted,
     JournalClosed: _nothing,
 }

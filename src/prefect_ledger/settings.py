@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -33,6 +34,8 @@ _ANY = "any"  # in place of a store's digest: what was logged while nobody had s
 _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("tool", "prefect", "integrations", "ledger")))
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _FLAGS = ("capture_git", "capture_packages", "prefect_artifacts", "watch")
+_LEVELS = ("info", "warning", "error")
+_WAY = re.compile(r"block:[a-z0-9-]{1,100}/[a-z0-9-]{1,200}")
 _NUMBERS = {"watch_seconds": (5.0, 0.1), "cpu_hour_price": (0.0, 0.0), "gpu_hour_price": (0.0, 0.0)}  # default, least
 _NOT_SET = ("missing", "address", "origin")  # fields that are no settings
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -47,7 +50,10 @@ class Settings:
     store yet. ``block``: the LedgerStore block that says store and artifact root where nothing above it does. ``dashboard_url``: where
     the dashboard answers. ``mode``: "online"; "offline", where no store is asked and ``prefect-ledger sync`` brings in later what was
     logged; "disabled", where nothing is recorded. ``capture_git``, ``capture_packages``, ``prefect_artifacts``, ``watch``: off switches.
-    ``watch_seconds``: between two looks at the machine. ``cpu_hour_price``, ``gpu_hour_price``: in whatever money, 0 for no price.
+    ``watch_seconds``: between two looks at the machine. ``alert_to``: who is told of alerts, URLs and notification blocks of Prefect
+    (``block:slack-webhook/team``), as text with commas. ``alert_secret``: what signs what is posted to URLs, ``env:NAME`` or
+    ``block:name``. ``alert_level``: "info", "warning" or "error", the least that is told. ``cpu_hour_price``, ``gpu_hour_price``: in
+    whatever money, 0 for no price.
 
     ``missing`` is why the block's values are not known yet, and then the settings that only it has are empty.
 
@@ -69,6 +75,9 @@ class Settings:
     prefect_artifacts: bool = True
     watch: bool = True
     watch_seconds: float = 5.0
+    alert_to: tuple[str, ...] = field(default=(), repr=False)
+    alert_secret: str = ""
+    alert_level: str = "info"
     cpu_hour_price: float = 0.0
     gpu_hour_price: float = 0.0
     missing: str = ""
@@ -182,6 +191,9 @@ def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str
         block=block,
         mode=_mode(values.get("mode", "online"), origin.get("mode", "default")),
         storage_options=_options(values.get("storage_options"), origin.get("storage_options", "default")),
+        alert_to=_ways(values.get("alert_to") or (), origin.get("alert_to", "")),
+        alert_secret=_secret_name(str(values.get("alert_secret") or ""), origin.get("alert_secret", "")),
+        alert_level=_level(str(values.get("alert_level") or _LEVELS[0]), origin.get("alert_level", "")),
         dashboard_url=str(values.get("dashboard_url") or "").rstrip("/"),
         missing=missing,
         address=address,
@@ -248,6 +260,8 @@ def _checked(name: str, value: Any, source: str) -> Any:
         kinds = bool | str
     elif name in _NUMBERS:
         kinds = int | float | str
+    elif name == "alert_to":
+        kinds = list | tuple | str
     elif name == "storage_options":
         kinds = Mapping | str
     if not isinstance(value, kinds) or (name in _NUMBERS and isinstance(value, bool)):
@@ -304,6 +318,27 @@ def _options(value: Any, source: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):  # not quoted: it is where keys are kept
         raise InvalidSettings(f"storage_options (from {source}) are a mapping, as JSON text: " + '{"anon": true}')
     return MappingProxyType(dict(found))
+
+
+def _ways(value: Any, source: str) -> tuple[str, ...]:
+    found = tuple(str(one).strip() for one in (value.split(",") if isinstance(value, str) else value) if str(one).strip())
+    for way in found:
+        if not _WAY.fullmatch(way) and not way.startswith(("https://", "http://")):  # a URL may be a secret: what is none is not quoted
+            raise InvalidSettings(f"alert_to (from {source}): one is neither a URL (https://…) nor a block (block:slack-webhook/team)")
+    return tuple(dict.fromkeys(found))
+
+
+def _secret_name(value: str, source: str) -> str:
+    if value and not value.startswith(("env:", "block:")):
+        raise InvalidSettings(f"alert_secret (from {source}) names where the secret is, env:NAME or block:name, and is not the secret")
+    return value
+
+
+def _level(value: str, source: str) -> str:
+    low = value.strip().lower()
+    if low not in _LEVELS:
+        raise InvalidSettings(f"alert_level = {value!r} (from {source}): say {', '.join(_LEVELS)}")
+    return low
 
 
 def _flag(value: Any, name: str, source: str) -> bool:

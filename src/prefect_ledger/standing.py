@@ -8,8 +8,8 @@ attempts are what :func:`stand` reads from the words.
 Slots: ``said.N`` [time, rank, status, reason] of attempt N (0: whichever is the last by then), ``guess.N`` the same for what a later word
 may overrule, ``lost.N`` [time, reason] when its process was found dead, ``alive.N`` [time] when that was wrong, ``error.N`` [time, JSON],
 ``<started.N`` [time], ``attempt`` [N] the last one heard of, and what describes the run: ``<name``, ``<kind``, ``<user``, ``<parent``,
-``<experiment``, ``<attached`` [time, value], ``uri`` [attempt, time, value], ``owner`` [attempt, time, journal], ``fact:KEY``
-[time, digest]. Times are µs.
+``<experiment``, ``<attached`` [time, value], ``name`` and ``description`` [time, value] as somebody edited them, ``uri``
+[attempt, time, value], ``owner`` [attempt, time, journal], ``fact:KEY`` [time, digest]. Times are µs.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ class ExperimentRow(Row, table=True):
     created: int = Field(sa_column=_big(nullable=False))
     updated: int = Field(sa_column=_big(nullable=False))
     deleted: int | None = Field(default=None, sa_column=_big())  # when last; the runs deleted with it have the same time
+    description: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class ExperimentTagRow(Row, table=True):
@@ -90,6 +91,7 @@ class RunRow(Row, table=True):
     deleted: int | None = Field(default=None, sa_column=_big())
     facts: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
     packages: str = Field(default="", sa_column=Column(String(64), nullable=False, server_default=""))
+    description: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class AttemptRow(Row, table=True):
@@ -332,6 +334,25 @@ class UsageRow(Row, table=True):
     retried: int = Field(sa_column=_big(nullable=False))
     cpu: int = Field(sa_column=_big(nullable=False))
     gpu: int = Field(sa_column=_big(nullable=False))
+
+
+class AlertRow(Row, table=True):
+    """What the run's code wanted somebody to know; the id is a digest of all of it. ``due`` (NULL: at an end) is when it is told next."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("ix_alerts_run", "run_id", "at"), Index("ix_alerts_due", "due"))
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    run_id: str = Field(sa_column=Column(String(36), nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    task_run_id: str = Field(default="", sa_column=Column(String(36), nullable=False, server_default=""))
+    level: str = Field(sa_column=Column(String(16), nullable=False))
+    title: str = Field(sa_column=Column(Text, nullable=False))
+    text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    due: int | None = Field(default=None, sa_column=_big())
+    tries: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    told: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))  # the ways it was told, with commas
+    answer: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class NoteRow(Row, table=True):

@@ -72,6 +72,7 @@ def _of_caller() -> ActiveRun:
     return run
 
 
+alert = _logging(verbs.alert)
 log_artifact = _logging(verbs.log_artifact)
 log_artifacts = _logging(verbs.log_artifacts)
 log_bytes = _logging(verbs.log_bytes)

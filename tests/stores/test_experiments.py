@@ -179,7 +179,7 @@ def test_experiments_are_searched(database: Database) -> None:
 )
 def test_only_what_experiments_have_is_asked(database: Database, question: str) -> None:
     """What only runs have is refused, with what there is, at its place in the text."""
-    with pytest.raises(InvalidFilter, match=r"it has name, experiment_id, created and tags\.<key>") as refused:
+    with pytest.raises(InvalidFilter, match=r"it has name, experiment_id, created, description and tags\.<key>") as refused:
         names(database, question)
     assert refused.value.text == question
     assert question[refused.value.position :].startswith(("status", "metrics", "params", "duration", "datasets"))

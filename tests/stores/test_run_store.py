@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prefect_ledger import run_store
 from prefect_ledger.database import Database, rows
 from prefect_ledger.events import (
+    Alerted,
     ArtifactLogged,
     DatasetLogged,
     Event,
@@ -21,6 +22,7 @@ from prefect_ledger.events import (
     ResultSeen,
     RunAttached,
     RunDescribed,
+    RunEdited,
     RunStarted,
     RunStatusSeen,
     TagsSet,
@@ -42,7 +44,9 @@ def database(store_url: str) -> Iterator[Database]:
 
 def run_row(database: Database, run: str = A) -> dict[str, Any]:
     """The row of a run."""
-    columns = "status status_at status_reason provisional attempt name kind parent_id started ended seen owner artifact_uri".split()
+    columns = (
+        "status status_at status_reason provisional attempt name kind parent_id started ended seen owner artifact_uri description".split()
+    )
     with database.read() as tx:
         found = rows(tx, f"SELECT {', '.join(columns)} FROM runs WHERE id = ?", [run])
     return dict(zip(columns, found[0], strict=True))
@@ -161,6 +165,14 @@ events: st.SearchStrategy[Event] = st.one_of(
         rows=st.none() | st.integers(0, 9),
         schema=st.sampled_from([{}, {"x": "int"}]),
     ),
+    st.builds(
+        RunEdited,
+        run=run_ids,
+        at=times,
+        name=st.sampled_from([None, "cat", "dan"]),
+        description=st.sampled_from([None, "", "the baseline"]),
+    ),
+    st.builds(Alerted, run=run_ids, at=times, attempt=attempts, title=words, text=words, level=st.sampled_from(["info", "error"])),
     st.builds(Noted, run=run_ids, at=times, text=words),
     st.builds(JournalClosed, at=times),
 )
@@ -255,6 +267,17 @@ def test_a_start_that_comes_late_fills_in_and_takes_nothing_back(database: Datab
     assert (row["status"], row["status_reason"], row["name"], row["started"], row["ended"]) == ("FAILED", "boom", "ann", 10, 20)
     with database.read() as tx:
         assert rows(tx, "SELECT e.name FROM runs r JOIN experiments e ON e.id = r.experiment_id", []) == [("late",)]
+
+
+def test_an_edited_name_stands_above_the_first_one(database: Database) -> None:
+    """The latest edit by time is the run's name, whenever its start or an earlier edit is heard; "" takes a description away."""
+    later, first = RunEdited(run=A, at=30, name="cat", description=""), RunEdited(run=A, at=20, name="bob", description="the baseline")
+    orders: list[list[Event]] = [[started(10, name="ann"), first, later], [later, started(10, name="ann"), first]]
+    for said in orders:
+        wipe(database)
+        fold(database, *said)
+        row = run_row(database)
+        assert (row["name"], row["description"]) == ("cat", "")
 
 
 def test_workers_heard_first_leave_a_placeholder(database: Database) -> None:

@@ -34,9 +34,10 @@ def _version() -> str:
 
 app = App(name="prefect-ledger", help=_HELP, version=_version, help_format="plaintext", default_parameter=Parameter(show_default=False))
 for _noun, _about in (
-    ("runs", "List, show and compare runs."),
+    ("runs", "List, show, compare and edit runs."),
     ("models", "List and show models, and look after registered ones."),
-    ("experiments", "List, show, make, rename, delete and restore experiments."),
+    ("experiments", "List, show, make, edit, delete and restore experiments."),
+    ("alerts", "List what runs wanted somebody to know, and tell of it."),
     ("promotion", "List, show, replay and withdraw requests to move versions."),
     ("policy", "Show, set and test what stages ask for."),
     ("audit", "Verify and export the log of what was changed in the registry."),

@@ -23,6 +23,7 @@ from prefect_ledger import lockfile
 from prefect_ledger.cli.formats import count, duration, size
 from prefect_ledger.cli.store import opened, sqlite_path, store_bytes
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.hooks import place
 from prefect_ledger.settings import Settings, shown_url
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def checks(settings: Settings) -> Iterator[Check]:
 def _settings(settings: Settings) -> Iterator[Check]:
     options = ", ".join(f"{name}=********" for name in settings.storage_options)
     shown = {"store_url": settings.shown_store_url, "storage_options": options, "dashboard_url": shown_url(settings.dashboard_url)}
+    shown["alert_to"] = ", ".join(place(way) if "://" in way else way for way in settings.alert_to)  # a path can be a secret
     if settings.missing:
         yield Check(
             "settings", "block", "wrong", settings.missing, "see that Prefect answers, and that the block is there: prefect block ls"

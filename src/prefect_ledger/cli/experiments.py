@@ -7,21 +7,20 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import listed, moment
-from prefect_ledger.cli.options import Json, LongLimit, Which
+from prefect_ledger.cli.formats import listed, moment, paragraph
+from prefect_ledger.cli.options import Json, LongLimit, NamedTags, Remove, Tags, Which, changes_of, tag_of
 from prefect_ledger.cli.records import experiment_record
 from prefect_ledger.cli.render import cell, dim, pairs, print_json, say, show, table
 from prefect_ledger.entities import Experiment
-from prefect_ledger.errors import InvalidValue
 
-app = App(name="experiments", help="List, show, make, rename, delete and restore experiments.")
+app = App(name="experiments", help="List, show, make, edit, delete and restore experiments.")
 Name = Annotated[str, Parameter(help="Its name, or its id.")]
 
 
 @app.command(name="list")
 def list_(
     *,
-    filter: Annotated[str, Parameter(name=["--filter", "-f"], help="Over name, experiment_id, created and tags.")] = "",  # noqa: A002
+    filter: Annotated[str, Parameter(name=["--filter", "-f"], help="Over name, experiment_id, created, description, tags.")] = "",  # noqa: A002
     lifecycle: Which = "active",
     limit: LongLimit = 1000,
     json: Json = False,
@@ -78,6 +77,8 @@ def show_(name: Name, /, *, json: Json = False) -> None:
         return
     tags = [(f"tag {key}", value) for key, value in sorted(one.tags.items())]
     show(pairs([("name", one.name), ("id", one.id), ("state", one.lifecycle), ("created", moment(one.created_at)), *tags]))
+    if one.description:
+        show(paragraph(one.description))
     if runs:
         show(runs_table(runs, title="latest runs"))
 
@@ -87,7 +88,7 @@ def create(
     name: Annotated[str, Parameter(help="1 to 500 characters.")],
     /,
     *,
-    tag: Annotated[tuple[str, ...], Parameter(name=["--tag", "-t"], help="key=value, as often as needed.", negative="")] = (),
+    tag: Tags = (),
 ) -> None:
     """Make an experiment, with tags if you like.
 
@@ -99,15 +100,8 @@ def create(
     """
     from prefect_ledger import create_experiment
 
-    one = create_experiment(name, tags=dict(_tag(text) for text in tag))
+    one = create_experiment(name, tags=dict(tag_of(text) for text in tag))
     say(f"made experiment {listed([one.name])} (id {one.id})")
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, found, value = text.partition("=")
-    if not found:
-        raise InvalidValue(f"--tag {text!r}: write key=value, as in --tag team=risk")
-    return key, value
 
 
 @app.command
@@ -121,6 +115,34 @@ def rename(name: Name, new_name: Annotated[str, Parameter(help="The name it gets
     from prefect_ledger import rename_experiment
 
     say(f"experiment {listed([name])} is now called {listed([rename_experiment(name, new_name).name])}")
+
+
+@app.command
+def describe(name: Name, text: Annotated[str, Parameter(help='What it is about; "" takes it away.')], /) -> None:
+    """Write what an experiment is about, in Markdown if you like.
+
+    For example:
+
+        prefect-ledger experiments describe churn "Who leaves within a month."
+    """
+    from prefect_ledger import describe_experiment
+
+    one = describe_experiment(name, text)
+    say(f"experiment {listed([one.name])} " + ("is described" if text else "has no description any more"))
+
+
+@app.command
+def tag(name: Name, tags: NamedTags = (), /, *, remove: Remove = ()) -> None:
+    """Set and remove tags of an experiment.
+
+    For example:
+
+        prefect-ledger experiments tag churn team=risk owner=ada --remove draft
+    """
+    from prefect_ledger import tag_experiment
+
+    one = tag_experiment(name, changes_of(tags, remove))
+    say(f"experiment {listed([one.name])} has {', '.join(f'{key}={value}' for key, value in one.tags.items()) or 'no tags'}")
 
 
 @app.command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from prefect_ledger.entities import Experiment, LoggedModel, Run
+from prefect_ledger.entities import Alert, Experiment, LoggedModel, Run
 from prefect_ledger.usage import Usage
 
 
@@ -16,6 +16,7 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
         "name": experiment.name,
         "lifecycle": experiment.lifecycle,
         "created_at": experiment.created_at,
+        "description": experiment.description,
         "tags": dict(experiment.tags),
     }
 
@@ -24,6 +25,11 @@ def run_record(run: Run) -> dict[str, Any]:
     """What a listing has of a run: its row, parameters, last values and tags. ``duration`` is in seconds."""
     record = {field.name: getattr(run, field.name) for field in dataclasses.fields(run) if field.name != "reader"}
     return record | {"status": str(run.status), "duration": run.duration}
+
+
+def alert_record(alert: Alert) -> dict[str, Any]:
+    """All of an alert."""
+    return _fields(alert)
 
 
 def model_record(model: LoggedModel) -> dict[str, Any]:
@@ -42,6 +48,7 @@ def whole_record(run: Run) -> dict[str, Any]:
         "datasets": [_fields(dataset) for dataset in run.datasets],
         "task_runs": [_fields(task) | {"cost": task.cost} for task in run.task_runs],
         "attempts": [_fields(attempt) for attempt in run.attempts],
+        "alerts": [_fields(alert) for alert in run.alerts],
         "notes": run.notes,
         "children": [child.id for child in run.children],
         "facts": run.facts,

@@ -8,14 +8,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from prefect_ledger.cli.formats import clean, count, listed
-from prefect_ledger.cli.options import By, Json, Why
+from prefect_ledger.cli.options import By, Json, NamedTags, Remove, Tags, Why, changes_of, tag_of
 from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import dim, print_json, say
-from prefect_ledger.cli.versions import ModelName, Named, OneVersion, meant, tag
+from prefect_ledger.cli.versions import ModelName, Named, OneVersion, meant
 from prefect_ledger.errors import InvalidValue
 
 Description = Annotated[str, Parameter(help="What people should know of it.")]
-Tags = Annotated[tuple[str, ...], Parameter(name=["--tag", "-t"], negative="", help="A tag as key=value; again for more.")]
 
 
 def register(
@@ -40,7 +39,7 @@ def register(
     """
     from prefect_ledger import registry
 
-    one = registry.register_model(name, source, description=description, tags=dict(map(tag, tags)), why=why, by=by)
+    one = registry.register_model(name, source, description=description, tags=dict(map(tag_of, tags)), why=why, by=by)
     if json:
         print_json(registry_record(one))
     else:
@@ -70,7 +69,7 @@ def create(name: ModelName, /, *, description: Description = "", tags: Tags = ()
     """
     from prefect_ledger import registry
 
-    one = registry.create_model(name, description=description, tags=dict(map(tag, tags)), why=why, by=by)
+    one = registry.create_model(name, description=description, tags=dict(map(tag_of, tags)), why=why, by=by)
     say(f"made the registered model {clean(one.name)}")
 
 
@@ -96,10 +95,10 @@ def describe(
 
 def tag_(
     named: Named,
-    tags: Annotated[tuple[str, ...], Parameter(help="Tags, as key=value.")] = (),
+    tags: NamedTags = (),
     /,
     *,
-    remove: Annotated[tuple[str, ...], Parameter(negative="", help="The key of a tag to take away; again for more.")] = (),
+    remove: Remove = (),
     why: Why = "",
     by: By = None,
 ) -> None:
@@ -112,9 +111,7 @@ def tag_(
     """
     from prefect_ledger import registry
 
-    one, wanted = meant(named), dict[str, str | None](map(tag, tags)) | dict.fromkeys(remove)
-    if not wanted:
-        raise InvalidValue("say which tags: key=value to set one, --remove KEY to take one away")
+    one, wanted = meant(named), changes_of(tags, remove)
     if one.selector:
         registry.tag_version(one.name, one.number(), wanted, why=why, by=by)
     else:

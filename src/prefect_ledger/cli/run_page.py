@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from rich.text import Text
+
+from prefect_ledger.cli.alerts_table import alerts_table
 from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
 from prefect_ledger.cli.models import models_table
@@ -25,6 +28,7 @@ _CURVES = 60  # so that a run with a thousand metrics is shown at once too
 def show_run(run: Run, *, packages: bool = False) -> None:
     """Write the page to stdout; sections that would be empty are left out."""
     show(pairs(_head(run)))
+    _section("description", [Text(paragraph(run.description))] if run.description else [])
     _section("parameters", [pairs(sorted(run.params.items()))] if run.params else [])
     _section("metrics", _metrics(run))
     _section("usage", _usage(run.usage))
@@ -36,6 +40,7 @@ def show_run(run: Run, *, packages: bool = False) -> None:
     _section("child runs", _children(run.children))
     _section("task runs", _tasks(run.task_runs, run.usage.tasks))
     _section("attempts", _attempts(run.attempts))
+    _section("alerts", [alerts_table(alerts)] if (alerts := run.alerts) else [])
     _section("notes", [cell(f"• {note}") for note in run.notes])
     facts = dict(run.facts)
     installed = facts.pop("packages", {})
@@ -207,8 +212,6 @@ def _sentence(exception: Mapping[str, str]) -> str:
 
 def _errors(run: Run) -> Iterator[Any]:
     """The whole of what ended the last attempt."""
-    from rich.text import Text
-
     attempts = run.attempts
     exception = attempts[-1].exception if attempts else {}
     if exception:

@@ -1,4 +1,4 @@
-"""Floor 6. ``prefect-ledger runs``: list, show, compare, export, delete and restore."""
+"""Floor 6. ``prefect-ledger runs``: list, show, compare, edit, export, delete and restore."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.columns import named
-from prefect_ledger.cli.options import Experiments, Json, Limit, OrderBy, Page, Which
+from prefect_ledger.cli.formats import listed
+from prefect_ledger.cli.options import Experiments, Json, Limit, OrderBy, Page, Remove, Tags, Which, changes_of
 from prefect_ledger.cli.records import run_record, whole_record
-from prefect_ledger.cli.render import dim, print_json, show
+from prefect_ledger.cli.render import dim, print_json, say, show
 from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
     from prefect_ledger.cli.comparison import Row
 
-app = App(name="runs", help="List, show, compare, export, delete and restore runs.")
+app = App(name="runs", help="List, show, compare, edit, export, delete and restore runs.")
 RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
 Where = Annotated[str | None, Parameter(name=["--where", "-w"], help="All that match, as in runs list --filter; needs --yes.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do it: --where alone only says which they are.")]
@@ -193,6 +194,52 @@ def export(
 
 
 @app.command
+def rename(run: RunId, name: Annotated[str, Parameter(help="The name it gets.")], /) -> None:
+    """Give a run another name, also one that has ended. Its id stays.
+
+    For example:
+
+        prefect-ledger runs rename 8f2c51aa baseline
+    """
+    from prefect_ledger import rename_run
+
+    found = rename_run(run, name)
+    say(f"run {found.id[:8]} is now called {listed([found.name])}")
+
+
+@app.command
+def describe(run: RunId, text: Annotated[str, Parameter(help='What it is about; "" takes it away.')], /) -> None:
+    """Write what a run is about, in Markdown if you like, also of one that has ended.
+
+    For example:
+
+        prefect-ledger runs describe 8f2c51aa "The baseline that all others are compared to."
+    """
+    from prefect_ledger import describe_run
+
+    found = describe_run(run, text)
+    say(f"run {found.id[:8]} " + ("is described" if text else "has no description any more"))
+
+
+@app.command
+def tag(
+    *runs: RunId, tag: Tags = (), remove: Remove = (), where: Where = None, experiment: Within = (), yes: Yes = False, json: Json = False
+) -> None:
+    """Set and remove tags of any number of runs at once, also of ended ones.
+
+    With --where, look first: only --yes does it.
+
+    For example:
+
+        prefect-ledger runs tag 8f2c51aa 03b7d2e9 --tag reviewed=yes
+        prefect-ledger runs tag -e churn --where "metrics.auc > 0.9" --tag shortlist=yes --remove draft --yes
+    """
+    from prefect_ledger.cli.bulk import change
+
+    change("tag", runs, where, experiment, yes=yes, json=json, tags=changes_of(tag, remove))
+
+
+@app.command
 def delete(*runs: RunId, where: Where = None, experiment: Within = (), yes: Yes = False, json: Json = False) -> None:
     """Mark runs as deleted: listings and searches leave them out.
 
@@ -206,7 +253,7 @@ def delete(*runs: RunId, where: Where = None, experiment: Within = (), yes: Yes 
         prefect-ledger runs delete --where "status = 'FAILED' and start_time < '2026-01-31'"
         prefect-ledger runs delete -e scratch --where "metrics.auc is null" --yes
     """
-    from prefect_ledger.cli.deletion import change
+    from prefect_ledger.cli.bulk import change
 
     change("delete", runs, where, experiment, yes=yes, json=json)
 
@@ -220,6 +267,6 @@ def restore(*runs: RunId, where: Where = None, experiment: Within = (), yes: Yes
         prefect-ledger runs restore 8f2c51aa
         prefect-ledger runs restore -e churn --where "metrics.auc > 0.9" --yes
     """
-    from prefect_ledger.cli.deletion import change
+    from prefect_ledger.cli.bulk import change
 
     change("restore", runs, where, experiment, yes=yes, json=json)

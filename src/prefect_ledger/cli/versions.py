@@ -78,15 +78,3 @@ def meant(text: str) -> Meant:
 def is_short(text: str) -> bool:
     """Whether a word means something of the registry, where references to logged models may stand too."""
     return bool(_SHORT.fullmatch(text))
-
-
-def tag(text: str) -> tuple[str, str]:
-    """``key=value``.
-
-    Raises:
-        InvalidValue: it is written otherwise.
-    """
-    key, found, value = text.partition("=")
-    if not found or not key:
-        raise InvalidValue(f"{text!r:.80}: write key=value, as in team=risk")
-    return key, value

@@ -33,6 +33,7 @@ ATTRIBUTES: dict[str, Type] = {
     "experiment_id": "whole",
     "experiment": "text",
     "parent_run_id": "id",
+    "description": "text",
     "attempt": "whole",
 }
 VERSION_ATTRIBUTES: dict[str, Type] = {  # of a version of a registered model

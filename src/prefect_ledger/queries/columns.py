@@ -27,6 +27,7 @@ _ATTRIBUTES = {
     "artifact_uri": "r.artifact_uri",
     "experiment_id": "r.experiment_id",
     "parent_run_id": "r.parent_id",
+    "description": "NULLIF(r.description, '')",
     "attempt": "CASE WHEN r.attempt < 1 THEN 1 ELSE r.attempt END",
 }
 _TABLES = {

@@ -36,10 +36,11 @@ class RunFields(NamedTuple):
     ended: int | None
     artifact_uri: str | None
     lifecycle: str
+    description: str
 
 
 _FIELDS = """r.id, r.name, e.name, r.experiment_id, r.status, r.attempt, r.parent_id, r.kind, r.user_id, r.status_reason, r.started,
- r.ended, r.artifact_uri, r.lifecycle"""
+ r.ended, r.artifact_uri, r.lifecycle, r.description"""
 _EXPERIMENT = "LEFT JOIN experiments e ON e.id = r.experiment_id"
 # Metrics in the namespace of what is watched stand apart, so that they do not crowd the user's.
 WATCHED = "system."  # what keys of what was seen of the machine begin with
@@ -170,6 +171,7 @@ def _run(fields: RunFields, params: dict[str, str], metrics: dict[str, float], t
         ended_at=to_datetime(fields.ended),
         artifact_uri=fields.artifact_uri,
         lifecycle=fields.lifecycle,
+        description=fields.description,
         params=MappingProxyType(params),
         metrics=MappingProxyType(metrics),
         tags=MappingProxyType(tags),

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 _PART = 1_000
-_ATTRIBUTES = {"run_name": "e.name", "experiment": "e.name", "experiment_id": "e.id", "start_time": "e.created"}
+_ATTRIBUTES = {
+    "run_name": "e.name",
+    "experiment": "e.name",
+    "experiment_id": "e.id",
+    "start_time": "e.created",
+    "description": "NULLIF(e.description, '')",
+}
 
 
 def find(tx: sa.Connection, wanted: str | int) -> int:
@@ -44,14 +50,14 @@ def get(tx: sa.Connection, number: int) -> Experiment:
     Raises:
         ExperimentNotFound.
     """
-    found = _read(tx, Sql("SELECT id, name, lifecycle, created FROM experiments WHERE id = ?", (number,)))
+    found = _read(tx, Sql("SELECT id, name, lifecycle, created, description FROM experiments WHERE id = ?", (number,)))
     if not found:
         raise _not_found(tx, str(number))
     return found[0]
 
 
 def search(tx: sa.Connection, filter: str = "", *, lifecycle: str = "active", limit: int = 1_000) -> list[Experiment]:  # noqa: A002
-    """Experiments that match, the latest made first. A filter knows ``name``, ``experiment_id``, ``created`` and ``tags.<key>``.
+    """Experiments that match, the latest made first. A filter knows name, experiment_id, created, description and ``tags.<key>``.
 
     Raises:
         InvalidFilter: it does not parse, or asks for something an experiment does not have.
@@ -60,7 +66,7 @@ def search(tx: sa.Connection, filter: str = "", *, lifecycle: str = "active", li
     where = [] if lifecycle == "all" else [Sql("e.lifecycle = ?", (lifecycle,))]
     if (node := parse_filter(filter)) is not None:
         where.append(condition(node, _Columns(filter)))
-    statement = Sql("SELECT e.id, e.name, e.lifecycle, e.created FROM experiments e")
+    statement = Sql("SELECT e.id, e.name, e.lifecycle, e.created, e.description FROM experiments e")
     for word, part in zip(itertools.chain([" WHERE "], itertools.repeat(" AND ")), where, strict=False):
         statement = statement.plus(word + part.text, *part.params)
     return _read(tx, statement.plus(" ORDER BY e.created DESC, e.id LIMIT ?", limit))
@@ -82,8 +88,8 @@ def _read(tx: sa.Connection, statement: Sql) -> list[Experiment]:
         for number, key, value in rows(tx, text, part):
             tags[number][key] = value
     return [
-        Experiment(number, name, lifecycle, to_datetime(created), MappingProxyType(tags[number]))
-        for number, name, lifecycle, created in found
+        Experiment(number, name, lifecycle, to_datetime(created), MappingProxyType(tags[number]), description)
+        for number, name, lifecycle, created, description in found
     ]
 
 
@@ -97,7 +103,7 @@ class _Columns:
         if operand.kind == "tag":
             return Column(Sql("(SELECT t.value FROM experiment_tags t WHERE t.experiment_id = e.id AND t.key = ?)", (operand.key,)))
         if operand.kind != "attribute" or operand.key not in _ATTRIBUTES:
-            message = f"an experiment has no {str(operand)!r}; it has name, experiment_id, created and tags.<key>"
+            message = f"an experiment has no {str(operand)!r}; it has name, experiment_id, created, description and tags.<key>"
             raise InvalidFilter(message, text=self._text, position=operand.position)
         return Column(Sql(_ATTRIBUTES[operand.key]))
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger import names
+from prefect_ledger import alert_store, names
 from prefect_ledger.database import Database, rows
-from prefect_ledger.entities import Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Shown, Summary, TaskRun, to_datetime
+from prefect_ledger.entities import Alert, Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Shown, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
 from prefect_ledger.events import clean
 from prefect_ledger.queries import artifact_series, details, frames, links, models, registered, search
@@ -239,6 +239,21 @@ class Reader:
             Dataset(name, digest, context, source, count, json.loads(schema))
             for name, digest, context, source, count, schema in self._rows(text, run_id)
         ]
+
+    def alerts(self, run_id: str) -> list[Alert]:
+        """What the code of a run wanted somebody to know, the oldest first."""
+        with self._read() as tx:
+            return alert_store.of_run(tx, run_id)
+
+    def search_alerts(self, experiment: Experiments, levels: Sequence[str], limit: int) -> list[Alert]:
+        """Alerts of these levels, of active runs, the latest first.
+
+        Raises:
+            ExperimentNotFound: one is not there. InvalidValue: of the limit.
+        """
+        asked = search.read_search("", (), "active", limit)
+        with self._read() as tx:
+            return alert_store.latest(tx, levels, search.within(tx, asked, experiment).experiments, asked.limit)
 
     def notes(self, run_id: str) -> list[str]:
         """What the ledger had to say about the run, the oldest first."""

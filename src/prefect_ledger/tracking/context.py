@@ -24,6 +24,10 @@ anywhere: ActiveRun | None = None
 messenger: Callable[[], None] | None = None
 
 
+# Told when an alert was said and waits to be told on; the front door sets it as well.
+crier: Callable[[], None] | None = None
+
+
 def current() -> ActiveRun | None:
     """The run entered in this context, if any. Threads made by hand begin without one: pass them the handle."""
     return _current.get()

@@ -33,7 +33,7 @@ def delete_runs(*runs: str) -> list[str]:
     from prefect_ledger import removal_store
 
     one = ledger()
-    wanted = _whole(one, runs)
+    wanted = whole_ids(one, runs)
     with one.database.write() as tx:
         changed = set(removal_store.delete(tx, wanted, now()))
     return [run for run in wanted if run in changed]
@@ -55,14 +55,18 @@ def restore_runs(*runs: str) -> list[str]:
     from prefect_ledger import removal_store
 
     one = ledger()
-    wanted = _whole(one, runs)
+    wanted = whole_ids(one, runs)
     with one.database.write() as tx:
         changed = set(removal_store.restore(tx, wanted, now()))
     return [run for run in wanted if run in changed]
 
 
-def _whole(one: Ledger, runs: Sequence[str]) -> list[str]:
-    """Whole ids, each once, in the order given."""
+def whole_ids(one: Ledger, runs: Sequence[str]) -> list[str]:
+    """Whole ids, each once, in the order given; what was logged until now is brought in first. A whole id is not looked for.
+
+    Raises:
+        RunNotFound: no run begins so, or several do. InvalidName: not the beginning of a run id.
+    """
     prefixes = [run_id_prefix(run) for run in runs]
     one.flush()
     return list(dict.fromkeys(prefix if len(prefix) == _WHOLE else one.reader.run(prefix).id for prefix in prefixes))

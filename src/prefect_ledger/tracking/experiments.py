@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from prefect_ledger.entities import Experiment
+from prefect_ledger.events import clean
+from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_name
+from prefect_ledger.tracking.editing import check_description
 from prefect_ledger.tracking.ledger import LedgerWarning, ledger
 from prefect_ledger.tracking.tags import tag_texts
 
@@ -52,7 +55,7 @@ def search_experiments(
 ) -> list[Experiment]:
     """Experiments that match, the latest made first.
 
-    The filter is the language of :func:`search_runs` over ``name``, ``experiment_id``, ``created`` and ``tags.<key>``.
+    The filter is the language of :func:`search_runs` over ``name``, ``experiment_id``, ``created``, ``description`` and ``tags.<key>``.
 
     Raises:
         InvalidFilter: the message points at the place. InvalidValue: lifecycle, or a limit outside 1 to 50,000. StoreUnavailable.
@@ -95,6 +98,46 @@ def rename_experiment(name_or_id: str | int, new_name: str) -> Experiment:
     with _store() as tx:
         number = experiments.find(tx, name_or_id)
         store.rename(tx, number, new_name)
+        return experiments.get(tx, number)
+
+
+def describe_experiment(name_or_id: str | int, text: str) -> Experiment:
+    """Write what an experiment is about, in Markdown if you like; "" takes it away. Returns it as it is now.
+
+    Raises:
+        ExperimentNotFound. InvalidValue: more than 20,000 characters. StoreUnavailable.
+
+    Example:
+        >>> describe_experiment("churn", "Who leaves within a month.").description
+        'Who leaves within a month.'
+    """
+    from prefect_ledger import experiment_store as store
+    from prefect_ledger.queries import experiments
+
+    text = clean(mask_text(check_description(text)))
+    with _store() as tx:
+        number = experiments.find(tx, name_or_id)
+        store.describe(tx, number, text)
+        return experiments.get(tx, number)
+
+
+def tag_experiment(name_or_id: str | int, tags: Mapping[str, Any]) -> Experiment:
+    """Set tags of an experiment; None removes one. Returns it as it is now.
+
+    Raises:
+        ExperimentNotFound. InvalidName, InvalidValue: of a tag. StoreUnavailable.
+
+    Example:
+        >>> dict(tag_experiment("churn", {"team": "risk", "draft": None}).tags)
+        {'team': 'risk'}
+    """
+    from prefect_ledger import experiment_store as store
+    from prefect_ledger.queries import experiments
+
+    texts = tag_texts(tags, "experiment")
+    with _store() as tx:
+        number = experiments.find(tx, name_or_id)
+        store.set_tags(tx, number, texts)
         return experiments.get(tx, number)
 
 

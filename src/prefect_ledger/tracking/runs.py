@@ -19,11 +19,16 @@ from prefect_ledger.errors import InvalidValue, LedgerError, ParamChanged, RunFi
 from prefect_ledger.events import (
     ParamsLogged,
     RunDescribed,
+    RunEdited,
     RunStatusSeen,
     TagsSet,
 )
+from prefect_ledger.masking import mask_name
+from prefect_ledger.names import check_name
+from prefect_ledger.tracking.alerts import EVERY, Level
 from prefect_ledger.tracking.artifact_verbs import ArtifactVerbs
 from prefect_ledger.tracking.clock import now
+from prefect_ledger.tracking.editing import check_description
 from prefect_ledger.tracking.params import flatten
 from prefect_ledger.tracking.paths import check_model_name
 from prefect_ledger.tracking.tags import tag_texts
@@ -58,6 +63,7 @@ class Shared:
         self.finished = False
         self.tables: dict[str, Any] = {}  # arrow's schema of each table so far, as this process logged it
         self.counted: dict[tuple[str, str, str], int] = {}  # the last step of pictures that came without one
+        self.alerts: dict[tuple[str, str], float] = {}  # by title and level: when it was said last, on the clock of time.monotonic
         self.meters: dict[str, Meter] = {}  # by task run, '' for the run itself: what each used here
         self.pid = os.getpid()
         self.entered: list[tuple[int, Token[ActiveRun | None]]] = []  # thread, and what was the run there before
@@ -186,6 +192,44 @@ class ActiveRun(ArtifactVerbs):
         self._check_open()
         if values:
             self.say(TagsSet(run=self.id, at=now(), values=values))
+
+    def rename(self, name: str) -> None:
+        """Give the run another name. Raises InvalidName, RunFinished; :func:`prefect_ledger.rename_run` is for runs that have ended."""
+        check_name(name, "run")
+        self._check_open()
+        self._shared.name = name = mask_name(name)
+        self.say(RunEdited(run=self.id, at=now(), name=name))
+
+    def set_description(self, text: str) -> None:
+        """Write what the run is about, in Markdown if you like; "" takes it away.
+
+        Raises:
+            InvalidValue: more than 20,000 characters, or no text. RunFinished: :func:`prefect_ledger.describe_run` is for ended runs.
+        """
+        check_description(text)
+        self._check_open()
+        self.say(RunEdited(run=self.id, at=now(), description=text))
+
+    def alert(self, title: str, text: str = "", level: Level = "info", *, every: float = EVERY) -> bool:
+        """Have somebody know something now: kept on the run, and told by the ways that the settings name (``alert_to``).
+
+        An alert of the same title and level is not said again within ``every`` seconds in this process, so that one in a loop does not
+        flood anybody. Returns whether it was said. Like all verbs it waits for nobody.
+
+        Raises:
+            InvalidValue: a title of none or more than 250 characters, a text of more than 8,000, another level. RunFinished.
+
+        Example:
+            >>> from prefect_ledger import start_run
+            >>> with start_run(experiment="docs") as run:
+            ...     run.alert("loss is NaN", "at step 17", level="error"), run.alert("loss is NaN", "at step 18", level="error")
+            (True, False)
+        """
+        from prefect_ledger.tracking import alerts
+
+        alerts.check(title, text, level)
+        self._check_open()
+        return alerts.say(self, self._shared, title, text, level, every)
 
     # --- models ---------------------------------------------------------------------------------------------------
 

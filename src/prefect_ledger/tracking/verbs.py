@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from prefect_ledger.tracking import context
+from prefect_ledger.tracking.alerts import EVERY, Level
 from prefect_ledger.tracking.context import _current, active
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ def set_tag(key: str, value: Any) -> None:
 def set_tags(tags: Mapping[str, Any]) -> None:
     """Set tags; see :meth:`ActiveRun.set_tags`."""
     active().set_tags(tags)
+
+
+def alert(title: str, text: str = "", level: Level = "info", *, every: float = EVERY) -> bool:
+    """Have somebody know something now; see :meth:`ActiveRun.alert`."""
+    return active().alert(title, text, level, every=every)
 
 
 def log_artifact(local_path: str | os.PathLike[str], artifact_path: str | None = None, *, progress: bool | None = None) -> None:

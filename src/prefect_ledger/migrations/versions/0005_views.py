@@ -7,8 +7,8 @@ from string import Template
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -16,7 +16,7 @@ depends_on = None
 _RUNS_WIDE = """
 SELECT r.id AS run_id, NULLIF(r.name, '') AS name, r.experiment_id, e.name AS experiment, r.status,
  NULLIF(r.status_reason, '') AS status_reason, CASE WHEN r.attempt < 1 THEN 1 ELSE r.attempt END AS attempt, NULLIF(r.kind, '') AS kind,
- NULLIF(r.user_id, '') AS user_name, r.parent_id AS parent_run_id,
+ NULLIF(r.user_id, '') AS user_name, NULLIF(r.description, '') AS description, r.parent_id AS parent_run_id,
  $started AS started_at, $ended AS ended_at, CAST(r.ended - r.started AS DOUBLE PRECISION) / 1000000 AS seconds,
  r.started AS started_us, r.ended AS ended_us, r.artifact_uri, r.lifecycle <> 'active' AS deleted,
  CASE WHEN r.lifecycle <> 'active' THEN $deleted END AS deleted_at,

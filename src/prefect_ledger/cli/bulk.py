@@ -1,9 +1,9 @@
-"""Floor 6. ``prefect-ledger runs delete`` and ``restore``: which runs are meant, and what is said of them."""
+"""Floor 6. ``prefect-ledger runs delete``, ``restore`` and ``tag``: which runs are meant, and what is said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from prefect_ledger.cli.formats import count
 from prefect_ledger.cli.render import dim, print_json, say, show
@@ -13,13 +13,22 @@ from prefect_ledger.errors import InvalidValue
 
 _SHOWN = 20
 _AT_ONCE = 10_000
-_DONE = {"delete": "deleted", "restore": "restored"}
+Verb: TypeAlias = Literal["delete", "restore", "tag"]
+_DONE = {"delete": "deleted", "restore": "restored", "tag": "tagged"}
+_WHY_NONE = {"delete": "they are deleted already", "restore": "they are active", "tag": "none matches"}
 
 
 def change(
-    verb: Literal["delete", "restore"], runs: Sequence[str], where: str | None, experiment: Sequence[str], *, yes: bool, json: bool
+    verb: Verb,
+    runs: Sequence[str],
+    where: str | None,
+    experiment: Sequence[str],
+    *,
+    yes: bool,
+    json: bool,
+    tags: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Delete or restore runs that are named, or that match; of those that match, say first which they are.
+    """Delete, restore or tag runs that are named, or that match; of those that match, say first which they are.
 
     Raises:
         InvalidValue: neither runs nor ``where``, or both.
@@ -29,21 +38,21 @@ def change(
     if runs and experiment:
         raise InvalidValue("--experiment narrows --where; runs that are named need none")
     if where is None:
-        _report(verb, _changed(verb, list(runs)), json=json)
+        _report(verb, _changed(verb, list(runs), tags), json=json)
         return
     matching = _matching(verb, where, experiment)
     if yes:
-        _report(verb, _changed(verb, [run.id for run in matching]), json=json)
+        _report(verb, _changed(verb, [run.id for run in matching], tags), json=json)
     elif json:
         print_json({"dry_run": True, "runs": [run.id for run in matching]})
     else:
         _preview(verb, matching)
 
 
-def _matching(verb: str, where: str, experiment: Sequence[str]) -> list[Run]:
+def _matching(verb: Verb, where: str, experiment: Sequence[str]) -> list[Run]:
     from prefect_ledger import search_runs
 
-    lifecycle: Literal["active", "deleted"] = "active" if verb == "delete" else "deleted"
+    lifecycle: Literal["active", "deleted"] = "deleted" if verb == "restore" else "active"
     found, page = list[Run](), None
     while True:
         some = search_runs(list(experiment) or None, where, (), _AT_ONCE, page, lifecycle=lifecycle)
@@ -53,17 +62,19 @@ def _matching(verb: str, where: str, experiment: Sequence[str]) -> list[Run]:
             return found
 
 
-def _changed(verb: str, runs: list[str]) -> list[str]:
-    from prefect_ledger.tracking import deletion
+def _changed(verb: Verb, runs: list[str], tags: Mapping[str, str | None] | None) -> list[str]:
+    from prefect_ledger import delete_runs, restore_runs, tag_runs
 
-    return (deletion.delete_runs if verb == "delete" else deletion.restore_runs)(*runs)
+    if verb == "tag":
+        return tag_runs(*runs, tags=tags or {})
+    return (delete_runs if verb == "delete" else restore_runs)(*runs)
 
 
-def _report(verb: str, changed: list[str], *, json: bool) -> None:
+def _report(verb: Verb, changed: list[str], *, json: bool) -> None:
     if json:
         print_json({"dry_run": False, "runs": changed})
     elif not changed:
-        say(f"no run to {verb}: " + ("they are deleted already" if verb == "delete" else "they are active"))
+        say(f"no run to {verb}: " + _WHY_NONE[verb])
     else:
         say(f"{_DONE[verb]} {count(len(changed), 'run')}")
         if verb == "delete":
@@ -71,9 +82,9 @@ def _report(verb: str, changed: list[str], *, json: bool) -> None:
             dim(f"prefect-ledger runs restore {few}{' ...' if len(changed) > 3 else ''} takes it back, until gc erases them")
 
 
-def _preview(verb: str, matching: Sequence[Run]) -> None:
+def _preview(verb: Verb, matching: Sequence[Run]) -> None:
     if not matching:
-        dim(f"no {'active' if verb == 'delete' else 'deleted'} runs match")
+        dim(f"no {'deleted' if verb == 'restore' else 'active'} runs match")
         return
     show(runs_table(matching[:_SHOWN]))
     if len(matching) > _SHOWN:

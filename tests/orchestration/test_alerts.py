@@ -1,0 +1,96 @@
+"""Alerts of flows: Prefect has them as events, for its automations, and its notification blocks say them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.blocks.abstract import NotificationBlock
+from prefect.client.orchestration import get_client
+
+from prefect_ledger import alert, get_run, tracked_flow, tracked_task
+from prefect_ledger.flows.outbox import outbox
+from prefect_ledger.settings import Settings
+from prefect_ledger.tracking.ledger import Ledger
+from prefect_ledger.webhooks import telling
+
+
+class AlertFile(NotificationBlock):
+    """Writes what it is told into a file."""
+
+    _block_type_slug = "alert-file"
+    path: str
+
+    def notify(self, body: str, subject: str | None = None) -> None:  # type: ignore[override]  # Prefect takes both kinds
+        """Add a line."""
+        with Path(self.path).open("a", encoding="utf-8") as file:
+            file.write(f"{subject} | {body!r}\n")
+
+
+@tracked_task
+def watchful() -> None:
+    """A task that sees something."""
+    alert("drift", "PSI 0.4", level="warning")
+
+
+@tracked_flow(experiment="watched")
+def nightly() -> None:
+    """A flow whose task says an alert."""
+    watchful()
+
+
+def heard(run: str) -> list[dict[str, Any]]:
+    """The events of a run that the server knows, once there is one."""
+    asked = {"filter": {"resource": {"id": [f"prefect-ledger.run.{run}"]}}, "limit": 10}
+    deadline = time.monotonic() + 30
+    while True:
+        with get_client(sync_client=True) as client:
+            answer = client._client.post("/events/filter", json=asked)
+            answer.raise_for_status()
+            found: list[dict[str, Any]] = answer.json()["events"]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def test_prefect_has_it_as_an_event(ledger: Ledger) -> None:
+    """An alert of a task arrives at the server as an event of its run, with level and experiment to match by, with no setting made."""
+    state = nightly(return_state=True)
+    run = str(state.state_details.flow_run_id)
+    [event] = heard(run)
+    assert event["event"] == "prefect-ledger.run.alert"
+    assert event["resource"]["prefect-ledger.level"] == "warning"
+    assert event["resource"]["prefect-ledger.experiment"] == "watched"
+    assert (event["payload"]["title"], event["payload"]["text"]) == ("drift", "PSI 0.4")
+    telling._ERRAND.finish()
+    [found] = get_run(run).alerts
+    assert (found.told, found.task_run_id != "") == (("prefect",), True)
+
+
+def test_a_notification_block_says_it(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of the settings is told title, level, text and run; one that is not there is named in the answer, and the others are told."""
+    AlertFile(path=str(tmp_path / "said.txt")).save("team", overwrite=True)
+    monkeypatch.setattr(ledger, "settings", Settings.resolve(alert_to="block:alert-file/team, block:alert-file/nobody"))
+    state = nightly(return_state=True)
+    run = str(state.state_details.flow_run_id)
+    telling._ERRAND.finish()
+    said = (tmp_path / "said.txt").read_text()
+    assert said.startswith("warning: drift | 'PSI 0.4\\n\\nrun ")
+    assert f"({run}) of experiment watched" in said
+    [found] = get_run(run).alerts
+    assert set(found.told) == {"prefect", "block:alert-file/team"}
+    assert found.answer.startswith("block:alert-file/nobody:")
+    assert found.waiting
+
+
+def test_the_outbox_tells_what_was_left(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduled flow tells of alerts that nobody could tell of."""
+    from prefect_ledger.tracking import context
+
+    monkeypatch.setattr(context, "crier", None)
+    state = nightly(return_state=True)
+    assert outbox()["told"] == 1
+    [found] = get_run(str(state.state_details.flow_run_id)).alerts
+    assert found.told == ("prefect",)
