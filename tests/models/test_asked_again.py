@@ -12,6 +12,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -45,6 +46,36 @@ def test_a_model_that_insists_on_categories_is_noted(tmp_path: Path) -> None:
         save_model(model, tmp_path / "m", input_example=frame.head(2), requirements=[])
     asked = open_folder(tmp_path / "m", trusted=True).predictor()
     np.testing.assert_array_equal(asked.predict(frame), model.predict(frame))
+
+
+def _trained(kind: str, frame: pd.DataFrame, wanted: Any) -> Any:
+    if kind == "booster":
+        return xgboost.train({"nthread": 1}, xgboost.DMatrix(frame, wanted, enable_categorical=True), 30)
+    return xgboost.XGBRegressor(n_estimators=30, n_jobs=1, enable_categorical=True).fit(frame, wanted)
+
+
+@pytest.mark.parametrize("kind", ["booster", "estimator"])
+@pytest.mark.filterwarnings("error::prefect_ledger.models.saving.ModelWarning")
+def test_xgboost_finds_the_categories_of_its_training_again(kind: str, tmp_path: Path) -> None:
+    """In texts and numbers of a file or a request, a few of them, and in categories in another order; by value, never by position.
+
+    XGBoost's boosters take plain numbers for codes, and it answers to "northern" as to "south": here what is unknown is refused.
+    """
+    places, sizes = np.array(["north", "south", "east", "west"] * 25), np.array([3, 2, 1, 0] * 10 + [0, 2, 1, 3] * 15)
+    frame = pd.DataFrame({"place": pd.Categorical(places), "size": pd.Categorical(sizes, [3, 2, 1, 0]), "x": np.linspace(0, 1, 100)})
+    wanted = pd.Series(places).map({"north": 0.0, "south": 100.0, "east": 200.0, "west": 300.0}).to_numpy() + 10.0 * sizes
+    save_model(_trained(kind, frame, wanted), tmp_path / "m", input_example=frame.head(2), requirements=[])
+    asked = open_folder(tmp_path / "m").predictor()
+    plain = pd.DataFrame({"place": places, "size": sizes, "x": frame["x"]})
+    other = frame.assign(place=pd.Categorical(places, ["west", "up", "south", "north", "east"]), size=pd.Categorical(sizes))
+    for data in (frame, plain, plain.tail(3), plain.head(1), other, plain.to_dict("records")):
+        np.testing.assert_allclose(asked.predict(data), wanted[-len(data) :] if len(data) == 3 else wanted[: len(data)], atol=1)
+    np.testing.assert_allclose(asked.predict(plain.to_dict("list"), json=True), wanted, atol=1)
+    assert np.isfinite(asked.predict(plain.head(1).assign(place=None))).all()
+    np.testing.assert_allclose(asked.predict(plain.astype({"size": "int32"})), wanted, atol=1)
+    for name, odd in (("place", "up"), ("place", "northern"), ("size", 7), ("size", -1)):
+        with pytest.raises(SignatureMismatch, match=rf"column '{name}' has .*{odd}.*none of the 4 categories"):
+            asked.predict(plain.head(2).assign(**{name: odd}))
 
 
 async def _later(data: Any) -> Any:

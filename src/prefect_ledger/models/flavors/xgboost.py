@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.flavors import grown, ubjson
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, kind_of, made_by, version_of
+from prefect_ledger.models.flavors.categories import Categories
 
 _BOOSTER = "xgboost.core.Booster"
 _ESTIMATORS = frozenset(
@@ -68,6 +69,7 @@ class XGBoost(Flavor):
 
     def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
         if self._kind(entry) != _BOOSTER:
-            return lambda data, params: model.predict(data, **params) if params else model.predict(data)
-        matrix = self.framework().DMatrix
-        return lambda data, params: model.predict(matrix(data), **params)
+            known = Categories(model.get_booster())
+            return lambda data, params: model.predict(known.of_training(data), **params)
+        known, matrix = Categories(model), self.framework().DMatrix
+        return lambda data, params: model.predict(matrix(known.of_training(data), enable_categorical=bool(known)), **params)
