@@ -11,6 +11,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from prefect_ledger import formats, html
+
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+_SHOWN = 30  # lines of a table in a notebook
 
 
 class RunStatus(StrEnum):
@@ -61,6 +64,13 @@ class Experiment:
     created_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     description: str = ""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        state = "" if self.lifecycle == "active" else html.text(self.lifecycle)
+        about = {"id": html.text(self.id), "made": html.text(formats.moment(self.created_at))}
+        about |= {f"tag {key}": html.text(value) for key, value in self.tags.items()}
+        return html.title(self.name, state) + (html.whole(self.description) if self.description else "") + html.pairs(about, most=_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +295,7 @@ class RunReader(Protocol):
     def read_artifact(self, artifact: Artifact) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """A run as the store has it. ``params``, ``metrics`` (last values) and ``tags`` are those of the last attempt.
 
@@ -318,6 +328,29 @@ class Run:
     def duration(self) -> float | None:
         """Seconds between start and end; None while it is not known."""
         return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else None
+
+    def __repr__(self) -> str:
+        had = f"{len(self.params)} params, {len(self.metrics)} metrics"
+        return f"<Run {self.id[:8]} {self.name!r} in {self.experiment!r}: {self.status}, {had}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what the run is, and the parameters, last values and tags it has. Asks no store."""
+        about = {
+            "id": html.text(self.id),
+            "experiment": html.text(self.experiment or formats.MISSING),
+            "started": html.text(formats.moment(self.started_at)),
+            "took": html.text(formats.duration(self.duration)),
+        }
+        reason = f" {html.text(self.status_reason)}" if self.status_reason else ""
+        parts = [
+            html.title(self.name or self.id[:8], html.status(str(self.status)) + reason),
+            html.whole(self.description) if self.description else "",
+            html.pairs(about, most=_SHOWN),
+            html.pairs({key: html.text(value) for key, value in sorted(self.params.items())}, most=_SHOWN, head="parameters"),
+            html.pairs({key: html.text(formats.number(value)) for key, value in sorted(self.metrics.items())}, most=_SHOWN, head="metrics"),
+            html.pairs({key: html.text(value) for key, value in sorted(self.tags.items())}, most=_SHOWN, head="tags"),
+        ]
+        return "".join(parts)
 
     def _ask(self) -> RunReader:
         if self.reader is None:

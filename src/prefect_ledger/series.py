@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from prefect_ledger import formats, html
 from prefect_ledger.errors import InvalidValue, MissingExtra
 from prefect_ledger.points import Floats, Integers, Points, check, order, quiet
 from prefect_ledger.summaries import SUMMARY_COLUMNS, summarize
@@ -21,6 +22,8 @@ from prefect_ledger.summaries import SUMMARY_COLUMNS, summarize
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_DRAWN = 240  # buckets of a curve in a notebook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,6 +183,19 @@ class Series:
             return f"Series({self.key!r}, no points)"
         span = f"steps {self.steps[0]}..{self.steps[-1]}"
         return f"Series({self.key!r}, {len(self)} point{'s' * (len(self) > 1)}, {span}, last {self.last:g})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the figures, and the curve with all its spikes."""
+        if not len(self):
+            return html.title(self.key, "no points")
+        named = ("first", "last", "min", "max", "mean")
+        figures = {name: html.text(formats.number(getattr(self, name))) for name in named}
+        figures["points"] = html.text(f"{len(self):,}, steps {self.steps[0]:,} to {self.steps[-1]:,}")
+        parts = self.buckets(_DRAWN)
+        there = np.isfinite(parts.low) & np.isfinite(parts.high)
+        columns = (parts.steps[there].astype(np.float64), parts.low[there], parts.high[there])
+        drawn = html.curve(list(zip(*(column.tolist() for column in columns), strict=True)))
+        return html.title(self.key) + html.pairs(figures, most=len(figures)) + drawn
 
 
 def _sealed(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -344,7 +344,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 
 def _say_error(error: Exception) -> None:
-    from prefect_ledger.cli.formats import paragraph
+    from prefect_ledger.formats import paragraph
 
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write(f"error: {paragraph(error)}\n")

@@ -7,10 +7,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.alerts_table import alerts_table
-from prefect_ledger.cli.formats import count
 from prefect_ledger.cli.options import Experiments, Json, Limit
 from prefect_ledger.cli.records import alert_record
 from prefect_ledger.cli.render import dim, print_json, say, show
+from prefect_ledger.formats import count
 from prefect_ledger.tracking.alerts import Level
 
 app = App(name="alerts", help="List what runs wanted somebody to know, and tell of it.")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from prefect_ledger.cli.formats import moment, short
 from prefect_ledger.cli.render import cell, table
 from prefect_ledger.entities import Alert
+from prefect_ledger.formats import moment, short
 
 _COLORS = {"error": "red", "warning": "yellow"}
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from prefect_ledger.cli.checks import Check, Verdict
-from prefect_ledger.cli.formats import count, size
 from prefect_ledger.cli.render import console
 from prefect_ledger.cli.store import opened
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.formats import count, size
 from prefect_ledger.settings import Settings
 
 _SHOWN = 100  # problems that get a line of their own

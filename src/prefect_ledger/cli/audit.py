@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import clean, count
 from prefect_ledger.cli.options import Json
 from prefect_ledger.cli.render import print_json, say
+from prefect_ledger.formats import clean, count
 
 app = App(name="audit", help="Verify and export the log of what was changed in the registry.")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from prefect_ledger.cli.formats import count
 from prefect_ledger.cli.render import dim, print_json, say, show
 from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.entities import Run
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import count
 
 _SHOWN = 20
 _AT_ONCE = 10_000

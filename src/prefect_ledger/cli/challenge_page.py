@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prefect_ledger.cli.formats import MISSING, clean
 from prefect_ledger.cli.render import cell, dim, print_json, show, table, warn
+from prefect_ledger.formats import MISSING, clean
 from prefect_ledger.promotion.challenge_report import WORDS
 from prefect_ledger.promotion.challenging import exit_code
 

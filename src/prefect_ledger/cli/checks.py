@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger import lockfile
-from prefect_ledger.cli.formats import count, duration, size
 from prefect_ledger.cli.store import opened, sqlite_path, store_bytes
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.formats import count, duration, size
 from prefect_ledger.hooks import place
 from prefect_ledger.settings import Settings, shown_url
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from prefect_ledger.cli.formats import numbers, short
 from prefect_ledger.entities import Run
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import numbers, short
 
 _PREFIXES = ("params", "metrics", "tags")
 _ATTRIBUTES = ("user", "kind", "attempt", "parent_id", "experiment", "lifecycle", "status_reason", "artifact_uri", "id")

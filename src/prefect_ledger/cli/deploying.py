@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import MISSING, clean, moment, short
 from prefect_ledger.cli.options import Json
 from prefect_ledger.cli.render import cell, dim, pairs, print_json, say, show, table, warn
 from prefect_ledger.errors import InvalidValue, LedgerError
+from prefect_ledger.formats import MISSING, clean, moment, short
 
 if TYPE_CHECKING:
     from prefect_ledger.deploying import Deployment

@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from prefect_ledger.cli.checks import Check, checks
-from prefect_ledger.cli.formats import count
 from prefect_ledger.cli.render import cell, console, heading, print_json, say, show, warn
+from prefect_ledger.formats import count
 from prefect_ledger.settings import Settings
 
 _MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "wrong": ("✗", "bold red")}

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import listed, moment, paragraph
 from prefect_ledger.cli.options import Json, LongLimit, NamedTags, Remove, Tags, Which, changes_of, tag_of
 from prefect_ledger.cli.records import experiment_record
 from prefect_ledger.cli.render import cell, dim, pairs, print_json, say, show, table
 from prefect_ledger.entities import Experiment
+from prefect_ledger.formats import listed, moment, paragraph
 
 app = App(name="experiments", help="List, show, make, edit, delete and restore experiments.")
 Name = Annotated[str, Parameter(help="Its name, or its id.")]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.cli.formats import clean, count, size
 from prefect_ledger.cli.render import console, dim, print_json, say
+from prefect_ledger.formats import clean, count, size
 
 if TYPE_CHECKING:
     from prefect_ledger.exporting.job import Exported, Progress

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from prefect_ledger.cli.formats import clean, count, listed, short, size
 from prefect_ledger.cli.render import console, dim, print_json, say, warn
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import clean, count, listed, short, size
 
 if TYPE_CHECKING:
     from prefect_ledger.garbage import Garbage

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli import promoting, registered_models, registering
-from prefect_ledger.cli.formats import moment, size
 from prefect_ledger.cli.options import Experiments, Json, Limit
 from prefect_ledger.cli.records import model_record
 from prefect_ledger.cli.registered_page import show_model, show_notes, version_rows
@@ -16,6 +15,7 @@ from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import cell, dim, heading, pairs, print_json, show, table
 from prefect_ledger.cli.versions import is_short, meant
 from prefect_ledger.entities import LoggedModel
+from prefect_ledger.formats import moment, size
 from prefect_ledger.registered import ModelVersion
 
 app = App(name="models", help="List and show models, and look after registered ones.")

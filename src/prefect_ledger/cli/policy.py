@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.files import text_of
-from prefect_ledger.cli.formats import clean, count, paragraph
 from prefect_ledger.cli.options import By, Json, Why
 from prefect_ledger.cli.render import dim, print_json, say
+from prefect_ledger.formats import clean, count, paragraph
 
 if TYPE_CHECKING:
     from prefect_ledger.policies import Outcome

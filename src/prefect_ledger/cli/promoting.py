@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from prefect_ledger.cli.formats import clean
 from prefect_ledger.cli.holdout import NO_HOLDOUT, AskedAbout
 from prefect_ledger.cli.options import By, Json, Request, Why
 from prefect_ledger.cli.render import dim, print_json, say, warn
 from prefect_ledger.cli.report_files import NO_FILES, Reported
 from prefect_ledger.cli.versions import Meant, ModelName, NameBefore, Selector
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import clean
 from prefect_ledger.registered import STAGES, check_stage
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import clean, count
 from prefect_ledger.cli.options import By, Json, Request, Why
 from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import dim, print_json, say, show
 from prefect_ledger.cli.request_page import requests_table, show_request
+from prefect_ledger.formats import clean, count
 
 app = App(name="promotion", help="List, show, replay and withdraw requests to move versions.")
 State = Literal["open", "done", "rejected", "withdrawn", "expired", "void"]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.cli.formats import clean, duration, listed
 from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import console, dim, print_json, say, warn
 from prefect_ledger.cli.request_page import show_request
+from prefect_ledger.formats import clean, duration, listed
 from prefect_ledger.promotion.checking import Check
 from prefect_ledger.promotion.promoter import Promoter, lacking
 from prefect_ledger.promotion.promotion import DONE, Promotion

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from prefect_ledger.cli.formats import clean, count, paragraph
 from prefect_ledger.cli.render import dim, print_json, say, warn
+from prefect_ledger.formats import clean, count, paragraph
 
 if TYPE_CHECKING:
     from prefect_ledger.open_runs import Change

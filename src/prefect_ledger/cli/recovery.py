@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.cli.formats import count, listed, paragraph
 from prefect_ledger.cli.render import console, dim, print_json, say, warn
 from prefect_ledger.cli.store import opened
 from prefect_ledger.errors import ArtifactsUnavailable
+from prefect_ledger.formats import count, listed, paragraph
 from prefect_ledger.settings import Settings
 
 if TYPE_CHECKING:

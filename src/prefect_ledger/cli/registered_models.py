@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from prefect_ledger.cli.formats import clean, moment
 from prefect_ledger.cli.options import Json, Limit, LongLimit, OrderBy, Page, Which
 from prefect_ledger.cli.registered_page import models_table, version_rows, versions_table
 from prefect_ledger.cli.registry_records import person, registry_record
 from prefect_ledger.cli.render import dim, pairs, print_json, say, show
 from prefect_ledger.cli.versions import ModelName, NameBefore, Named, meant
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import clean, moment
 from prefect_ledger.registered import Change
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from prefect_ledger.cli.formats import MISSING, clean, moment, paragraph
 from prefect_ledger.cli.registry_records import person, tags_text
 from prefect_ledger.cli.render import cell, heading, pairs, show, table
+from prefect_ledger.formats import MISSING, clean, moment, paragraph
 from prefect_ledger.registered import ModelVersion, Note, RegisteredModel
 
 _STAGES = {"production": "green", "staging": "cyan", "archived": "dim", "none": "dim"}

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from prefect_ledger.cli.formats import clean, count, listed
 from prefect_ledger.cli.options import By, Json, NamedTags, Remove, Tags, Why, changes_of, tag_of
 from prefect_ledger.cli.registry_records import registry_record
 from prefect_ledger.cli.render import dim, print_json, say
 from prefect_ledger.cli.versions import ModelName, Named, OneVersion, meant
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import clean, count, listed
 
 Description = Annotated[str, Parameter(help="What people should know of it.")]
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect_ledger.cli.formats import clean
+from prefect_ledger.formats import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

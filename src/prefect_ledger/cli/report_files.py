@@ -11,8 +11,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefect_ledger.cli.formats import clean
 from prefect_ledger.errors import InvalidValue, LedgerError
+from prefect_ledger.formats import clean
 
 Write = Callable[[str, str], None]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from prefect_ledger.cli.formats import MISSING, clean, moment
 from prefect_ledger.cli.registry_records import agreed, approvals, person, state_now
 from prefect_ledger.cli.render import cell, heading, pairs, show, table
 from prefect_ledger.entities import to_datetime
+from prefect_ledger.formats import MISSING, clean, moment
 from prefect_ledger.registered import TransitionRequest
 
 _STYLES = {"open": "cyan", "done": "green", "rejected": "red", "expired": "yellow", "void": "yellow", "withdrawn": "yellow"}

@@ -9,13 +9,13 @@ from rich.text import Text
 
 from prefect_ledger.cli.alerts_table import alerts_table
 from prefect_ledger.cli.comparison import flat
-from prefect_ledger.cli.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
 from prefect_ledger.cli.models import models_table
 from prefect_ledger.cli.render import Kind, cell, console, heading, pairs, show, status, table
 from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
 from prefect_ledger.events import MODEL, MODEL_FILE
+from prefect_ledger.formats import MISSING, count, duration, listed, moment, number, paragraph, short, size
 from prefect_ledger.usage import Usage, Used, added
 
 _BARS = "▁▂▃▄▅▆▇█"

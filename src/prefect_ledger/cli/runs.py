@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from prefect_ledger.cli.columns import named
-from prefect_ledger.cli.formats import listed
 from prefect_ledger.cli.options import Experiments, Json, Limit, OrderBy, Page, Remove, Tags, Which, changes_of
 from prefect_ledger.cli.records import run_record, whole_record
 from prefect_ledger.cli.render import dim, print_json, say, show
 from prefect_ledger.cli.runs_table import runs_table
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import listed
 
 if TYPE_CHECKING:
     from prefect_ledger.cli.comparison import Row

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prefect_ledger.cli.columns import chosen
-from prefect_ledger.cli.formats import duration, moment
 from prefect_ledger.cli.render import Kind, cell, console, status, table
 from prefect_ledger.entities import Run
+from prefect_ledger.formats import duration, moment
 
 if TYPE_CHECKING:
     from rich.table import Table

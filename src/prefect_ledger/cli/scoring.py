@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.cli.formats import clean, count
 from prefect_ledger.cli.render import console, dim, print_json, say
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.formats import clean, count
 
 if TYPE_CHECKING:
     from prefect_ledger.scoring.job import Progress

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import size
 from prefect_ledger.cli.options import Json
 from prefect_ledger.cli.render import pairs, print_json, say, show
+from prefect_ledger.formats import size
 from prefect_ledger.settings import Settings
 
 if TYPE_CHECKING:

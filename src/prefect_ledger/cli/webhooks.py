@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from prefect_ledger.cli.formats import clean, count, moment, paragraph
 from prefect_ledger.cli.options import By, Json, Why
 from prefect_ledger.cli.render import cell, dim, print_json, say, show, table, warn
+from prefect_ledger.formats import clean, count, moment, paragraph
 from prefect_ledger.hooks import Delivery, Webhook
 
 app = App(name="webhooks", help="Post changes of the registry to URLs, signed, and look after what was not taken.")

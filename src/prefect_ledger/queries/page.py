@@ -9,9 +9,11 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from prefect_ledger import formats, html
 from prefect_ledger.entities import Run
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.queries.filters import Column, Sql
@@ -20,6 +22,7 @@ Place: TypeAlias = Sequence[
     tuple[float | int | str | None, int]
 ]  # per sort key: the value and whether it is NaN (1), missing (2) or neither (0)
 _DIGEST = 8
+_SHOWN, _COLUMNS = 25, 6  # rows, and parameters and metrics each, that a notebook shows
 
 
 class Page(list[Run]):
@@ -30,6 +33,26 @@ class Page(list[Run]):
     def __init__(self, runs: Iterable[Run] = (), next_page: str | None = None) -> None:
         super().__init__(runs)
         self.next_page = next_page
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row a run, with the parameters that differ and the metrics that most of them have."""
+        if not self:
+            return "no runs"
+        shown = self[:_SHOWN]
+        params = [key for key in _often(run.params for run in shown) if len({run.params.get(key) for run in shown}) > 1][:_COLUMNS]
+        metrics = _often(run.metrics for run in shown)[:_COLUMNS]
+        lines = [
+            [
+                *(html.text(run.id[:8]), html.text(run.name, longest=40), html.status(str(run.status))),
+                *(html.text(formats.moment(run.started_at)), html.text(formats.duration(run.duration))),
+                *(html.text(run.params.get(key, ""), longest=40) for key in params),
+                *(html.text(formats.number(run.metrics[key]) if key in run.metrics else "") for key in metrics),
+            ]
+            for run in shown
+        ]
+        more = [f"{len(self) - _SHOWN:,} more here"] if len(self) > _SHOWN else []
+        more += ["others on the next page: page=found.next_page"] if self.next_page else []
+        return html.rows(["id", "name", "status", "started", "took", *params, *metrics], lines) + "; ".join(more)
 
 
 class SortKey(NamedTuple):
@@ -136,6 +159,12 @@ def read_token(text: object, search: str, keys: Sequence[SortKey]) -> Place:
     if not isinstance(place, list) or len(place) != len(keys) or not all(key.fits(found) for key, found in zip(keys, place, strict=True)):
         raise InvalidValue("page= is a token of another version of prefect-ledger: begin again with page=None")
     return place
+
+
+def _often(sides: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The keys, those that most have first."""
+    counts = Counter(key for side in sides for key in side)
+    return sorted(counts, key=lambda key: (-counts[key], key))
 
 
 def _digest(content: bytes) -> bytes:

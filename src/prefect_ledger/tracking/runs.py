@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from prefect_ledger import html
 from prefect_ledger.entities import RunStatus
 from prefect_ledger.errors import InvalidValue, LedgerError, ParamChanged, RunFinished
 from prefect_ledger.events import (
@@ -88,6 +89,12 @@ class ActiveRun(ArtifactVerbs):
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.id[:8]} {self.name!r} in {self.experiment!r}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of a run that is open or was: which it is. ``get_run(run.id)`` shows what it logged."""
+        state = html.status("RUNNING") if not self.finished else "finished here"
+        about = {"id": html.text(self.id), "experiment": html.text(self.experiment)}
+        return html.title(self.name, state) + html.pairs(about, most=len(about))
 
     @property
     def id(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_ledger.cli.formats import clean, duration, number, numbers, paragraph, short, size
+from prefect_ledger.formats import clean, duration, number, numbers, paragraph, short, size
 
 
 @given(st.text())

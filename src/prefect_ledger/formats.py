@@ -1,4 +1,4 @@
-"""Floor 6. Values as people read them. Pure; nothing a run was called can reach the terminal as anything but letters."""
+"""Floor 0. Values as people read them. Pure; nothing a run was called can reach the terminal as anything but letters."""
 
 from __future__ import annotations
 
