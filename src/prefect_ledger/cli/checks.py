@@ -19,11 +19,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect_ledger import lockfile
+from prefect_ledger import hooks, lockfile
 from prefect_ledger.cli.store import opened, sqlite_path, store_bytes
 from prefect_ledger.errors import LedgerError
 from prefect_ledger.formats import count, duration, size
-from prefect_ledger.hooks import place
 from prefect_ledger.settings import Settings, shown_url
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def checks(settings: Settings) -> Iterator[Check]:
 def _settings(settings: Settings) -> Iterator[Check]:
     options = ", ".join(f"{name}=********" for name in settings.storage_options)
     shown = {"store_url": settings.shown_store_url, "storage_options": options, "dashboard_url": shown_url(settings.dashboard_url)}
-    shown["alert_to"] = ", ".join(place(way) if "://" in way else way for way in settings.alert_to)  # a path can be a secret
+    shown["alert_to"] = ", ".join(hooks.place(way) if "://" in way else way for way in settings.alert_to)  # a path can be a secret
     if settings.missing:
         yield Check(
             "settings", "block", "wrong", settings.missing, "see that Prefect answers, and that the block is there: prefect block ls"
