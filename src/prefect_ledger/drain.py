@@ -44,6 +44,7 @@ class Drain:
         self.database, self.reader, self.journal = database, reader, journal
         self.ended: set[str] = set()  # runs whose end came by and whose chunks want a last compaction
         self.open: set[str] = set()  # runs this journal owns and that have not ended
+        self.began: set[str] = set()  # runs whose start by their own process came by
         self.closed = False  # the journal says that its process ended in order
         self.points = self.events = self.damaged = 0
         self.on_advance: Callable[[], None] | None = None  # called when a batch is in the store, before chunks are put in order
@@ -183,6 +184,7 @@ class Drain:
         for event in batch.events:
             if isinstance(event, RunStarted) and event.owner:
                 self.open.add(event.run)
+                self.began.add(event.run)
             elif isinstance(event, RunStatusSeen) and event.status in run_store.FINAL:
                 self.open.discard(event.run)
                 self.ended.add(event.run)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from prefect_ledger.journal_reader import JournalReader, left_behind
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
 
+_LEFT = re.compile(r"\.(gone-)?[0-9a-f]{8}-[0-9a-f-]{27}")  # of journals that were being made or removed; whatever else lies there stays
+
 
 @dataclass
 class Recovered:
@@ -30,14 +33,21 @@ class Recovered:
     crashed: list[str] = field(default_factory=list)
     alive: int = 0
     broken: list[str] = field(default_factory=list)
+    runs: int = 0  # that began in these journals
 
 
 def recover(
-    folder: Path, database: Database, *, progress: Callable[[str], Any] | None = None, between: Callable[[], bool] | None = None
+    folder: Path,
+    database: Database,
+    *,
+    only: Container[str] | None = None,
+    progress: Callable[[str], Any] | None = None,
+    between: Callable[[], bool] | None = None,
 ) -> Recovered:
     """Adopt the journals of ``folder`` whose process is gone: drain them, end their runs as CRASHED, remove them.
 
-    Safe to run twice, by several processes at once, and to be killed at any moment. ``progress`` hears the name of each journal;
+    Safe to run twice, by several processes at once, and to be killed at any moment. ``only`` are the names of the journals meant, where
+    others may lie in the folder, or things that are none. ``progress`` hears the name of each journal;
     ``between`` is called between batches, and what it answers says whether to go on. A journal that cannot be read, or whose records
     cannot be brought in, is named in ``broken`` and does not hold up the others.
 
@@ -47,7 +57,7 @@ def recover(
     found = Recovered()
     spare = spare_root(folder)
     for place in (folder, spare):
-        for path in _not_elsewhere(place, database, found):
+        for path in _not_elsewhere(place, only, database, found):
             if place == spare and (folder / path.name).is_dir():
                 continue  # a part of a journal there, and brought in with it
             if between is not None and not between():
@@ -84,8 +94,10 @@ def _beside(path: Path) -> Path | None:
     return found if found.name == path.name and found != path and len(users) == 1 and not found.parent.parent.is_symlink() else None
 
 
-def _not_elsewhere(folder: Path, database: Database, found: Recovered) -> Iterator[Path]:
+def _not_elsewhere(folder: Path, only: Container[str] | None, database: Database, found: Recovered) -> Iterator[Path]:
     for path in left_behind(folder):
+        if only is not None and path.name not in only:
+            continue
         if elsewhere.lives(path, database):
             found.alive += 1
         else:
@@ -121,6 +133,7 @@ def _adopt(path: Path, beside: Path | None, database: Database, found: Recovered
     found.journals += 1
     found.points += drain.points
     found.events += drain.events
+    found.runs += len(drain.began)
     if drain.reader.damaged:
         broken = broken or f"{path}: {drain.damaged} places could not be read; all else is in the store"
     if broken:  # kept for a person to look at, and not looked at again
@@ -143,5 +156,5 @@ def _sweep(folder: Path) -> None:
         return
     for path in folder.iterdir():
         old = time.time() - path.lstat().st_mtime > 3_600 if path.exists() else False
-        if path.name.startswith(".gone-") or (path.name.startswith(".") and not path.name.startswith(".broken-") and old):
+        if _LEFT.fullmatch(path.name) and (path.name.startswith(".gone-") or old):
             shutil.rmtree(path, ignore_errors=True)

@@ -55,7 +55,7 @@ def test_what_a_killed_process_logged_is_recovered(tmp_path: Path) -> None:
     assert waiting[0]["remedy"] == "prefect-ledger recover"
     done = command("recover", home=home)
     assert done.returncode == 0
-    assert "recovered 1 journal: 500 points" in done.stdout
+    assert "brought in 1 journal: 500 points" in done.stdout
     assert "crashed: " in done.stderr
     assert "killed [b]run[/b]" in done.stderr
     [run] = document(command("runs", "list", "--json", home=home))["runs"]

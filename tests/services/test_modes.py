@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from prefect_ledger.tracking import context
 from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.runs import ActiveRun
 from prefect_ledger.tracking.silent import SilentRun
-from tests.services.scripts import Place
+from tests.services.scripts import Ended, Place
 
 STORE = "postgresql://nobody:hunter2secret@127.0.0.1:9/nothing"  # the port of nobody
 
@@ -201,3 +203,77 @@ def test_offline_artifacts_have_no_root_yet(home: Path, no_ledger: None) -> None
     with pytest.raises(NotOnline):
         _ = module.ledger().artifacts
     configure(mode="disabled")
+
+
+# --- flows ----------------------------------------------------------------------------------------------------------------
+
+FLOW = """
+import os, signal, sys
+from prefect.task_runners import ProcessPoolTaskRunner
+from prefect_ledger import configure, current_run, log_metric, tracked_flow, tracked_task
+
+@tracked_task(retries=1)
+def step(i: int) -> int:
+    log_metric("square", i * i, step=i)
+    return os.getpid()
+
+@tracked_flow
+def child() -> float:
+    log_metric("loss", 0.5)
+    return 1.0
+
+@tracked_flow(experiment="modes", task_runner=ProcessPoolTaskRunner(max_workers=1))
+def train(kill: bool = False) -> dict[str, float]:
+    log_metric("loss", 0.25)
+    child()
+    print(current_run().id, flush=True)
+    if kill:
+        os.kill(os.getpid(), signal.SIGKILL)
+    pids = {future.result() for future in [step.submit(i) for i in range(2)]}
+    assert os.getpid() not in pids
+    return {"auc": 0.9}
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["configure"]:
+        configure(mode="disabled")
+    assert train("kill" in sys.argv) == {"auc": 0.9}
+"""
+
+
+def run_flow(place: Place, tmp_path: Path, *arguments: str) -> Ended:
+    """Run the flow above, from a file, as a pool's processes want it."""
+    (place.home / "prefect").mkdir(parents=True)
+    script = tmp_path / "train.py"
+    script.write_text(FLOW)
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, env=place.environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("how", ["environment", "configure"])
+def test_a_disabled_flow_is_a_flow_as_ever(tmp_path: Path, prefect_server: str, how: str) -> None:
+    """Tracked flows, sub-flows and tasks in other processes run under Prefect and give back what they do, and nothing is kept of them."""
+    more = {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"}
+    place = Place(tmp_path / "ledger", more={**more, **({"PREFECT_LEDGER_MODE": "disabled"} if how == "environment" else {})})
+    done = run_flow(place, tmp_path, *([how] if how == "configure" else []))
+    assert (done.code, done.err, len(done.out)) == (0, "", 37)
+    assert [path for path in every_path(tmp_path) if "prefect" not in path.parts] == [tmp_path / "ledger", tmp_path / "train.py"]
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "CRASHED"])
+def test_an_offline_flow_comes_in_as_it_ended(tmp_path: Path, prefect_server: str, status: str) -> None:
+    """What a flow, its sub-flow and its tasks in other processes logged offline is one run with a child when it was brought in."""
+    more = {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_LEDGER_MODE": "offline"}
+    place = Place(tmp_path / "ledger", more=more)
+    done = run_flow(place, tmp_path, *(["kill"] if status == "CRASHED" else []))
+    assert (done.code, done.err.count("prefect-ledger is offline")) == ((0, 1) if status == "COMPLETED" else (-9, 0)), done.err
+    assert "2 runs of this process wait" in done.err or status == "CRASHED"
+    assert place.run("import sys; from prefect_ledger.cli import main; sys.exit(main(['sync']))").code == 0
+    online = Place(tmp_path / "ledger")
+    runs = {run.parent_id: run for run in online.runs()}
+    run = runs[None]
+    assert (run.id, run.status, runs[run.id].status) == (done.out.strip(), status, "COMPLETED")
+    assert run.metrics == {"loss": 0.25} | ({"square": 1.0, "auc": 0.9} if status == "COMPLETED" else {})
+    if status == "COMPLETED":
+        assert online.steps(run.id, "square") == [0, 1]
+    assert every_path(place.settings.journal_folder) == []

@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
@@ -80,9 +81,10 @@ def demo(
 def recover(*, json: Json = False) -> int:
     """Bring in what killed processes logged, and end their runs as CRASHED.
 
-    Journals of processes that live are left alone. It may be run at any time,
-    twice, and by several at once; the next process that logs does the same by
-    itself. Exits with 1 when a journal cannot be read.
+    The same as "prefect-ledger sync" without a folder. Journals of processes
+    that live are left alone. It may be run at any time, twice, and by several
+    at once; the next process that logs does the same by itself, but for what
+    was logged offline. Exits with 1 when a journal cannot be read.
 
     For example:
 
@@ -92,6 +94,36 @@ def recover(*, json: Json = False) -> int:
     from prefect_ledger.cli.recovery import recover_all
 
     return recover_all(json=json)
+
+
+@app.command
+def sync(
+    *folders: Path,
+    watch: Annotated[float | None, Parameter(name=["--watch", "--follow"], help="Look again every so many seconds, until Ctrl-C.")] = None,
+    json: Json = False,
+) -> int:
+    """Bring in what was logged offline, or while the store was away.
+
+    Without FOLDERS: all that waits on this machine for the store of the
+    settings, and what was logged while no store was set. With FOLDERS: what
+    lies there, whatever store it was meant for: a journal, a folder of them, or
+    what was copied from another machine. That is values, artifacts and models;
+    runs end as they ended, killed ones as CRASHED.
+
+    What is in the store is removed where it was. It may be run at any time,
+    twice, by several at once, and killed: each value arrives once. Exits with 1
+    when something cannot be read or sent.
+
+    For example:
+
+        prefect-ledger sync
+        prefect-ledger sync /media/usb/journals
+        prefect-ledger sync --watch 60
+        prefect-ledger sync --json
+    """
+    from prefect_ledger.cli.recovery import sync_all
+
+    return sync_all(folders, json=json, watch=watch)
 
 
 @app.command

@@ -66,7 +66,21 @@ def _settings(settings: Settings) -> Iterator[Check]:
         )
     for name, source in settings.origin.items():
         value = shown.get(name, str(getattr(settings, name)))
+        if name == "mode" and settings.mode != "online":
+            yield mode_check(settings)
+            continue
         yield Check("settings", name, "ok", f"{value}  ({source})", details={"value": value, "from": source})
+
+
+def mode_check(settings: Settings) -> Check:
+    """What the mode comes to, where it is not online."""
+    mode, source = settings.mode, settings.origin["mode"]
+    said = {
+        "offline": ("no store is asked; what is logged waits on this machine", "prefect-ledger sync brings it in"),
+        "disabled": ("nothing is recorded", "leave it out, or say online, to record"),
+    }
+    text, remedy = said[mode]
+    return Check("settings", "mode", "note", f"{mode}  ({source}): {text}", remedy, {"value": mode, "from": source})
 
 
 # --- store --------------------------------------------------------------------------------------------------------
@@ -80,7 +94,8 @@ def _store(settings: Settings) -> Iterator[Check]:
             found = database.version()
     except LedgerError as error:
         remedy = "see that it runs and lets you in; what is logged meanwhile waits in the journal"
-        yield Check("store", "reachable", "wrong", str(error).splitlines()[0], remedy)
+        verdict: Verdict = "note" if settings.mode == "offline" else "wrong"
+        yield Check("store", "reachable", verdict, str(error).splitlines()[0], remedy)
         return
     yield Check("store", "reachable", "ok", settings.shown_store_url)
     details = {"schema": found, "speaks": [OLDEST, SCHEMA]}
@@ -136,7 +151,7 @@ def _sqlite(settings: Settings) -> Iterator[Check]:
 
 
 def _journals(settings: Settings) -> Iterator[Check]:
-    from prefect_ledger.journal_reader import left_behind
+    from prefect_ledger import waiting
 
     folder = settings.journal_folder
     problem = _unwritable(folder)
@@ -146,16 +161,20 @@ def _journals(settings: Settings) -> Iterator[Check]:
     else:
         yield Check("journals", "folder", "ok", str(folder))
     yield _room(folder)
-    waiting = list(left_behind(folder))
-    for path in waiting:
+    places = waiting.of_store(settings)
+    found = [path for place in places for path in place.found]
+    for path in found:
         yield _journal(path)
-    if not waiting:
+    if not found:
         yield Check("journals", "waiting", "ok", "nothing: all that was logged is in the store")
-    for path in sorted(folder.glob(".broken-*")) if folder.is_dir() else ():
+    for path in [path for place in places if place.journals is not None for path in sorted(place.journals.glob(".broken-*"))]:
         yield Check(
             "journals", path.name[8:16], "wrong", f"cannot be read, kept as {path}", "please report it; delete the folder to give up on it"
         )
-    yield from _strangers(settings)
+    for place in waiting.of_others(settings):  # nobody who uses this store brings them in
+        what = count(len(place.waiting), "journal waits", "journals wait") if place.waiting else "held artifacts wait"
+        remedy = f"prefect-ledger sync, with that store set; to have it in this store instead: prefect-ledger sync {place.folder}"
+        yield Check("journals", "other store", "note", f"{what} for {place.store or 'another store'}", remedy)
 
 
 def _unwritable(folder: Path) -> str:
@@ -184,7 +203,11 @@ def _room(folder: Path) -> Check:
 
 
 def _journal(path: Path) -> Check:
-    owner = _owner(path)
+    from prefect_ledger.settings import OFFLINE
+    from prefect_ledger.waiting import owner as owner_of
+
+    owner = owner_of(path)
+    offline = path.parent.parent.parent.name == OFFLINE
     held = sum(part.stat().st_size for part in path.glob("*.seg"))
     alive = lockfile.is_held(path / "lock")
     since = owner.get("time")
@@ -193,30 +216,8 @@ def _journal(path: Path) -> Check:
     details = {"journal": path.name, "alive": alive, "bytes": held, "owner": owner}
     if alive:
         return Check("journals", path.name[:8], "ok", f"{who}, running{when}, {size(held)}", details=details)
-    return Check("journals", path.name[:8], "note", f"{who} is gone and left {size(held)}", "prefect-ledger recover", details)
-
-
-def _owner(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((path / "owner.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _strangers(settings: Settings) -> Iterator[Check]:
-    """Journals that belong to other stores: nobody who uses this one will bring them in."""
-    from prefect_ledger.journal_reader import left_behind
-
-    if not settings.journal_root.is_dir():
-        return
-    for folder in sorted(settings.journal_root.iterdir()):
-        if folder == settings.journal_folder or not folder.is_dir():
-            continue
-        for path in left_behind(folder):
-            if not lockfile.is_held(path / "lock"):
-                store = _owner(path).get("store", "another store")
-                yield Check("journals", path.name[:8], "note", f"waits for {store}", "prefect-ledger recover, with that store's settings")
+    remedy = "prefect-ledger sync" if offline else "prefect-ledger recover"
+    return Check("journals", path.name[:8], "note", f"{who} is gone and left {size(held)}", remedy, details)
 
 
 # --- artifacts ----------------------------------------------------------------------------------------------------
@@ -224,9 +225,11 @@ def _strangers(settings: Settings) -> Iterator[Check]:
 
 def _artifacts(settings: Settings) -> Iterator[Check]:
     root = settings.artifact_root
-    held = settings.home / "held" / settings.journal_folder.name
-    if held.is_dir():
-        yield Check("artifacts", "held", "note", f"some wait in {held} for the root to be back", "prefect-ledger recover")
+    from prefect_ledger import waiting
+
+    for place in waiting.of_store(settings):
+        if place.artifacts:
+            yield Check("artifacts", "held", "note", f"{place.artifacts} wait in {place.held} to be sent", "prefect-ledger sync")
     scheme, found, _ = root.partition("://")
     if not found or scheme == "file":
         folder = Path(root.removeprefix("file://"))

@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from prefect_ledger.cli.checks import Check, checks
+from prefect_ledger.cli.checks import Check, checks, mode_check
 from prefect_ledger.cli.render import cell, console, heading, print_json, say, show, warn
+from prefect_ledger.errors import InvalidSettings
 from prefect_ledger.formats import count
 from prefect_ledger.settings import Settings
 
@@ -18,8 +19,8 @@ def examine(*, artifacts: bool = False, json: bool) -> int:
     """Make every check and write what was found; returns 1 when something is wrong, else 0."""
     with _patience():
         settings = Settings.resolve(patient=True)
-        found = list(checks(settings))
-    if artifacts and settings.artifact_root and settings.store_url:
+        found = list(_of_disabled(settings) if settings.mode == "disabled" else checks(settings))
+    if artifacts and settings.mode != "disabled" and settings.artifact_root and settings.store_url:
         from prefect_ledger.cli.artifact_checks import digests
 
         found += digests(settings)
@@ -33,6 +34,17 @@ def examine(*, artifacts: bool = False, json: bool) -> int:
         else:
             say("", "all is well", style="green")
     return 1 if wrong else 0
+
+
+def _of_disabled(settings: Settings) -> Iterator[Check]:
+    """That nothing is recorded, and what the rest would be if it were; settings that cannot be used matter to nobody now."""
+    yield mode_check(settings)
+    try:
+        others = Settings.resolve(patient=True, mode="online")
+    except InvalidSettings as error:
+        yield Check("settings", "others", "note", str(error), "mend it before the mode is online again")
+        return
+    yield from (check for check in checks(others) if check.name != "mode")
 
 
 @contextlib.contextmanager

@@ -1,15 +1,17 @@
-"""Floor 6. ``prefect-ledger recover``: what it says of the journals that it brought in."""
+"""Floor 6. ``prefect-ledger sync`` and ``recover``: what they say of what they brought in."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import shlex
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from prefect_ledger.cli.render import console, dim, print_json, say, warn
 from prefect_ledger.cli.store import opened
-from prefect_ledger.errors import ArtifactsUnavailable
+from prefect_ledger.errors import InvalidValue, LedgerError
 from prefect_ledger.formats import count, listed, paragraph
 from prefect_ledger.settings import Settings
 
@@ -17,53 +19,106 @@ if TYPE_CHECKING:
     from prefect_ledger.database import Database
     from prefect_ledger.held_artifacts import Delivered
     from prefect_ledger.recovery import Recovered
+    from prefect_ledger.sync import BroughtIn
+    from prefect_ledger.waiting import Place
 
 
 def recover_all(*, json: bool) -> int:
-    """Recover every journal of a dead process; returns 1 when one cannot be read, else 0."""
-    from prefect_ledger import lockfile, recovery
-    from prefect_ledger.journal_reader import left_behind
+    """Bring in whatever waits on this machine for the store of the settings; returns 1 when something of it cannot be, else 0."""
+    return sync_all([], json=json)
 
-    settings = Settings.resolve()
-    folder = settings.journal_folder
-    waiting = sum(not lockfile.is_held(path / "lock") for path in left_behind(folder))
-    with opened(settings) as database, _progress(waiting) as step:
-        found = recovery.recover(folder, database, progress=step)
-        names = _names(database, found.crashed)
-        sent = _send(settings, database)
+
+def sync_all(folders: Sequence[Path], *, json: bool, watch: float | None = None) -> int:
+    """The same, or bring in what lies in ``folders``; with ``watch`` again and again, with so many seconds between."""
+    settings = Settings.resolve(mode="online")
+    if watch is None:
+        return _once(settings, folders, json=json, quiet=False)
+    if not 1 <= watch < 1e6:
+        raise InvalidValue(f"--watch takes seconds between two looks, from 1 on, not {watch!r}")
+    dim(f"looking every {watch:g} s for what waits for {settings.shown_store_url}; Ctrl-C ends it")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            try:
+                _once(settings, folders, json=json, quiet=True)
+            except LedgerError as error:
+                warn(paragraph(error), style="red")
+            time.sleep(watch)
+    return 0
+
+
+def _once(settings: Settings, folders: Sequence[Path], *, json: bool, quiet: bool) -> int:
+    from prefect_ledger import waiting
+
+    places = [place for folder in folders for place in waiting.below(folder)] if folders else waiting.of_store(settings)
+    others = [] if folders or quiet else list(waiting.of_others(settings))
+    with opened(settings) as database, _Progress(places) as progress:
+        found = _bring_in(settings, places, database, progress)
+        names = _names(database, found.journals.crashed)
+    if quiet and not (found.journals.journals or found.artifacts.sent or found.journals.broken or found.artifacts.trouble):
+        return 0
     if json:
-        print_json({**vars(found), "crashed": found.crashed, "folder": folder, "held_artifacts": vars(sent)})
+        print_json(_document(settings, found, others))
     else:
-        _report(found, names, folder)
-        _report_held(sent)
-    return 1 if found.broken or sent.trouble else 0
+        _report(found.journals, names, settings.shown_store_url if folders else "")
+        _report_held(found.artifacts)
+        for place in others:
+            _report_other(place, settings)
+    return 1 if found.journals.broken or found.artifacts.trouble else 0
 
 
-def _send(settings: Settings, database: Database) -> Delivered:
-    """Send artifacts whose root was away when they were logged; that it still is, is told and no error of the journals."""
-    from prefect_ledger import held_artifacts
+def _bring_in(settings: Settings, places: Sequence[Place], database: Database, progress: _Progress) -> BroughtIn:
     from prefect_ledger.artifact_store import ArtifactStore
-    from prefect_ledger.tracking.keeping import folder_of
+    from prefect_ledger.sync import sync
 
-    folder = folder_of(settings)
-    if not folder.is_dir():
-        return held_artifacts.Delivered()
-    try:
-        return held_artifacts.send(folder, ArtifactStore(settings.artifact_root, settings.storage_options), database)
-    except ArtifactsUnavailable as error:
-        left = sum(len(events) for _, events in held_artifacts.held(folder))
-        return held_artifacts.Delivered(waiting=left, trouble=[str(error)])
+    return sync(
+        places,
+        database,
+        lambda: ArtifactStore(settings.artifact_root, settings.storage_options),
+        between=progress.between,
+        sent=progress.sent,
+    )
 
 
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], Any]]:
-    """A bar on stderr, a step for each journal; nothing where nobody looks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _document(settings: Settings, found: BroughtIn, others: Sequence[Place]) -> dict[str, Any]:
+    return {
+        **vars(found.journals),
+        "store": settings.shown_store_url,
+        "folder": settings.journal_folder,
+        "folders": found.folders,
+        "held_artifacts": vars(found.artifacts),
+        "for_other_stores": [{"folder": place.folder, "store": place.store, "journals": len(place.waiting)} for place in others],
+    }
 
-    columns = (TextColumn("recovering"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console("err"), transient=True, disable=not (total and console("err").is_terminal)) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda _name: bar.advance(task)
+
+class _Progress:
+    """Bars on stderr: bytes of journals, then of artifacts; nothing where nobody looks, or where there is nothing to be done."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._places, self._total = places, sum(place.bytes for place in places)
+        seen = console("err").is_terminal and bool(self._total or any(place.artifacts for place in places))
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._bars = Progress(*columns, console=console("err"), transient=True, disable=not seen)
+        self._values = self._bars.add_task("values", total=self._total)
+        self._artifacts = self._bars.add_task("artifacts", total=None)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._bars.stop()
+
+    def between(self) -> bool:
+        """A batch of values is in."""
+        if not self._bars.disable:
+            self._bars.update(self._values, completed=self._total - sum(place.bytes for place in self._places))
+        return True
+
+    def sent(self, size: int) -> None:
+        """An artifact is in."""
+        self._bars.advance(self._artifacts, size)
 
 
 def _names(database: Database, runs: list[str]) -> list[str]:
@@ -71,6 +126,23 @@ def _names(database: Database, runs: list[str]) -> list[str]:
 
     reader = Reader(database)
     return [f"{run[:8]} {reader.run(run).name}" for run in runs]
+
+
+def _report(found: Recovered, crashed: list[str], store: str) -> None:
+    if found.journals:
+        what = f"{count(found.points, 'point')} and {count(found.events, 'other record')}"
+        say(f"brought in {count(found.journals, 'journal')}: {what}, of {count(found.runs, 'run')}" + (f", into {store}" if store else ""))
+    else:
+        say("nothing waits: all that was logged here is in the store" if not found.alive else "nothing to bring in now")
+    for run in crashed:
+        warn(f"crashed: {listed([run])}")
+    if found.alive:
+        dim(
+            f"left alone: {count(found.alive, 'journal')} of processes that are running, or that another machine wrote less than five"
+            " minutes ago"
+        )
+    for sentence in found.broken:
+        warn(f"cannot be read, and is kept: {listed([sentence])}", style="red")
 
 
 def _report_held(sent: Delivered) -> None:
@@ -84,14 +156,10 @@ def _report_held(sent: Delivered) -> None:
         warn(paragraph(sentence), style="red")
 
 
-def _report(found: Recovered, crashed: list[str], folder: Path) -> None:
-    if found.journals:
-        say(f"recovered {count(found.journals, 'journal')}: {count(found.points, 'point')} and {count(found.events, 'other record')}")
-    else:
-        say("nothing to recover")
-    for run in crashed:
-        warn(f"crashed: {listed([run])}")
-    if found.alive:
-        dim(f"left alone: {count(found.alive, 'journal')} of processes that are running")
-    for sentence in found.broken:
-        warn(f"cannot be read, kept in {folder}: {listed([sentence])}", style="red")
+def _report_other(place: Place, settings: Settings) -> None:
+    what = count(len(place.waiting), "journal") if place.waiting else count(place.artifacts, "held artifact")
+    meant = place.store or "another store"
+    warn(
+        f"not brought in: {what} for {meant}. With that store set, prefect-ledger sync does it; to have it in"
+        f" {settings.shown_store_url} instead: prefect-ledger sync {shlex.quote(str(place.folder))}"
+    )
