@@ -16,10 +16,11 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
 
@@ -29,20 +30,25 @@ from prefect_ledger.names import check_path
 from prefect_ledger.read_cache import ReadCache
 from prefect_ledger.remotes import IN_MEMORY, S3, S3_SCHEMES, Remote
 from prefect_ledger.roots import FILE, SCHEME, Folder, Root, Sent, Upload, joined
-from prefect_ledger.transfer import BLOCK, PART, Bar, Found, Hashed, moved_into, regular, walk
+from prefect_ledger.transfer import BLOCK, PART, Bar, Found, Hashed, folded, moved_into, regular, walk
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
+_IN_LINE = 8  # jobs that wait for each thread
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Bytes that stand whole in the store: ``size`` in bytes, ``sha256`` as 64 hex digits."""
+    """Bytes that stand whole in the store: ``size`` in bytes, ``sha256`` as 64 hex digits.
+
+    ``changed``: the file was being written while it was read; what stands is what was read.
+    """
 
     path: str
     uri: str
     size: int
     sha256: str
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class ArtifactStore:
             InvalidValue: not a regular file. FileNotFoundError: no such file. Else as :meth:`put_bytes`.
         """
         with regular(local_path) as source, Bar(path, os.fstat(source.fileno()).st_size, progress) as bar:
-            return self._put(base_uri, path, source, bar)
+            return self._put_open(base_uri, path, source, bar)
 
     def put_stream(self, base_uri: str, path: str, writer: Callable[[BinaryIO], None]) -> Stored:
         """Store what ``writer`` writes to the binary stream it is called with; it may read, seek and close it.
@@ -141,37 +147,69 @@ class ArtifactStore:
         is neither file nor folder, is refused before anything is stored: a folder is logged as it is or not at all.
 
         Raises:
-            InvalidValue: not a folder, or something in it is refused. InvalidName: a name that cannot be a path. Else as :meth:`put_bytes`.
+            InvalidValue: not a folder, or something in it is refused. InvalidName: a name that cannot be a path, or two that differ only by
+            case where the root does not tell them apart. Else as :meth:`put_bytes`.
         """
         prefix = f"{check_path(path_prefix)}/" if path_prefix else ""
         known: set[str] = set()
         self._place.where(base_uri, known)
         found = sorted((_own_path(f"{prefix}{name}"), source, size) for name, source, size in walk(os.fspath(local_folder)))
+        self._tell_apart([path for path, *_ in found])
         with Bar(str(local_folder), sum(size for *_, size in found), progress) as bar:
 
             def put(one: tuple[str, str, int]) -> Stored:
                 with regular(one[1]) as file:
-                    return self._put(base_uri, one[0], file, bar, known)
+                    return self._put_open(base_uri, one[0], file, bar, known)
 
-            return self._at_once(put, found)
+            return self._at_once(put, found, lambda one: one[2] < self._place.alone)
+
+    def _tell_apart(self, paths: Sequence[str]) -> None:
+        """Refuse two names of which a root that does not look at case would keep one."""
+        found = {folded(path): path for path in paths}
+        if len(found) == len(paths) or not self._place.folds():
+            return
+        one, other = next((path, found[folded(path)]) for path in paths if found[folded(path)] != path)
+        raise InvalidName(f"{one!r} and {other!r} are one file below {self.root}, which does not look at case: give one another name")
+
+    def _put_open(self, base_uri: str, path: str, file: BinaryIO, progress: Callable[[int], None], known: set[str] | None = None) -> Stored:
+        before = os.fstat(file.fileno())
+        stored = self._put(base_uri, path, file, progress, known)
+        after = os.fstat(file.fileno())
+        if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, stored.size):
+            return stored
+        return replace(stored, changed=True)
 
     def _put(
         self, base_uri: str, path: str, source: BinaryIO | memoryview, progress: Callable[[int], None], known: set[str] | None = None
     ) -> Stored:
-        uri = joined(base_uri, _own_path(path))
         if known is None:
+            _own_path(path)
             self._place.where(base_uri)
+        uri = joined(base_uri, path)
         return Stored(path, uri, *self._place.put(self._place.where(uri, known), source, progress))
 
-    def _at_once(self, work: Callable[[_V], _T], items: Sequence[_V]) -> list[_T]:
-        """``work`` of each item, in their order, several at a time; the first that fails ends it."""
+    def _at_once(self, work: Callable[[_V], _T], items: Sequence[_V], alone: Callable[[_V], bool] | None = None) -> list[_T]:
+        """``work`` of each item, in their order, several at a time; the first that fails ends it.
+
+        What is not worth a thread, as ``alone`` says, is done here; and no more wait in line than keep the threads busy.
+        """
+        done: dict[int, _T] = {}
+        line: deque[tuple[int, Future[_T]]] = deque()
         with ThreadPoolExecutor(min(self._place.threads, len(items) or 1), "prefect-ledger-artifacts") as pool:
-            jobs = [pool.submit(work, item) for item in items]
             try:
-                return [job.result() for job in jobs]
+                for at, item in enumerate(items):
+                    if alone is not None and alone(item):
+                        done[at] = work(item)
+                        continue
+                    if len(line) >= _IN_LINE * self._place.threads:
+                        first, job = line.popleft()
+                        done[first] = job.result()
+                    line.append((at, pool.submit(work, item)))
+                done.update((at, job.result()) for at, job in line)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        return [done[at] for at in range(len(items))]
 
     # --- reading --------------------------------------------------------------------------------------------------
 

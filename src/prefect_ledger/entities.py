@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prefect_ledger.usage import Usage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN = 20  # names in a message
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 _SHOWN = 30  # lines of a table in a notebook
 
@@ -279,6 +280,7 @@ class RunReader(Protocol):
     def metric(self, run_id: str, key: str, attempt: int | None, task_run_id: str | None) -> Series: ...
     def summaries(self, run_id: str) -> Mapping[str, Summary]: ...
     def artifacts(self, run_id: str) -> list[Artifact]: ...
+    def artifact(self, run_id: str, path: str) -> Artifact | None: ...
     def artifacts_of_kind(self, run_id: str, kind: str) -> list[Artifact]: ...
     def shown(self, run_id: str, kind: str) -> list[Shown]: ...
     def table(self, run_id: str, name: str, as_: str, step: int | None) -> Any: ...
@@ -384,9 +386,11 @@ class Run:
         """
         from prefect_ledger.errors import ArtifactNotFound
 
-        found = next((a for a in self.artifacts if a.path == path), None)
+        found = self._ask().artifact(self.id, path)
         if found is None:
-            raise ArtifactNotFound(f"run {self.id} has no artifact {path!r}; it has: {', '.join(a.path for a in self.artifacts) or 'none'}")
+            there = [one.path for one in self.artifacts]
+            more = f" and {len(there) - _SHOWN:,} more" if len(there) > _SHOWN else ""
+            raise ArtifactNotFound(f"run {self.id} has no artifact {path!r}; it has: {', '.join(there[:_SHOWN]) or 'none'}{more}")
         return self._ask().read_artifact(found)
 
     def images(self, key: str | None = None) -> list[Shown]:

@@ -25,6 +25,7 @@ PATH_LIMIT = 1_024
 _KEY = re.compile(r"[/\w.\- :]+", re.UNICODE)
 _HEX32 = re.compile(r"[0-9a-f]{32}")
 _PREFIX = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 DEFAULT_EXPERIMENT = "Default"
 MODELS = "models"  # the folder of a run's artifacts that its models are in
@@ -91,11 +92,11 @@ def check_path(path: object) -> str:
         raise InvalidName(f"an artifact path has 1 to {PATH_LIMIT:,} bytes, this one has {size:,}: {path[:60]!r}")
     if "\\" in path or path.startswith(("/", "~")) or _DRIVE.match(path) or "://" in path:
         raise InvalidName(f"artifact path {path!r}: give a relative path with forward slashes, such as 'plots/roc.png'")
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
+    if _CONTROL.search(path):
         raise InvalidName(f"artifact path {path!r} has control characters")
     if posixpath.normpath(path) != path or ".." in path.split("/") or path == ".":
         raise InvalidName(f"artifact path {path!r} must stay inside its run: no '..', './', '//' or trailing '/'")
-    if any(len(part.encode()) > 255 for part in path.split("/")):
+    if size > 255 and any(len(part.encode()) > 255 for part in path.split("/")):
         raise InvalidName(f"artifact path {path!r}: a part is over 255 bytes, more than file systems take")
     return path
 

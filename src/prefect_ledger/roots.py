@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from prefect_ledger.errors import ArtifactsUnavailable, InvalidName
-from prefect_ledger.transfer import Found, copy, moved_into, regular, write_all
+from prefect_ledger.transfer import Found, copy, moved_into, part_name, regular, write_all
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 FILE = ("file", "local")
@@ -42,6 +42,7 @@ class Root(Protocol):
 
     root: str
     threads: int
+    alone: int  # bytes below which a file is sooner moved than given to a thread
 
     @property
     def top(self) -> str: ...  # the target that the root itself is, for looking only
@@ -56,10 +57,17 @@ class Root(Protocol):
     def remove(self, targets: Sequence[str]) -> None: ...
     def uploads(self, target: str) -> list[Upload]: ...
     def abort(self, target: str, upload: str) -> None: ...
+    def folds(self) -> bool: ...  # whether two names that differ only by case are one here
 
 
 class OneByOne:
     """Roots whose objects are written and read as files."""
+
+    alone = 0
+
+    def folds(self) -> bool:
+        """Object stores look at every letter."""
+        return False
 
     def sink(self, target: str) -> AbstractContextManager[BinaryIO]:
         raise NotImplementedError
@@ -95,6 +103,7 @@ class Folder(OneByOne):
     """A local folder. URIs are paths, with or without ``file://``."""
 
     threads = min(4, os.cpu_count() or 1)
+    alone = 1 << 20
 
     def __init__(self, folder: str, prefix: str) -> None:
         self.folder, self.root = folder, prefix + folder
@@ -149,6 +158,20 @@ class Folder(OneByOne):
 
     def _unavailable(self, why: str, advice: str) -> ArtifactsUnavailable:
         return ArtifactsUnavailable(f"the artifact root {self.root} cannot be written now: {why}; {advice}")
+
+    def folds(self) -> bool:
+        """Asked of the folder itself: what is mounted here, nobody else knows."""
+        name = part_name()
+        probe = os.path.join(self.folder, name)
+        try:
+            os.makedirs(self.folder, exist_ok=True)  # noqa: PTH103
+            with open(probe, "xb"):  # noqa: PTH123
+                return os.path.lexists(os.path.join(self.folder, name.upper()))
+        except OSError:
+            return False  # that nothing can be written here is said when something is
+        finally:
+            with suppress(OSError):
+                os.unlink(probe)
 
     def source(self, target: str) -> BinaryIO:
         """The file, open for reading."""

@@ -17,6 +17,7 @@ import stat
 import sys
 import threading
 import time
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 BLOCK = 256 << 10  # bytes read, hashed and written at once; what fits in a processor's cache is fastest
 PART = re.compile(r"\.ledger-[0-9a-f]{32}\.part")
 _FOLDER_TRIES = 3
-_PATIENCE = 2.0  # seconds before a bar shows itself
+_PATIENCE = 1.0  # seconds before a bar shows itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Found:
 def part_name() -> str:
     """A name for an unfinished write, as no other write has it; ``PART`` matches it."""
     return f".ledger-{uuid.uuid4().hex}.part"
+
+
+def folded(path: str) -> str:
+    """``path`` as a file system reads it that looks neither at case nor at how accents are written."""
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
 
 
 def write_all(sink: BinaryIO, view: memoryview) -> None:
@@ -229,16 +235,21 @@ class Hashed(io.RawIOBase):
         return size, self._digest.hexdigest()
 
 
+def _looked_at() -> bool:
+    """Whether somebody sits before a terminal or a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell" or (sys.stderr is not None and sys.stderr.isatty())
+
+
 class Bar:
-    """Called with numbers of bytes, shows how far a transfer is: on standard error, when it takes over two seconds on a terminal.
+    """Called with numbers of bytes, shows how far a transfer is: when it takes over a second, on a terminal or in a notebook.
 
     ``shown`` True shows it at once and anywhere, False never. Threads may share one.
     """
 
     def __init__(self, label: str, total: int | None, shown: bool | None = None) -> None:
         self._label, self._total, self._done = label, total, 0
-        stream = sys.stderr
-        self._wanted = shown if shown is not None else stream is not None and stream.isatty()
+        self._wanted = _looked_at() if shown is None else shown
         self._from = 0.0 if shown else time.monotonic() + _PATIENCE
         self._mutex = threading.Lock()
         self._shown: tuple[Progress, TaskID] | None = None

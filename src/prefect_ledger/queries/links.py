@@ -16,6 +16,9 @@ UNION ALL
 SELECT a.run_id, a.path, a.uri, a.size, a.sha256, a.kind, a.attempt, a.task_run_id, a.at, a.details, l.attempt, 0
  FROM cache_links l JOIN artifacts a ON a.run_id = l.source_run_id AND a.task_run_id = l.source_task AND a.attempt = l.source_attempt
  WHERE l.run_id = ? ORDER BY 2, 11, 12, 9, 1"""  # of each path the one that counts comes last
+OF_PATH = ARTIFACTS.replace("a.run_id = ?", "a.run_id = ? AND a.path = ?").replace(
+    "WHERE l.run_id = ?", "WHERE l.run_id = ? AND a.path = ?"
+)
 OF_KIND = f"""SELECT * FROM ({ARTIFACTS.replace("ORDER BY 2, 11, 12, 9, 1", "")}) AS shown
  WHERE kind = ? AND here = (SELECT attempt FROM runs WHERE id = ?) ORDER BY at, path"""  # those of the last attempt
 TASK_RUNS = """

@@ -140,19 +140,17 @@ class Reader:
 
     def artifacts(self, run_id: str) -> list[Artifact]:
         """What was logged as bytes, by path: of each path, what the last attempt that has it logged, or else took from the cache."""
-        found = {}
-        for run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ in self._rows(links.ARTIFACTS, run_id, run_id):
-            found[path] = Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
+        found = {one.path: one for one in map(_artifact, self._rows(links.ARTIFACTS, run_id, run_id))}
         return list(found.values())
+
+    def artifact(self, run_id: str, path: str) -> Artifact | None:
+        """What :meth:`artifacts` has under this path; None where it has nothing."""
+        found = self._rows(links.OF_PATH, run_id, path, run_id, path) if clean(str(path)) == path else ()
+        return _artifact(found[-1]) if found else None
 
     def artifacts_of_kind(self, run_id: str, kind: str) -> list[Artifact]:
         """What the last attempt logged of this kind, or took from the cache, in the order of logging."""
-        return [
-            Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
-            for run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ in self._rows(
-                links.OF_KIND, run_id, run_id, kind, run_id
-            )
-        ]
+        return [_artifact(row) for row in self._rows(links.OF_KIND, run_id, run_id, kind, run_id)]
 
     def shown(self, run_id: str, kind: str) -> list[Shown]:
         """The pictures or figures of the last attempt, by key, step and time."""
@@ -289,6 +287,11 @@ class Reader:
     def _rows(self, text: str, *params: str) -> list[tuple[Any, ...]]:
         with self._read() as tx:
             return rows(tx, text, params)
+
+
+def _artifact(row: Sequence[Any]) -> Artifact:
+    run, path, uri, size, sha256, kind, attempt, task, at, metadata, *_ = row
+    return Artifact(run, path, uri, size, sha256, kind, attempt, task, to_datetime(at), json.loads(metadata))
 
 
 def _summary(row: Sequence[Any], sources: tuple[str, ...] = ()) -> Summary:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from prefect_ledger.channel import Channel, whole
 from prefect_ledger.errors import InvalidName, InvalidValue
-from prefect_ledger.events import ArtifactLogged, DatasetLogged
+from prefect_ledger.events import ArtifactLogged, DatasetLogged, Noted
 from prefect_ledger.masking import mask_value
 from prefect_ledger.names import check_key
 from prefect_ledger.tracking.clock import now
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.ledger import Ledger
     from prefect_ledger.tracking.runs import ActiveRun, Shared
 
+_SHOWN = 5  # paths in a note
 _FOREIGN_TABLES = (".arrow", ".csv", ".feather", ".html", ".json", ".jsonl", ".tsv", ".xlsx")
 
 
@@ -282,16 +283,26 @@ class ArtifactVerbs(Channel):
         from prefect_ledger.tracking.keeping import keep
 
         at, task = now(), self.task_run_id
+        changed: list[str] = []
 
         def logged(stored: Stored) -> ArtifactLogged:
-            details = mask_value("", dict(metadata or {}))
+            details = mask_value("", dict(metadata)) if metadata else {}
             if media := media_type(stored.path):
                 details.setdefault("media", media)
+            if stored.changed:
+                changed.append(stored.path)
             what = (stored.path, stored.uri, stored.size, stored.sha256, kind or kind_of(media))
             return ArtifactLogged(self.run_id, now(), self.attempt, *what, task=task, metadata=details)
 
         run: ActiveRun = self  # type: ignore[assignment]  # there is no other kind of run
         keep(self._ledger, run, put, logged, at)
+        if changed:
+            self.say(Noted(run=self.run_id, at=now(), text=_changed(changed)))
+
+
+def _changed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
+    return f"written to while they were logged, and kept as they were read: {', '.join(paths[:_SHOWN])}{more}"
 
 
 def _local(path: str | os.PathLike[str]) -> Path:

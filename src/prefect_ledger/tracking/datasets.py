@@ -159,15 +159,25 @@ def _file_digest(path: Path) -> str:
     if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever, a device never end
         raise InvalidValue(f"{path} is neither a file nor a folder")
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        before = os.fstat(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InvalidValue(
+            f"{path} was written to while it was read, so its digest would be of no file there ever was: try again when it is done"
+        )
+    return digest
 
 
 def _of_folder(folder: Path) -> tuple[str, None, dict[str, Any]]:
-    """All files below, by relative path and content; links to folders by where they point, empty folders not at all."""
+    """All files below, by relative path and content; links to folders inside by where they point, empty folders not at all."""
     from prefect_ledger.tracking.digests import Digest
 
     digest, size, files = Digest("folder"), 0, 0
+    top = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118  # with the slash at its end
     for path in sorted(_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+        if path.is_symlink():
+            _check_link(path, top)
         digest.text(path.relative_to(folder).as_posix())
         if path.is_symlink() and not path.is_file():
             digest.text(f"link to {path.readlink().as_posix()}")
@@ -175,6 +185,13 @@ def _of_folder(folder: Path) -> tuple[str, None, dict[str, Any]]:
         digest.text(_file_digest(path))
         size, files = size + path.stat().st_size, files + 1
     return digest.hexdigest(), None, {"bytes": size, "files": files}
+
+
+def _check_link(path: Path, top: str) -> None:
+    """Refuse what is no part of the folder: it changes without the folder's changing."""
+    real = os.path.realpath(path)
+    if not os.path.join(real, "").startswith(top):  # noqa: PTH118
+        raise InvalidValue(f"{path} links to {real}, which is outside of {top[:-1]}: put the file itself there, or leave the link out")
 
 
 def _below(folder: Path) -> Iterator[Path]:

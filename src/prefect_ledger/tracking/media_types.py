@@ -6,7 +6,7 @@ The table is our own: what Python's ``mimetypes`` says depends on the machine, a
 from __future__ import annotations
 
 import mimetypes
-from pathlib import PurePosixPath
+import posixpath
 
 _TYPES = {
     f".{suffix}": media
@@ -83,7 +83,8 @@ def media_type(path: str) -> str:
         >>> media_type("sounds/one.WAV")
         'audio/wav'
     """
-    return _TYPES.get(PurePosixPath(path).suffix.lower()) or mimetypes.guess_type(path)[0] or ""
+    suffix = posixpath.splitext(path)[1]
+    return (_TYPES.get(suffix.lower()) or mimetypes.guess_type(path)[0] or "") if suffix else ""
 
 
 def kind_of(media: str) -> str:
