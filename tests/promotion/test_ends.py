@@ -1,8 +1,14 @@
-"""Code of others that ends the process: it ends no promotion, and never with a code that says that all went well."""
+"""Code of others that ends the process, or answers what nobody can be told: it ends no promotion half way, and never with a code that says
+that all went well."""
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,7 @@ import pytest
 from prefect_ledger import registry, start_run
 from prefect_ledger.cli import main
 from prefect_ledger.errors import InvalidValue, ModelUnusable
+from prefect_ledger.identities import Strength
 from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.promotion import Rows, challenge, promote, rollback
 from tests.promotion.helpers import ALICE, BOB, GATED, rows, trained
@@ -85,3 +92,48 @@ def test_an_evaluator_that_ends_the_process_is_an_error_with_its_report(tmp_path
     assert main(words) == 1
     assert "SystemExit" in report.read_text()
     assert registry.list_requests() == []
+
+
+def test_an_answer_that_no_server_can_give_takes_the_move_back() -> None:
+    """A version that answers its example with what JSON cannot say serves nobody: the move is taken back and told of, and is no crash half
+    way, with the version in the stage."""
+    with start_run(experiment="churn") as run:
+        model = run.log_model(_unsaid, "churn", signature=None, input_example=[1.0], requirements=[])
+    one = registry.register_model("churn", model, by=ALICE)
+    registry.set_policy(Policy((Rule("churn", "production", identity=Strength.CLAIMED),)), by=BOB)
+    with _saying({"model_id": one.logged_id, "predictions": [1.0]}) as url:
+        told = promote("churn", 1, targets=(), endpoints=(url,), by=BOB)
+    assert (told.state, told.exit_code) == ("went back", 1)
+    assert "what it answers its own example with cannot be said in JSON: TypeError" in told.reason
+    assert registry.get_model("churn").stages == {"archived": 1}
+
+
+def _unsaid(_data: object) -> object:
+    return object()
+
+
+@contextmanager
+def _saying(found: Any) -> Iterator[str]:
+    """A server that answers everybody with this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(found).encode()
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
+        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{one.server_port}"
+        one.shutdown()
+        thread.join()

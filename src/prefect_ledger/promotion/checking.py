@@ -79,12 +79,16 @@ def check_endpoint(url: str, version: ModelVersion, tried: Tried | None, *, seco
 def _asked(what: str, tried: Tried, ask: Any) -> Check:
     begun = time.monotonic()
     try:
+        wanted = _plain(tried.answer)
+    except Exception as error:  # noqa: BLE001  # whatever a model's own code answered
+        words = f"what it answers its own example with cannot be said in JSON: {type(error).__name__}: {error}"
+        return Check(what, False, words, time.monotonic() - begun)
+    try:
         answer = ask()
     except LedgerError as error:
         return Check(what, False, str(error), time.monotonic() - begun)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # of a target of another package
         return Check(what, False, f"{type(error).__name__}: {error}", time.monotonic() - begun)
-    wanted = _plain(tried.answer)
     if not same(answer, wanted):
         return Check(
             what, False, f"it answers the example with {answer!r:.200}, the version with {wanted!r:.200}", time.monotonic() - begun
