@@ -39,8 +39,8 @@ def test_a_pipeline_of_mappings_is_asked_with_mappings(tmp_path: Path) -> None:
 
 
 def test_a_model_that_insists_on_categories_is_noted(tmp_path: Path) -> None:
-    """No signature can say them: data from a file would be refused, and a frame like the example is answered."""
-    frame = pd.DataFrame({"a": np.arange(20.0), "c": pd.Categorical(["u", "v"] * 10)})
+    """A column of one category, which LightGBM's file does not name: data from a file would be refused, a frame is not."""
+    frame = pd.DataFrame({"a": np.arange(20.0), "c": pd.Categorical(["u"] * 20)})
     model = lightgbm.LGBMClassifier(n_estimators=2, verbosity=-1, min_child_samples=1, n_jobs=1).fit(frame, [0, 1] * 10)
     with pytest.warns(ModelWarning, match="does not take its input example as that comes from a file.*ValueError"):
         save_model(model, tmp_path / "m", input_example=frame.head(2), requirements=[])
@@ -76,6 +76,31 @@ def test_xgboost_finds_the_categories_of_its_training_again(kind: str, tmp_path:
     for name, odd in (("place", "up"), ("place", "northern"), ("size", 7), ("size", -1)):
         with pytest.raises(SignatureMismatch, match=rf"column '{name}' has .*{odd}.*none of the 4 categories"):
             asked.predict(plain.head(2).assign(**{name: odd}))
+
+
+@pytest.mark.parametrize("kind", ["booster", "estimator"])
+@pytest.mark.filterwarnings("error::prefect_ledger.models.saving.ModelWarning")
+def test_lightgbm_finds_the_categories_of_its_training_again(kind: str, tmp_path: Path) -> None:
+    """In texts and numbers of a file or a request, by value; what it was not fitted to is missing, as LightGBM has it."""
+    places, sizes = np.array(["north", "south", "east", "west"] * 25), np.array([3, 2, 1, 0] * 10 + [0, 2, 1, 3] * 15)
+    frame = pd.DataFrame({"x": np.linspace(0, 1, 100), "place": pd.Categorical(places), "size": pd.Categorical(sizes, [3, 2, 1, 0])})
+    wanted = pd.Series(places).map({"north": 0.0, "south": 100.0, "east": 200.0, "west": 300.0}).to_numpy() + 10.0 * sizes
+    words = {"min_data_in_leaf": 1, "min_data_per_group": 1, "cat_smooth": 0.0, "verbose": -1, "num_threads": 1, "learning_rate": 0.5}
+    if kind == "booster":
+        model = lightgbm.train(words, lightgbm.Dataset(frame, wanted), 30)
+    else:
+        model = lightgbm.LGBMRegressor(n_estimators=30, **words).fit(frame, wanted)
+    save_model(model, tmp_path / "m", input_example=frame.head(2), requirements=[])
+    asked = open_folder(tmp_path / "m").predictor()
+    plain = pd.DataFrame({"x": frame["x"], "place": places, "size": sizes})
+    expected = model.predict(frame)
+    np.testing.assert_allclose(expected, wanted, atol=15)  # it learned which is which
+    other = frame.assign(place=pd.Categorical(places, ["west", "up", "south", "north", "east"]), size=pd.Categorical(sizes))
+    for data in (frame, plain, plain.head(3), other, plain.to_dict("records"), plain.astype({"size": "int32"})):
+        np.testing.assert_allclose(asked.predict(data), expected[: len(data)])
+    np.testing.assert_allclose(asked.predict(plain.to_dict("list"), json=True), expected)
+    unknown, missing = (asked.predict(plain.head(2).assign(place=value)) for value in ("northern", None))
+    np.testing.assert_allclose(unknown, missing)
 
 
 async def _later(data: Any) -> Any:

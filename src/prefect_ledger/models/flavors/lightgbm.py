@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models import pickles
 from prefect_ledger.models.flavors import grown, skops_format
 from prefect_ledger.models.flavors.base import Entry, Flavor, Predict, Saved, file_of, kind_of, made_by, version_of
+from prefect_ledger.models.frames import as_pandas, pandas
 
 _BOOSTER = "lightgbm.basic.Booster"
 _ESTIMATORS = frozenset(f"lightgbm.sklearn.{name}" for name in ("LGBMClassifier", "LGBMModel", "LGBMRanker", "LGBMRegressor"))
@@ -89,7 +90,36 @@ class LightGBM(Flavor):
         return skops_format.load(file, entry, TRUSTED, self.extra, "LightGBM")
 
     def predictor(self, model: Any, entry: Entry, folder: Path | None = None) -> Predict:  # noqa: ARG002
-        return lambda data, params: model.predict(data, **params) if params else model.predict(data)
+        known = _categories(model if isinstance(model, self.framework().Booster) else model.booster_)
+        return lambda data, params: model.predict(_of_training(data, known), **(params or {}))
+
+
+def _categories(booster: Any) -> dict[int, list[Any]]:
+    """By the place of a column that had categories in a frame of training: which ones.
+
+    The model's text ends with the categories in the order of their columns, and says in ``feature_infos`` which columns have some:
+    ``[min:max]`` is a number's. Where the two do not agree, as for a column of one category, nothing is known.
+    """
+    listed = booster.pandas_categorical or []
+    if not listed:
+        return {}
+    head = booster.model_to_string(num_iteration=1).partition("feature_infos=")[2].partition("\n")[0]
+    places = [at for at, info in enumerate(head.split(" ")) if info != "none" and not info.startswith("[")]
+    return dict(zip(places, listed, strict=True)) if len(places) == len(listed) else {}
+
+
+def _of_training(data: Any, known: Mapping[int, list[Any]]) -> Any:
+    """A frame with the categories of training in its columns, which texts and JSON do not have; what is none of them is missing."""
+    if not known or (frame := as_pandas(data)) is None or len(frame.columns) <= max(known):
+        return data
+    return frame.assign(**{frame.columns[at]: _column(frame.iloc[:, at], categories) for at, categories in known.items()})
+
+
+def _column(values: Any, categories: list[Any]) -> Any:
+    kind = pandas("categories").CategoricalDtype(categories)
+    if values.dtype.name == "category":
+        return values.cat.set_categories(kind.categories)
+    return values.where(values.isin(kind.categories)).astype(kind)
 
 
 def _boosters(node: Any) -> Iterator[str]:
