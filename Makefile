@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ok
 MLFLOW := .venv-mlflow/.ok
 TORCH := .venv-torch/.ok
+PEERS := mlflow trackio wandb tensorboard
 
 # Where it is set, each of the many processes that tests start compiles anew all that it imports: 9 s for Prefect's instead of 4.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,17 +42,18 @@ soak: $(READY) ## run the long kill and race tests
 	@$(BIN)/python -m pytest -m soak
 	@LEDGER_EXAMPLES=20 $(BIN)/python -m pytest tests/stores/test_queries_laws.py
 
-bench: $(READY) ## measure, beside raw SQLite in the same run
-	@$(BIN)/python -m benchmarks
+bench: $(READY) $(PEERS:%=.venv-peers/%/.ok) ## measure, beside raw SQLite and other trackers in the same run; BENCH="--only peers" and the like
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 # MLflow's lock begins with ours, so that packages which are in both have one version wherever MLflow allows it.
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 	cp requirements.lock requirements-mlflow.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group mlflow -o requirements-mlflow.lock
+	for peer in $(PEERS); do $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --group peer-$$peer -o benchmarks/contenders/$$peer.lock || exit 1; done
 
 clean: ## remove .venv, built packages and the tools' caches
-	rm -rf .venv .venv-mlflow .venv-torch build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-mlflow .venv-torch .venv-peers build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs the lock in seconds; where it cannot be had, pip does the same in a minute.
@@ -70,6 +72,14 @@ $(MLFLOW): requirements-mlflow.lock | $(READY)
 	@$(BIN)/python -m venv --clear --without-pip .venv-mlflow
 	@$(BIN)/uv pip install -q --python .venv-mlflow/bin/python --require-hashes -r requirements-mlflow.lock || $(BIN)/python -m pip --python .venv-mlflow/bin/python install -q --disable-pip-version-check --require-hashes -r requirements-mlflow.lock
 	@touch $@
+
+# A tracker that cannot be installed leaves the reason in its folder, and is named as absent by the benchmarks; the others are measured.
+.venv-peers/%/.ok: benchmarks/contenders/%.lock | $(READY)
+	@echo "setting up .venv-peers/$* from $<"
+	@$(BIN)/python -m venv --clear --without-pip .venv-peers/$*
+	@if $(BIN)/uv pip install -q --python .venv-peers/$*/bin/python --require-hashes -r $< 2>.venv-peers/$*/why \
+	  || $(BIN)/python -m pip --python .venv-peers/$*/bin/python install -q --disable-pip-version-check --require-hashes -r $< 2>.venv-peers/$*/why; \
+	then touch $@; else echo "without $*: $$(tail -n 1 .venv-peers/$*/why)"; fi
 
 # By pip, whose settings say which build of PyTorch is for this machine.
 $(TORCH): | $(READY)
