@@ -45,7 +45,7 @@ def read(source: Source, run_id: str, name: str, as_: str, step: int | None) -> 
     parts = [one for one in mine if step is None or step_of(one) == step]
     if not parts:
         raise _no_table(run_id, name, step, mine, found)
-    return given_as(joined(name, [Part(step_of(one), parsed(source.read_artifact(one))) for one in parts], step), as_)
+    return given_as(joined(name, [Part(step_of(one), parsed(source.read_artifact(one), one.path)) for one in parts], step), as_)
 
 
 def _no_table(run_id: str, name: str, step: int | None, mine: Sequence[Artifact], found: Sequence[Artifact]) -> ArtifactNotFound:
@@ -69,10 +69,17 @@ def arrow(need: str) -> Any:
         raise MissingExtra("pyarrow", "data", need=need) from error
 
 
-def parsed(data: bytes) -> pa.Table:
-    """The table that these bytes of a Parquet file hold."""
-    arrow("reading a table")
-    return import_module("pyarrow.parquet").read_table(io.BytesIO(data))
+def parsed(data: bytes, path: str = "this file") -> pa.Table:
+    """The table that these bytes of a Parquet file hold.
+
+    Raises:
+        InvalidValue: they are none.
+    """
+    pa = arrow("reading a table")
+    try:
+        return import_module("pyarrow.parquet").read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidValue(f"{path!r} is no Parquet file that can be read: {error}") from error
 
 
 def unified(name: str, known: pa.Schema | None, new: pa.Schema) -> pa.Schema:

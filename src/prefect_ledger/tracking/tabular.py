@@ -74,6 +74,8 @@ def _table(data: Any) -> pa.Table:
         return data if isinstance(data, pa.Table) else pa.Table.from_batches([data])
     if family == "pandas":
         return _of_pandas(data)
+    if family == "polars":
+        _refuse_objects(data)
     if isinstance(data, Mapping):
         return _of_columns({name: _column(name, values) for name, values in data.items()})
     if isinstance(data, list | tuple) and all(isinstance(row, Mapping) for row in data):
@@ -84,6 +86,13 @@ def _table(data: Any) -> pa.Table:
         return found
     hint = ": collect() it first" if callable(getattr(kind, "collect", None)) else ""
     raise InvalidValue(f"log_table takes {_TAKEN}, not a {kind.__module__}.{kind.__qualname__}{hint}")
+
+
+def _refuse_objects(data: Any) -> None:
+    """Of Python's objects polars would hand their addresses over."""
+    for column in getattr(data, "get_columns", list)():
+        if str(column.dtype) == "Object":
+            raise InvalidValue(f"log_table: the column {column.name!r} {_found(column.to_list())}")
 
 
 def _converted(data: Any, kind: type) -> pa.Table | None:
