@@ -12,7 +12,7 @@ from prefect_ledger import load_model, log_model, registry, start_run, webhooks
 from prefect_ledger.database import Database, rows
 from prefect_ledger.errors import InvalidSettings, StoreUnavailable
 from prefect_ledger.identities import Identity, Strength
-from prefect_ledger.roles import PRIVATE, REGISTRY, grant
+from prefect_ledger.roles import PRIVATE, REGISTRY, VIEWS, grant
 from prefect_ledger.settings import Settings
 from prefect_ledger.tables import METADATA
 from prefect_ledger.tracking import ledger as module
@@ -171,6 +171,26 @@ def test_webhooks_are_the_registrars_alone(team: Team) -> None:
     owner.close()
     assert {name for (name,) in given} == {registrar, "postgres"}
     assert team.refused("writer", "SELECT secret FROM webhooks")
+
+
+def test_views_show_no_more_than_the_tables(team: Team) -> None:
+    """Writer and registrar read every view; one who may not read a table does not see it through a view either, though the owner may."""
+    team.as_("writer")
+    with start_run(experiment="churn") as run:
+        run.log_metric("auc", 0.9)
+        run.set_tag("team", "risk")
+    team.ledgers["writer"].flush()
+    for role in ("writer", "registrar"):
+        with team.ledgers[role].database.read() as tx:
+            found = {view: rows(tx, f"SELECT * FROM {view}") for view in VIEWS}
+        assert [row[0] for row in found["runs_wide"]] == [run.id]
+    owner, writer = Database(team.owner), str(make_url(team.ledgers["writer"].settings.store_url).username)
+    with owner.write() as tx:
+        tx.exec_driver_sql(f'REVOKE ALL ON tags FROM "{writer}"')
+    owner.close()
+    assert team.refused("writer", "SELECT tags FROM runs_wide")
+    with team.ledgers["writer"].database.read() as tx:
+        assert rows(tx, "SELECT last_value FROM latest_metrics WHERE key = 'auc'") == [(0.9,)]
 
 
 def test_roles_are_postgresqls(tmp_path: object) -> None:

@@ -52,7 +52,7 @@ SELECT 'run', NULLIF(r.name, ''), $text(l.run_id), 'logged', $text(l.path), 'mod
  $text(l.run_id), CASE WHEN l.attempt < 1 THEN 1 ELSE l.attempt END, $at_logged
 FROM models l LEFT JOIN runs r ON r.id = l.run_id"""
 _BECAME = """
-SELECT 'model', $text(l.name), $text(v.logged_id), 'became', $text(v.stage), 'version', $text(g.name), $text(v.version),
+SELECT 'model', $text(l.name), $text(v.logged_id), 'became', $text(v.stage), 'version', $text(g.name), CAST(v.version AS TEXT),
  $text(v.run_id), CASE WHEN l.attempt < 1 THEN 1 ELSE l.attempt END, $created
 FROM model_versions v JOIN registered_models g ON g.id = v.model_id LEFT JOIN models l ON l.id = v.logged_id"""
 _ASKED = """
@@ -111,7 +111,9 @@ def _sqlite_time(column: str) -> str:
 
 
 def _postgresql_time(column: str) -> str:
-    return f"CASE WHEN {column} BETWEEN {_FIRST} AND {_LAST} THEN timestamptz 'epoch' + {column} * interval '1 microsecond' END"
+    # In two parts: an interval is multiplied as a float64, which has not as many digits as microseconds need.
+    moment = f"timestamptz 'epoch' + {column} / 1000000 * interval '1 second' + {column} % 1000000 * interval '1 microsecond'"
+    return f"CASE WHEN {column} BETWEEN {_FIRST} AND {_LAST} THEN {moment} END"
 
 
 _TIME: dict[str, Callable[[str], str]] = {"sqlite": _sqlite_time, "postgresql": _postgresql_time}
