@@ -85,7 +85,14 @@ def test_lightgbm_finds_the_categories_of_its_training_again(kind: str, tmp_path
     places, sizes = np.array(["north", "south", "east", "west"] * 25), np.array([3, 2, 1, 0] * 10 + [0, 2, 1, 3] * 15)
     frame = pd.DataFrame({"x": np.linspace(0, 1, 100), "place": pd.Categorical(places), "size": pd.Categorical(sizes, [3, 2, 1, 0])})
     wanted = pd.Series(places).map({"north": 0.0, "south": 100.0, "east": 200.0, "west": 300.0}).to_numpy() + 10.0 * sizes
-    words = {"min_data_in_leaf": 1, "min_data_per_group": 1, "cat_smooth": 0.0, "verbose": -1, "num_threads": 1, "learning_rate": 0.5}
+    words: dict[str, Any] = {
+        "min_data_in_leaf": 1,
+        "min_data_per_group": 1,
+        "cat_smooth": 0.0,
+        "verbose": -1,
+        "num_threads": 1,
+        "learning_rate": 0.5,
+    }
     if kind == "booster":
         model = lightgbm.train(words, lightgbm.Dataset(frame, wanted), 30)
     else:

@@ -97,7 +97,7 @@ def test_a_server_that_is_away_holds_up_nobody(fresh_ledger: Ledger, monkeypatch
 
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         version()
-        outbox._thread[0].join(60)
+        outbox.ERRAND.finish(60)
     assert waiting(fresh_ledger) == 2
 
 

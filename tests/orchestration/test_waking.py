@@ -7,6 +7,7 @@ import pytest
 from prefect_ledger import registry, start_run
 from prefect_ledger.orchestration import promotions
 from prefect_ledger.orchestration.waking import TAG, UNTIL, waits_until, wake
+from prefect_ledger.promotion import Promotion
 from prefect_ledger.tracking.ledger import Ledger
 from tests.promotion.helpers import BOB, GATED, trained
 
@@ -43,3 +44,14 @@ def test_a_version_that_a_tag_cannot_mean_is_found_anew(monkeypatch: pytest.Monk
         run.set_tags({promotions.VERSION: said})
         assert promotions.candidate("churn", "production") == 2
     assert gone == [1]
+
+
+@pytest.mark.usefixtures("store_url", "fresh_ledger")
+def test_a_move_that_never_was_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag that says a version was moved, which nobody ever moved, ends no promotion."""
+    trained()
+    promoter = promotions.PromoterInFlow("churn", 1, "production")
+    with start_run(experiment="promotions") as run:
+        monkeypatch.setattr(promotions, "current_run", lambda: run)
+        run.set_tags({promotions.MOVED: "1"})
+        assert promoter.over(Promotion("churn", 1, "production", "already", "it is there")) is None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_ledger import alert, delete_runs, get_run, search_alerts, start_run
+from prefect_ledger import alert, delete_runs, get_run, search_alerts, sources, start_run
 from prefect_ledger.entities import Alert
 from prefect_ledger.errors import InvalidSettings, InvalidValue, NoActiveRun, RunFinished
 from prefect_ledger.settings import Settings
@@ -25,6 +25,13 @@ from prefect_ledger.webhooks import errands, telling
 from tests.registry.receiving import SECRET, Receiver, receiver
 
 HOUR = 3_600_000_000  # µs
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a Prefect server alone that other tests began."""
+    assert sources.courier is not None
+    monkeypatch.setattr(sources, "courier", sources.courier._replace(here=lambda: False))
 
 
 @pytest.fixture

@@ -7,28 +7,22 @@ both times, derived from the hash of its audit row.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import contextvars
-import json
 import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.errors import LedgerError
 from prefect_ledger.registry_events import event
 from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.webhooks.errands import Errand
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database
 
 AT_ONCE = 50
-_EXIT_SECONDS = 10.0
 _PATIENCE = 2.0  # seconds for a flow run that is just about to wait
 _DECIDES = ("approved", "rejected", "closed")  # what happens to a request that somebody may wait for
 _mutex = threading.Lock()  # one thread sends
-_wanted = threading.Event()
-_thread: list[threading.Thread] = []
 
 
 def send_events() -> int:
@@ -81,28 +75,15 @@ def send_soon() -> None:
 
     if get_current_settings().api.url is None:  # a server begun for this alone would end with us, and nobody would hear it
         return
-    _wanted.set()
-    if _thread and _thread[0].is_alive():
-        return
-    if not _thread:
-        atexit.register(_finish)
-    words = (_send, ledger().database)
-    _thread[:] = [threading.Thread(target=contextvars.copy_context().run, args=words, name="prefect-ledger-outbox", daemon=True)]
-    _thread[0].start()
+    ERRAND.soon(ledger().database)
 
 
 def _send(database: Database) -> None:
-    while _wanted.is_set():
-        _wanted.clear()
-        try:
-            _sent_from(database)
-        except (LedgerError, OSError, RuntimeError, ValueError, json.JSONDecodeError):  # it waits in the store for the next one
-            return
-        except Exception as error:
-            if not type(error).__module__.startswith(("httpx", "prefect")):
-                raise
-            return
+    try:
+        _sent_from(database)
+    except Exception as error:  # what Prefect's client raises: it waits in the store for the next one
+        if not type(error).__module__.startswith(("httpx", "prefect")):
+            raise
 
 
-def _finish() -> None:
-    _thread[0].join(_EXIT_SECONDS)
+ERRAND = Errand("outbox", _send)

@@ -68,7 +68,10 @@ class PromoterInFlow(Promoter):
         said = tags()
         request, one = self._own(said), self.candidate()
         if MOVED in said and one.stage != self.stage:
-            last = [change for change in registry.history(self.name, self.version) if change.action == "version.moved"][-1]
+            moves = [change for change in registry.history(self.name, self.version) if change.action == "version.moved"]
+            if not moves:  # anybody may write tags
+                return None
+            last = moves[-1]
             if last.after.get("how") == "undo":
                 return replace(told, state="went back", request=request, reason=last.why)
             left = f"version {self.version} came into {self.stage}, and was moved on since by {last.by.name}: {last.why or 'no reason'}"
