@@ -24,7 +24,8 @@ def render(figure: Any, path: str) -> bytes:
         return _plotly(figure, path, suffix)
     if hasattr(figure, "figure") and hasattr(figure.figure, "savefig"):  # an Axes, or seaborn's grids
         return _matplotlib(figure.figure, path, suffix)
-    raise InvalidValue(f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}")
+    hint = ": log_image takes pictures" if hasattr(figure, "getpixel") or hasattr(figure, "__array__") else ""
+    raise InvalidValue(f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}{hint}")
 
 
 def suffix_of(figure: Any) -> str:
