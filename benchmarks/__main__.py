@@ -33,6 +33,7 @@ SUBJECTS = (
     "promoting",
     "watching",
     "artifacts",
+    "media",
     "models",
     "memory",
     "scoring",

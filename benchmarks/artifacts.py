@@ -1,4 +1,5 @@
-"""Artifacts to and from a real S3 server, beside ``aws s3 cp`` and MLflow's ``log_artifacts``, each installed in an environment of its own.
+"""Artifacts to and from a real S3 server, beside ``aws s3 cp`` and MLflow's ``log_artifacts``, each installed in an environment of its own;
+and to a local folder, beside ``shutil.copyfile`` with a sha256 and MLflow's ``log_artifacts``, which copies without one.
 
 Ours and MLflow's are timed inside a process that is running and has said hello to the server; of the aws command its own start is not
 counted. Ours alone hashes and checks: the digest is part of what is timed.
@@ -7,6 +8,7 @@ counted. Ours alone hashes and checks: the digest is part of what is timed.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import os
 import random
@@ -59,6 +61,48 @@ def many(work: Work) -> Iterator[Row | Absent]:
     count = work.size(MANY, FEWER)
     files = {f"{n % 50}/{n}": SMALL for n in range(count)}
     yield from _raced(work, files, count, "files/s", f"{count:,} files of {SMALL // 1000} kB", rounds=work.times(1, 2))
+
+
+def local(work: Work) -> Iterator[Row | Absent]:
+    """To a local folder, by the verbs: one large file, and a folder of small ones."""
+    size, count = work.size(FEW, FEW // 4), work.size(MANY, FEWER)
+    few = {"file": size * MIB}
+    yield from _beside(work, few, size, "MiB/s", f"one file of {size:,} MiB to a local folder", rounds=work.times(7, 3))
+    small = {f"{n % 50}/{n}": SMALL for n in range(count)}
+    yield from _beside(work, small, count, "files/s", f"{count:,} files of {SMALL // 1000} kB to a local folder", rounds=work.times(5, 3))
+
+
+def _beside(work: Work, files: dict[str, int], amount: int, unit: str, what: str, *, rounds: int) -> Iterator[Row | Absent]:
+    with stores.folder() as folder, contextlib.ExitStack() as ends:
+        source, turn = folder / "in", itertools.count()
+        _fill(source, files)
+        one = ends.enter_context(stores.ledger(folder, f"sqlite:///{folder}/ledger.db"))
+        run = stores.new_run(one)
+        # Nothing is removed in between: ext4 is slow to give out what was freed a moment ago, to whoever asks first.
+        ways: dict[str, Callable[[], float]] = {
+            "ours": lambda: timed(lambda: run.log_artifacts(source, f"copy {next(turn)}", progress=False)),
+            "copyfile, sha256": lambda: timed(lambda: _copied(source, folder / f"copy {next(turn)}")),
+        }
+        found = _environment(folder / "mlflow", _PEERS["MLflow"]) if work.divisor == 1 else None
+        if found is not None:
+            up = ends.enter_context(_asked(found, str(folder / "mlflow-root"), dict(os.environ), source)).up
+            ways["MLflow, no sha256"] = up
+        ours, *theirs = [sample.each(lambda seconds: amount / seconds) for sample in in_turns(rounds, *ways.values())]
+        stores.end(run, one)
+        for name, rate, times in zip(list(ways)[1:], theirs, (1 / 1.2, 5.0), strict=False):
+            asked = times if unit == "files/s" or times < 1 else None
+            limit = None if asked is None else rate.median * asked
+            yield Row(what, ours, unit, rate, name, limit=limit, more=True, note="" if limit is None else f"limit: {asked:.2g} of {name}")
+
+
+def _copied(source: Path, target: Path) -> None:
+    for folder, _, names in os.walk(source):
+        into = target / Path(folder).relative_to(source)
+        into.mkdir(parents=True)
+        for name in names:
+            shutil.copyfile(Path(folder, name), into / name)
+            with (into / name).open("rb") as file:
+                hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _raced(work: Work, files: dict[str, int], amount: int, unit: str, what: str, *, rounds: int) -> Iterator[Row | Absent]:
@@ -139,8 +183,15 @@ def _aws(environment: Path, server: S3Server, bucket: str, source: Path, target:
 
 @contextlib.contextmanager
 def _mlflow(environment: Path, server: S3Server, bucket: str, source: Path, target: Path) -> Iterator[Way]:
-    env, turn = os.environ | server.environment() | {"MLFLOW_S3_ENDPOINT_URL": server.url}, itertools.count()
-    words = [str(environment / "python"), "-c", _MLFLOW, f"s3://{bucket}/mlflow"]
+    env = os.environ | server.environment() | {"MLFLOW_S3_ENDPOINT_URL": server.url}
+    with _asked(environment, f"s3://{bucket}/mlflow", env, source, target) as way:
+        yield way
+
+
+@contextlib.contextmanager
+def _asked(environment: Path, root: str, env: dict[str, str], source: Path, target: Path | None = None) -> Iterator[Way]:
+    turn, target = itertools.count(), target or source.parent / "mlflow-out"
+    words = [str(environment / "python"), "-c", _MLFLOW, root]
     with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -189,4 +240,4 @@ def _environment(folder: Path, packages: tuple[str, ...]) -> Path | None:
     return folder / "bin"
 
 
-BENCHES = {"artifacts.large": large, "artifacts.many": many}
+BENCHES = {"artifacts.large": large, "artifacts.many": many, "artifacts.local": local}

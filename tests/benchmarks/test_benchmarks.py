@@ -13,7 +13,9 @@ from benchmarks.measure import Absent, Result, Row, Sample, Work
 TINY = Work(quick=True, divisor=2_000, repeats=1)
 
 
-@pytest.mark.parametrize("name", ["logging.threads", "draining.sqlite", "searching.sqlite", "artifacts.many"])
+@pytest.mark.parametrize(
+    "name", ["logging.threads", "draining.sqlite", "searching.sqlite", "artifacts.many", "artifacts.local", "media.verbs"]
+)
 def test_a_benchmark_finds_rows(name: str, home: Path) -> None:
     """A benchmark measures ours, and raw beside it where it says so."""
     rows = list(program.benches()[name](TINY))
