@@ -5,13 +5,14 @@ BIN := .venv/bin
 READY := .venv/.ok
 MLFLOW := .venv-mlflow/.ok
 TORCH := .venv-torch/.ok
+DOCS := .venv-docs/.ok
 PEERS := mlflow trackio wandb tensorboard
 
 # Where it is set, each of the many processes that tests start compiles anew all that it imports: 9 s for Prefect's instead of 4.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch check format soak bench lock clean
+.PHONY: help demo test test-torch check format soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,15 +46,22 @@ soak: $(READY) ## run the long kill and race tests
 bench: $(READY) $(PEERS:%=.venv-peers/%/.ok) ## measure, beside raw SQLite and other trackers in the same run; BENCH="--only peers" and the like
 	@$(BIN)/python -m benchmarks $(BENCH)
 
+docs: $(READY) $(DOCS) ## build the documentation into build/docs; a link that leads nowhere fails
+	@$(BIN)/python docs/site/command_line.py build/command-line.md
+	@.venv-docs/bin/properdocs build
+	@echo "build/docs/index.html"
+
 # MLflow's lock begins with ours, so that packages which are in both have one version wherever MLflow allows it.
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 	cp requirements.lock requirements-mlflow.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group mlflow -o requirements-mlflow.lock
+	cp requirements.lock requirements-docs.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group docs -o requirements-docs.lock
 	for peer in $(PEERS); do $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --group peer-$$peer -o benchmarks/contenders/$$peer.lock || exit 1; done
 
 clean: ## remove .venv, built packages and the tools' caches
-	rm -rf .venv .venv-mlflow .venv-torch .venv-peers build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-mlflow .venv-torch .venv-peers .venv-docs build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs the lock in seconds; where it cannot be had, pip does the same in a minute.
@@ -80,6 +88,12 @@ $(MLFLOW): requirements-mlflow.lock | $(READY)
 	@if $(BIN)/uv pip install -q --python .venv-peers/$*/bin/python --require-hashes -r $< 2>.venv-peers/$*/why \
 	  || $(BIN)/python -m pip --python .venv-peers/$*/bin/python install -q --disable-pip-version-check --require-hashes -r $< 2>.venv-peers/$*/why; \
 	then touch $@; else echo "without $*: $$(tail -n 1 .venv-peers/$*/why)"; fi
+
+$(DOCS): requirements-docs.lock | $(READY)
+	@echo "setting up .venv-docs from requirements-docs.lock"
+	@$(BIN)/python -m venv --clear --without-pip .venv-docs
+	@$(BIN)/uv pip install -q --python .venv-docs/bin/python --require-hashes -r requirements-docs.lock || $(BIN)/python -m pip --python .venv-docs/bin/python install -q --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@touch $@
 
 # By pip, whose settings say which build of PyTorch is for this machine.
 $(TORCH): | $(READY)

@@ -21,10 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("mlflow", "trackio", "wandb", "tensorboard")  # whom the benchmarks measure beside us
 APART = {  # groups that have an environment, and so a lock, of their own
     "mlflow": ROOT / "requirements-mlflow.lock",
+    "docs": ROOT / "requirements-docs.lock",
     **{f"peer-{name}": ROOT / "benchmarks" / "contenders" / f"{name}.lock" for name in PEERS},
 }
 _NAMES = ("*.lock", "*requirements*.txt", "*constraints*.txt", "pylock*.toml")
-_SKIPPED = {".git", ".venv", ".venv-mlflow", ".venv-torch", ".venv-peers", "build", "dist", "node_modules"}
+_SKIPPED = {".git", ".venv", ".venv-mlflow", ".venv-torch", ".venv-peers", ".venv-docs", "build", "dist", "node_modules"}
 _TELLS = re.compile(r"[a-z][a-z0-9+.]*://|\bfile:|^\s*-(?!-hash=)|\s--(?!hash=)|@\s*[./]|(?:^|[\s'\"=])(?:~|\.{0,2})/\w", re.IGNORECASE)
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)\s*(?:;\s*(?P<marker>[^\\]+?))?\s*\\?$")
 
