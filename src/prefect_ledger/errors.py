@@ -219,5 +219,13 @@ class ForeignDatabase(LedgerError):
     """The database holds tables of the same names that are not this package's."""
 
 
+class BackupCorrupt(LedgerError):
+    """A backup, or what was given as one, is damaged or no ledger's; nothing was restored."""
+
+
+class LedgerInUse(LedgerError):
+    """A ledger is to be replaced that somebody has open."""
+
+
 class JournalCorrupt(LedgerError):
     """A journal segment does not read as one."""

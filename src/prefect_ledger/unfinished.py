@@ -27,13 +27,7 @@ def aside(place: Path, *, folder: bool, check: Callable[[], object]) -> Iterator
         InvalidValue: links on the way to the place lead elsewhere by now. What ``check`` raises.
     """
     final = real(place)
-    _clear(final)
-    path = _hidden(final)
-    lock = lockfile.acquire(_locked(path) if folder else path)
-    assert lock is not None  # nobody else knows the name
-    try:
-        if folder:
-            path.mkdir()
+    with scratch(place, folder=folder) as path:
         yield path
         check()
         if real(place) != final:
@@ -43,10 +37,23 @@ def aside(place: Path, *, folder: bool, check: Callable[[], object]) -> Iterator
         else:
             path.replace(final)
         sync(final.parent)
+
+
+@contextlib.contextmanager
+def scratch(place: Path, *, folder: bool) -> Iterator[Path]:
+    """A hidden file or folder beside ``place``, on the same disk, which goes when the block ends however it does."""
+    final = real(place)
+    _clear(final)
+    path = _hidden(final)
+    lock = lockfile.acquire(_locked(path) if folder else path)
+    assert lock is not None  # nobody else knows the name
+    try:
+        if folder:
+            path.mkdir()
+        yield path
     finally:
         remove(path)
-        if folder:
-            remove(lock.path)
+        remove(lock.path)
         lock.release()
 
 

@@ -175,6 +175,58 @@ def doctor(
 
 
 @app.command
+def backup(
+    file: Annotated[Path, Parameter(help="Where to: a database, as in ledger-backup.db; with --artifacts a .zip.")],
+    /,
+    *,
+    artifacts: Annotated[
+        bool, Parameter(negative="", help="The artifacts' bytes too, where they are in a folder of this machine.")
+    ] = False,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace FILE when it is there.")] = False,
+    json: Json = False,
+) -> int:
+    """Copy an SQLite ledger to a file, while it is in use.
+
+    The copy is of one moment, and every page of it is checked. Runs that go on
+    do not wait for it. What dead processes left is brought in first. FILE
+    stands whole or not at all. Exits with 1 when artifacts, or what waited in
+    journals, could not be had. For PostgreSQL there is pg_dump.
+
+    For example:
+
+        prefect-ledger backup ledger-backup.db
+        prefect-ledger backup /mnt/backups/ledger.zip --artifacts --overwrite
+    """
+    from prefect_ledger.cli.backing_up import back_up
+
+    return back_up(file, artifacts=artifacts, overwrite=overwrite, json=json)
+
+
+@app.command
+def restore(
+    file: Annotated[Path, Parameter(help="What backup wrote.")],
+    /,
+    *,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace a ledger that is not empty; it is kept beside.")] = False,
+    json: Json = False,
+) -> int:
+    """Put a backup in the place of the ledger.
+
+    It is unpacked and checked beside its place first: every digest, every
+    page, the schema. Refused is a ledger in use, and without --overwrite one
+    that is not empty. What was there is renamed, not deleted.
+
+    For example:
+
+        prefect-ledger restore ledger-backup.db
+        PREFECT_LEDGER_HOME=/srv/ledger prefect-ledger restore ledger.zip
+    """
+    from prefect_ledger.cli.backing_up import put_back
+
+    return put_back(file, overwrite=overwrite, json=json)
+
+
+@app.command
 def gc(
     *,
     yes: Annotated[bool, Parameter(name="--yes", negative="", help="Take it away for good. Without it, only say what would go.")] = False,
