@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import alert_store, names
 from prefect_ledger.database import Database, rows
-from prefect_ledger.entities import Alert, Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Shown, Summary, TaskRun, to_datetime
+from prefect_ledger.entities import Alert, Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
 from prefect_ledger.events import clean
 from prefect_ledger.queries import artifact_series, details, frames, links, models, registered, search
 from prefect_ledger.queries.page import Page
+from prefect_ledger.queries.shown import Shown
 from prefect_ledger.usage import Prices
 
 if TYPE_CHECKING:
