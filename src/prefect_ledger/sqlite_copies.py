@@ -118,22 +118,36 @@ def move_root(path: Path, old: str, new: str) -> None:
         ledger.execute("COMMIT")
 
 
-def settle(path: Path) -> bool:
-    """Bring all of a ledger into its one file, as it must be to be renamed; tells whether it is empty. :func:`use_wal` undoes it.
+def is_empty(path: Path) -> bool:
+    """Whether a ledger has nothing that anybody could miss.
 
     Raises:
-        LedgerInUse: somebody has it open. BackupCorrupt: it is no ledger. StoreUnavailable.
+        BackupCorrupt: it is no ledger. StoreUnavailable.
+    """
+    try:
+        with contextlib.closing(_open(path)) as ledger:
+            tables = {str(row[0]) for row in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and VERSION_TABLE not in tables:
+                raise BackupCorrupt(f"{path} is a database, but no ledger: it is not replaced")
+            return not tables or bool(ledger.execute(_EMPTY).fetchone()[0])
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"the store {path} cannot be used now: {error}") from error
+
+
+def settle(path: Path) -> None:
+    """Bring all of a ledger into its one file, as it must be to be renamed. :func:`use_wal` undoes it.
+
+    Raises:
+        LedgerInUse: somebody has it open. StoreUnavailable.
     """
     try:
         with contextlib.closing(_open(path, patience=_PATIENCE)) as ledger:
-            empty = _is_empty(ledger, path)
             try:
                 mode = str(ledger.execute("PRAGMA journal_mode=delete").fetchone()[0])
             except sqlite3.OperationalError:
                 mode = ""
             if mode != "delete":
                 raise LedgerInUse(f"{path} is in use: end what logs into it or reads it, and try again")
-            return empty
     except sqlite3.Error as error:
         raise StoreUnavailable(f"the store {path} cannot be used now: {error}") from error
 
@@ -142,15 +156,6 @@ def use_wal(path: Path) -> None:
     """Make a copy a ledger that many use at once."""
     with contextlib.closing(_open(path)) as ledger:
         ledger.execute("PRAGMA journal_mode=wal")
-
-
-def _is_empty(ledger: sqlite3.Connection, path: Path) -> bool:
-    tables = {str(row[0]) for row in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
-        return True
-    if VERSION_TABLE not in tables:
-        raise BackupCorrupt(f"{path} is a database, but no ledger: it is not replaced")
-    return bool(ledger.execute(_EMPTY).fetchone()[0])
 
 
 def _version(ledger: sqlite3.Connection) -> int | None:

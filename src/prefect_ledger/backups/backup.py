@@ -53,13 +53,13 @@ def backup(settings: Settings, file: Path, *, artifacts: bool = False, overwrite
     """
     start = time.perf_counter()
     store = store_file(settings, "backup")
-    if not store.is_file():
-        raise StoreUnavailable(f"there is no ledger at {store} yet: nothing to back up")
     root = _root(settings) if artifacts else None
     place = file.absolute()
     check = _free(place, store, local_root(settings), zipped=artifacts, overwrite=overwrite)
     done = BackedUp(place)
     _bring_in(settings, done)
+    if not store.is_file():
+        raise StoreUnavailable(f"there is no ledger at {store} yet: nothing to back up")
     with unfinished.aside(place, folder=False, check=check) as path:
         if root is None:
             _copy(store, path, done)
@@ -95,7 +95,7 @@ def _free(place: Path, store: Path, root: Path | None, *, zipped: bool, overwrit
             raise InvalidValue(f"there is no folder {place.parent} to write {place.name} into")
         if place.is_symlink() or place.is_dir():
             raise OutputExists(f"{place} is a link or a folder: name a file")
-        if place.exists() and (not overwrite or place.samefile(store)):
+        if place.exists() and (not overwrite or (store.exists() and place.samefile(store))):
             raise OutputExists(f"{place} is there already: give another name, or say --overwrite")
 
     check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +59,7 @@ def restore(settings: Settings, file: Path, *, overwrite: bool = False) -> Resto
         raise InvalidSettings(f"{file.name} has artifacts, and the artifact root {settings.artifact_root} is no folder of this machine")
     done = Restored(store, root=root)
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _refuse_in_use(settings, store, root, overwrite=overwrite)
+    _refuse(settings, store, root, overwrite=overwrite)
     with _beside(store, root) as beside:
         if packed:
             assert root is not None
@@ -129,17 +129,14 @@ def _unpack(file: Path, beside: _Beside, root: Path, done: Restored) -> None:
         sqlite_copies.move_root(beside.database, old, str(root))
 
 
-def _refuse_in_use(settings: Settings, store: Path, root: Path | None, *, overwrite: bool) -> None:
-    """Refuse to replace what is used, or, unless ``overwrite``, what is not empty; everything is as before then."""
+def _refuse(settings: Settings, store: Path, root: Path | None, *, overwrite: bool) -> None:
+    """Refuse to replace what processes log into, or, unless ``overwrite``, what is not empty."""
     online = waiting.of_store(settings)[0]
     if live := len(online.found) - len(online.waiting):
         raise LedgerInUse(f"{live} process{'es' if live > 1 else ''} of this machine log into {store}: let them end, and try again")
     if store.is_symlink():
         raise OutputExists(f"the store {store} is a link: name the file that it leads to in store_url")
-    empty = not store.exists() or sqlite_copies.settle(store)
-    if store.exists():
-        sqlite_copies.use_wal(store)
-    if not empty and not overwrite:
+    if store.exists() and not overwrite and not sqlite_copies.is_empty(store):
         raise OutputExists(f"the ledger {store} is not empty: say --overwrite, and it is kept beside under another name")
     if root is not None and not overwrite and root.is_dir() and any(root.iterdir()):
         raise OutputExists(f"the artifact root {root} is not empty: say --overwrite, and it is kept beside under another name")
@@ -147,21 +144,39 @@ def _refuse_in_use(settings: Settings, store: Path, root: Path | None, *, overwr
 
 def _swap(settings: Settings, store: Path, root: Path | None, beside: _Beside, done: Restored, *, overwrite: bool) -> None:
     """Rename what was there, then what comes: bytes before the rows that tell of them."""
-    _refuse_in_use(settings, store, root, overwrite=overwrite)
-    if store.exists():
-        sqlite_copies.settle(store)
+    _refuse(settings, store, root, overwrite=overwrite)
+    with _swapping(store) as put:
+        if root is not None and beside.artifacts is not None:
+            done.kept += put(beside.artifacts, root)
+        for end in ("-wal", "-shm", "-journal"):  # of an emptied log; one of the old file must not be taken for the new one's
+            unfinished.remove(store.with_name(store.name + end))
+        done.kept += put(beside.database, store)
+
+
+@contextlib.contextmanager
+def _swapping(store: Path) -> Iterator[Callable[[Path, Path], list[Path]]]:
+    """Puts things in their places, and renames what is there; where it comes to nothing in the end, all is as it was."""
     stamp = f".before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    undo = contextlib.ExitStack()
     if store.exists():
-        done.kept.append(_aside(store, stamp))
-    if root is not None and beside.artifacts is not None:
-        if root.exists():
-            done.kept.append(_aside(root, stamp))
-        beside.artifacts.rename(root)
-        unfinished.sync(root.parent)
-    for end in ("-wal", "-shm", "-journal"):  # of an emptied log; one of the old file must not be taken for the new one's
-        unfinished.remove(store.with_name(store.name + end))
-    beside.database.rename(store)
-    unfinished.sync(store.parent)
+        sqlite_copies.settle(store)  # refused where somebody has it open
+        undo.callback(sqlite_copies.use_wal, store)
+
+    def put(source: Path, place: Path) -> list[Path]:
+        kept = []
+        if place.exists():
+            kept.append(_aside(place, stamp))
+            undo.callback(kept[0].rename, place)
+        source.rename(place)
+        undo.callback(place.rename, source)
+        unfinished.sync(place.parent)
+        return kept
+
+    try:
+        yield put
+    except BaseException:
+        undo.close()
+        raise
 
 
 def _aside(place: Path, stamp: str) -> Path:
