@@ -40,6 +40,7 @@ SUBJECTS = (
     "gates",
     "serving",
     "registry",
+    "peers",
 )
 PATIENCE = 240.0  # seconds for one benchmark
 

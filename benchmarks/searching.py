@@ -103,7 +103,7 @@ def sqlite(work: Work) -> Iterator[Row | Absent]:
     """Runs in SQLite: a tenth, ten thousand and a hundred thousand."""
     for count in (1_000, 10_000) if work.quick else (1_000, 10_000, 100_000):
         with stores.folder() as folder, stores.store("SQLite", folder) as (url, _):
-            _fill(Database(url), work.size(count))
+            fill(Database(url), work.size(count))
             yield from _searches(work, "SQLite", url, work.size(count), _asking_sqlite(raw.connect(folder / "ledger.db")))
 
 
@@ -111,7 +111,7 @@ def postgresql(work: Work) -> Iterator[Row | Absent]:
     """The same in PostgreSQL, vacuumed as autovacuum does a minute after so many rows came."""
     for count in (10_000,) if work.quick else (10_000, 100_000):
         with stores.folder() as folder, stores.store("PostgreSQL", folder) as (url, dsn):
-            _fill(Database(url), work.size(count))
+            fill(Database(url), work.size(count))
             with psycopg.connect(dsn, autocommit=True) as connection:
                 _vacuum(connection)
                 yield from _searches(work, "PostgreSQL", url, work.size(count), _asking_postgres(connection))
@@ -223,7 +223,7 @@ def _raw_frame(ask: Ask) -> Any:
 # --- the runs -------------------------------------------------------------------------------------------------------------
 
 
-def _fill(database: Database, count: int) -> None:
+def fill(database: Database, count: int) -> None:
     """Rows as ingest leaves them for ``count`` finished runs with ten parameters, ten metrics and a tag each."""
     rnd, start = random.Random(5), time.time_ns() // 1000 - count * 1_000_000
     for low in range(0, count, _PIECE):
@@ -231,7 +231,7 @@ def _fill(database: Database, count: int) -> None:
         for number in range(low, min(count, low + _PIECE)):
             _add_run(rows, rnd, number, start + number * 1_000_000)
         with database.write() as tx:
-            if low == 0:
+            if low == 0 and not tx.exec_driver_sql("SELECT 1 FROM experiments WHERE name = 'bench'").first():
                 _insert(tx, "experiments", [(experiment_id("bench"), "bench", start, start)])
             for table, found in rows.items():
                 if table != "experiments":
