@@ -5,16 +5,19 @@ python docs/site/command_line.py build/command-line.md
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from prefect_ledger.cli import app
 
+_EMPTY = re.compile(r"""  \*\[default: (?:\(\)|False|""|\[\])\]\*""")
+
 
 def main(page: Path) -> None:
     """Write the page."""
     text = app.generate_docs(output_format="markdown", recursive=True, heading_level=2)
-    help_of_all = text.partition("\n")[2].strip()
+    help_of_all = _EMPTY.sub("", text.partition("\n")[2].strip())
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(f"# Command line\n\nWhat `prefect-ledger COMMAND --help` says, on one page.\n\n{help_of_all}\n", encoding="utf-8")
 

@@ -15,6 +15,7 @@ from griffe import Alias, Extension, GriffeError, Object
 _ROLE = re.compile(r":(?:meth|func|class|attr|data|mod|exc):`([^`]+)`")
 _SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Example|Examples|Note):[ ]*$", re.MULTILINE)
 _ERROR = re.compile(r"(?<![\w.`\[])([A-Z][A-Za-z]+)(?=[:.,]|$)", re.MULTILINE)
+_FLOOR = re.compile(r"\AFloor \d[^.]*\. ")  # where a module stands is for whoever changes it
 _PACKAGE = "prefect_ledger"
 
 
@@ -39,14 +40,14 @@ class Docstrings(Extension):
             found.docstring.value = self._markdown(inspect.cleandoc(found.docstring.value), found)
 
     def _markdown(self, text: str, found: Object) -> str:
-        prose, *sections = _SECTION.split(text)
+        prose, *sections = _SECTION.split(_FLOOR.sub("", text))
         parts = [self._linked(prose.rstrip(), found)]
         for title, body in zip(sections[::2], sections[1::2], strict=True):
             parts.append(self._section(title, inspect.cleandoc(body), found))
         return "\n\n".join(parts)
 
     def _section(self, title: str, body: str, found: Object) -> str:
-        if title.startswith("Example"):
+        if title.startswith("Example") and "```" not in body:
             return f"**{title}**\n\n```pycon\n{body}\n```"
         if title == "Raises":
             body = _ERROR.sub(lambda m: f"[{m[1]}][{_PACKAGE}.errors.{m[1]}]" if m[1] in self._errors else m[1], body)
@@ -62,6 +63,8 @@ class Docstrings(Extension):
         if name.startswith(f"{_PACKAGE}."):
             return name
         head, _, rest = name.partition(".")
+        if head in self._errors:
+            return f"{_PACKAGE}.errors.{name}"
         if head in self._doors:
             return f"{self._doors[head].path}.{name}"
         around: Any = found

@@ -50,6 +50,12 @@ def request_transition(
         TransitionRefused: the version is in the stage already. RegistryConflict: somebody else's request for the same is open, or champion
             or policy changed while it was measured or judged. RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue.
             StoreUnavailable, ArtifactsUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.request_transition("churn", 3, "production", why="better on June", by="alice")
+        >>> asked.state, asked.champion
+        ('open', 2)
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.gates import Evidence, judge, parse_gate
@@ -81,6 +87,12 @@ def withdraw(request: int, why: str = "", *, by: Identity | str | None = None) -
 
     Raises:
         VoteRefused: it is somebody else's, was asked for with a stronger identity, or has ended. RequestNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.request_transition("churn", 3, "production", by="alice")
+        >>> registry.withdraw(asked.id, "not yet", by="alice").state
+        'withdrawn'
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered
@@ -101,6 +113,12 @@ def get_request(request: int) -> TransitionRequest:
 
     Raises:
         RequestNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.request_transition("churn", 3, "production", by="alice")
+        >>> registry.get_request(asked.id).passed
+        True
     """
     from prefect_ledger import request_store as store
 
@@ -113,6 +131,11 @@ def list_requests(name: str | None = None, *, state: str | None = None, limit: i
 
     Raises:
         RegisteredModelNotFound. InvalidValue: of the limit. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> [one.version for one in registry.list_requests("churn", state="done")]
+        [2, 1]
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered

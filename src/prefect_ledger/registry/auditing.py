@@ -61,6 +61,12 @@ def audit_head() -> AuditHead:
 
     Raises:
         StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> head = registry.audit_head()
+        >>> registry.verify_audit(anchor=head.hash).whole
+        True
     """
     from prefect_ledger import audit_store
 
@@ -75,6 +81,12 @@ def export_audit(after: int = 0) -> Iterator[str]:
 
     Raises:
         InvalidValue: ``after`` is no number. StoreUnavailable.
+
+    Example:
+        >>> import json
+        >>> from prefect_ledger import registry
+        >>> [json.loads(line)["seq"] for line in registry.export_audit()][:3]
+        [1, 2, 3]
     """
     from prefect_ledger import audit_store
 

@@ -38,6 +38,13 @@ def rollback(
         VersionNotFound: nothing was in the stage before, or ``to`` never was. ModelUnusable, ArtifactCorrupt: the version does not work.
         TransitionRefused: the person is known too weakly. RegistryConflict: the stage changed meanwhile; nothing moved.
         RegisteredModelNotFound, InvalidName, InvalidValue: no reason. StoreUnavailable, ArtifactsUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.rollback("churn", "worse on new customers", by="carol").version
+        1
+        >>> registry.undo("churn", 1, "it was the data", by="carol").version
+        2
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -75,6 +82,11 @@ def previous(name: str, stage: str = "production") -> ModelVersion:
 
     Raises:
         VersionNotFound: nothing was there before. RegisteredModelNotFound, InvalidName. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.previous("churn").version
+        1
     """
     from prefect_ledger.queries import registered
 

@@ -18,6 +18,11 @@ def history(name: str, version: int | str | None = None) -> list[Change]:
 
     Raises:
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> [one.action for one in registry.history("churn")][:2]
+        ['model.created', 'version.registered']
     """
     from prefect_ledger import audit_store
     from prefect_ledger.queries import registered
@@ -40,6 +45,12 @@ def as_of(name: str, selector: str, when: datetime) -> ModelVersion | None:
 
     Raises:
         InvalidValue: a moment without a zone. RegisteredModelNotFound, InvalidName. StoreUnavailable.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from prefect_ledger import registry
+        >>> registry.as_of("churn", "@champion", datetime.now(UTC)).version
+        2
     """
     from dataclasses import replace
 

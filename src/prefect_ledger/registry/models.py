@@ -24,6 +24,11 @@ def create_model(
     Raises:
         RegisteredModelExists: the name is taken, perhaps by a deleted one, or was another model's once. InvalidName, InvalidValue.
             StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.create_model("basket", description="What is bought together.", tags={"team": "shop"}).name
+        'basket'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -41,6 +46,11 @@ def get_model(name: str) -> RegisteredModel:
 
     Raises:
         RegisteredModelNotFound: with near names. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.get_model("churn").aliases["champion"]
+        2
     """
     from prefect_ledger.queries import registered
 
@@ -53,6 +63,11 @@ def list_models(*, deleted: bool = False, limit: int = 1000) -> list[RegisteredM
 
     Raises:
         InvalidValue: of the limit. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> "churn" in [one.name for one in registry.list_models()]
+        True
     """
     from prefect_ledger.queries import registered
     from prefect_ledger.queries.search import check_limit
@@ -67,6 +82,12 @@ def describe_model(name: str, text: str, *, why: str = "", by: Identity | str | 
 
     Raises:
         RegisteredModelNotFound, InvalidValue. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.describe_model("churn", "Who leaves within a month.")
+        >>> registry.get_model("churn").description
+        'Who leaves within a month.'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -81,6 +102,12 @@ def tag_model(name: str, tags: Mapping[str, Any], *, why: str = "", by: Identity
 
     Raises:
         RegisteredModelNotFound, InvalidName, InvalidValue. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.tag_model("churn", {"team": "risk", "draft": None})
+        >>> registry.get_model("churn").tags["team"]
+        'risk'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -100,6 +127,12 @@ def rename_model(name: str, new_name: str, *, why: str = "", by: Identity | str 
     Raises:
         TransitionRefused: the policy has other rules for the new name, or the person is known too weakly. RegisteredModelExists: it is
             taken, perhaps by a deleted one, or was another model's once. RegisteredModelNotFound, InvalidName. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> _ = registry.create_model("leavers")
+        >>> registry.rename_model("leavers", "attrition", why="what the business calls it").name
+        'attrition'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -126,6 +159,13 @@ def delete_model(name: str, *, why: str = "", by: Identity | str | None = None) 
 
     Raises:
         TransitionRefused: a version of it stands in production. RegisteredModelNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> _ = registry.create_model("draft")
+        >>> registry.delete_model("draft", why="never used")
+        >>> registry.get_model("draft").deleted_at is None
+        False
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -143,6 +183,14 @@ def restore_model(name: str, *, why: str = "", by: Identity | str | None = None)
 
     Raises:
         RegisteredModelNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> _ = registry.create_model("wanted")
+        >>> registry.delete_model("wanted")
+        >>> registry.restore_model("wanted", why="used after all")
+        >>> registry.get_model("wanted").deleted_at is None
+        True
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered

@@ -31,6 +31,12 @@ def replay(request: int) -> Replay:
     Raises:
         RequestNotFound, InvalidValue, EvidenceNotFound, ArtifactNotFound. EvidenceCorrupt, ArtifactCorrupt: the evidence is not what was
             judged. StoreUnavailable, ArtifactsUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.list_requests("churn", state="done")[0]
+        >>> registry.replay(asked.id).same
+        True
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.gates import judge, parse_gate
@@ -48,6 +54,12 @@ def get_evidence(request: int) -> Evidence:
 
     Raises:
         As :func:`replay`.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.list_requests("churn", state="done")[0]
+        >>> sorted(registry.get_evidence(asked.id).to_json())[:2]
+        ['candidate', 'champion']
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.registry import evidence as kept

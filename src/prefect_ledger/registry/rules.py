@@ -54,6 +54,11 @@ def get_policy(version: int | None = None) -> PolicyVersion:
 
     Raises:
         NotFound: no such version. InvalidValue: that is no number. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.get_policy().policy.rules[0].approvals
+        1
     """
     number = version if version in (None, 0) else check_version(version)
     with looking() as tx:

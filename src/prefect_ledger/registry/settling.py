@@ -28,6 +28,11 @@ def settle(name: str | None = None, version: int | None = None, stage: str | Non
 
     Raises:
         RegisteredModelNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.settle("churn")
+        []
     """
     from prefect_ledger import request_store as store
     from prefect_ledger.queries import registered

@@ -49,6 +49,11 @@ def transition(
         TransitionRefused: what the policy asks for is missing; the message says what. Nothing was moved.
         RegistryConflict: another version came into the stage meanwhile; nothing was moved. InvalidName, InvalidValue.
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.transition("churn", 3, "staging", why="to be tried", by="alice").stage
+        'staging'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered

@@ -37,6 +37,12 @@ def undo(name: str, version: int | str, why: str, *, stage: str = "production", 
             then.
         RegistryConflict: versions were moved since. InvalidName, InvalidValue: no reason.
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> _ = registry.transition("churn", 1, "staging", by="alice")
+        >>> registry.undo("churn", 1, "the wrong one", stage="staging", by="alice").version
+        3
     """
     from prefect_ledger import audit_store
     from prefect_ledger import registry_store as store

@@ -68,6 +68,11 @@ def register_logged() -> int:
 
     Raises:
         StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.register_logged()
+        0
     """
     from prefect_ledger import registrations
     from prefect_ledger.tracking.ledger import ledger
@@ -84,6 +89,11 @@ def get_version(name: str, selector: str | int = "latest") -> ModelVersion:
 
     Raises:
         RegisteredModelNotFound, VersionNotFound: the messages say what there is. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.get_version("churn", "@champion").version, registry.get_version("models:/churn/production").version
+        (2, 2)
     """
     from prefect_ledger.queries import registered
     from prefect_ledger.tracking.references import parse
@@ -103,6 +113,11 @@ def list_versions(name: str, *, deleted: bool = False) -> list[ModelVersion]:
 
     Raises:
         RegisteredModelNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> [(one.version, one.stage) for one in registry.list_versions("churn")]
+        [(3, 'none'), (2, 'production'), (1, 'archived')]
     """
     from prefect_ledger.queries import registered
 
@@ -129,8 +144,9 @@ def search_versions(
 
     Example:
         >>> from prefect_ledger import registry
-        >>> registry.search_versions("name = 'churn' and stage = 'production' and metrics.auc > 0.9", order_by="metrics.auc desc")
-        []
+        >>> found = registry.search_versions("name = 'churn' and stage = 'production' and metrics.auc > 0.9", order_by="metrics.auc desc")
+        >>> [one.version for one in found]
+        [2]
     """
     from prefect_ledger.queries import version_search
 
@@ -143,6 +159,12 @@ def describe_version(name: str, version: int | str, text: str, *, why: str = "",
 
     Raises:
         RegisteredModelNotFound, VersionNotFound, RegistryConflict (deleted), InvalidValue. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.describe_version("churn", 3, "With the data of June.")
+        >>> registry.get_version("churn", 3).description
+        'With the data of June.'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -157,6 +179,12 @@ def tag_version(name: str, version: int | str, tags: Mapping[str, Any], *, why: 
 
     Raises:
         As :func:`describe_version`. InvalidName: a key that none can have.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.tag_version("churn", 3, {"data": "june"})
+        >>> registry.get_version("churn", 3).tags["data"]
+        'june'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -178,6 +206,12 @@ def annotate(
 
     Raises:
         As :func:`describe_version`.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.annotate("churn", 3, "Weak on new customers.", verdict="comment")
+        >>> registry.notes("churn", 3)[-1].text
+        'Weak on new customers.'
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered
@@ -194,6 +228,12 @@ def notes(name: str, version: int | str) -> list[Note]:
 
     Raises:
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.annotate("churn", 2, "Checked on June.", verdict="approve")
+        >>> [(one.verdict, one.text) for one in registry.notes("churn", 2)]
+        [('approve', 'Checked on June.')]
     """
     from prefect_ledger.queries import registered
 
@@ -208,6 +248,13 @@ def delete_version(name: str, version: int | str, *, why: str = "", by: Identity
 
     Raises:
         TransitionRefused: it stands in production, or an alias means it. RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.delete_version("churn", 1, why="its data were wrong")
+        >>> [one.version for one in registry.list_versions("churn")]
+        [3, 2]
+        >>> registry.restore_version("churn", 1)
     """
     _set_deleted(name, version, True, why, by)
 
@@ -218,6 +265,13 @@ def restore_version(name: str, version: int | str, *, why: str = "", by: Identit
 
     Raises:
         RegisteredModelNotFound, VersionNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.delete_version("churn", 1)
+        >>> registry.restore_version("churn", 1, why="they were right")
+        >>> registry.get_version("churn", 1).stage
+        'archived'
     """
     _set_deleted(name, version, False, why, by)
 
@@ -265,6 +319,12 @@ def set_alias(
         TransitionRefused: the alias follows a stage; the message names the rule.
         RegistryConflict: somebody moved it meanwhile; nothing was changed. RegisteredModelNotFound, VersionNotFound.
         InvalidName: a stage's name, a number, "latest". StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> registry.set_alias("churn", "challenger", 3)
+        >>> registry.set_alias("churn", "challenger", None, expected=3)
+        3
     """
     from prefect_ledger import registry_store as store
     from prefect_ledger.queries import registered

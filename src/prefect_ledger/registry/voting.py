@@ -36,6 +36,13 @@ def approve(
         VoteRefused: it does not count, for the reason that the message says: the person made the version or asked for it, has voted
             already, may not, is known too weakly; the request ended, expired, or what was judged is no longer so. RequestNotFound.
             StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.request_transition("churn", 3, "production", by="alice")
+        >>> asked = registry.approve(asked.id, "looked at the report", evidence=asked.evidence, by="bob")
+        >>> len(asked.votes)
+        1
     """
     return _vote(request, True, comment, evidence, signature, by)
 
@@ -43,7 +50,17 @@ def approve(
 def reject(
     request: int, comment: str, *, evidence: str | None = None, signature: str | None = None, by: Identity | str | None = None
 ) -> TransitionRequest:
-    """Refuse a request, which ends it; returns it as it is now. Arguments and what is raised are those of :func:`approve`."""
+    """Refuse a request, which ends it; returns it as it is now. Arguments and what is raised are those of :func:`approve`.
+
+    Raises:
+        What :func:`approve` raises.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.request_transition("churn", 3, "production", by="alice")
+        >>> registry.reject(asked.id, "not before the audit", by="bob").state
+        'rejected'
+    """
     return _vote(request, False, comment, evidence, signature, by)
 
 
@@ -53,6 +70,12 @@ def to_sign(request: int, *, approves: bool = True) -> bytes:
 
     Raises:
         RequestNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> asked = registry.request_transition("churn", 3, "production", by="alice")
+        >>> b"churn" in registry.to_sign(asked.id)
+        True
     """
     from prefect_ledger import request_store as store
 

@@ -23,8 +23,9 @@ def create_experiment(name: str, *, tags: Mapping[str, Any] | None = None) -> Ex
         ExperimentExists: the name is taken, perhaps by a deleted one. InvalidName, InvalidValue. StoreUnavailable.
 
     Example:
-        >>> create_experiment("churn", tags={"team": "risk"}).name
-        'churn'
+        >>> from prefect_ledger import create_experiment
+        >>> create_experiment("prices", tags={"team": "risk"}).name
+        'prices'
     """
     from prefect_ledger import experiment_store as store
     from prefect_ledger.queries import experiments
@@ -40,6 +41,12 @@ def get_experiment(name_or_id: str | int) -> Experiment:
 
     Raises:
         ExperimentNotFound: the message offers near names. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import create_experiment, get_experiment
+        >>> made = create_experiment("sales")
+        >>> get_experiment("sales") == get_experiment(made.id)
+        True
     """
     from prefect_ledger.queries import experiments
 
@@ -61,8 +68,10 @@ def search_experiments(
         InvalidFilter: the message points at the place. InvalidValue: lifecycle, or a limit outside 1 to 50,000. StoreUnavailable.
 
     Example:
-        >>> [found.name for found in search_experiments("name like 'chur%' and tags.team = 'risk'")]
-        ['churn']
+        >>> from prefect_ledger import create_experiment, search_experiments
+        >>> _ = create_experiment("returns", tags={"team": "risk"})
+        >>> [found.name for found in search_experiments("name like 'ret%' and tags.team = 'risk'")]
+        ['returns']
     """
     from prefect_ledger.queries import experiments
     from prefect_ledger.queries.search import check_lifecycle, check_limit
@@ -90,6 +99,12 @@ def rename_experiment(name_or_id: str | int, new_name: str) -> Experiment:
     Raises:
         ExperimentNotFound. ExperimentExists: the new name is taken, perhaps by a deleted one. InvalidName.
         InvalidValue: "Default", or a deleted experiment. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import create_experiment, rename_experiment
+        >>> _ = create_experiment("old-idea")
+        >>> rename_experiment("old-idea", "new-idea").name
+        'new-idea'
     """
     from prefect_ledger import experiment_store as store
     from prefect_ledger.queries import experiments
@@ -148,6 +163,14 @@ def delete_experiment(name_or_id: str | int) -> Experiment:
 
     Raises:
         ExperimentNotFound. InvalidValue: "Default". StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import create_experiment, delete_experiment, search_experiments
+        >>> _ = create_experiment("scratch")
+        >>> delete_experiment("scratch").lifecycle
+        'deleted'
+        >>> search_experiments("name = 'scratch'")
+        []
     """
     from prefect_ledger import experiment_store as store
     from prefect_ledger.queries import experiments
@@ -165,6 +188,13 @@ def restore_experiment(name_or_id: str | int) -> Experiment:
 
     Raises:
         ExperimentNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import create_experiment, delete_experiment, restore_experiment
+        >>> _ = create_experiment("wanted")
+        >>> _ = delete_experiment("wanted")
+        >>> restore_experiment("wanted").lifecycle
+        'active'
     """
     from prefect_ledger import experiment_store as store
     from prefect_ledger.queries import experiments

@@ -364,6 +364,12 @@ def configure(**settings: Any) -> Settings:
 
     Raises:
         InvalidSettings: an unknown setting or one that cannot be used.
+
+    Example:
+        >>> from prefect_ledger import configure
+        >>> settings = configure(watch=False)
+        >>> settings.watch, settings.origin["watch"]
+        (False, 'argument')
     """
     resolved = Settings.resolve(**settings)
     with _mutex:
@@ -381,6 +387,9 @@ def start_run(
 
     ``experiment`` is made when it is new ("Default" when left out); ``parent`` is the id of the run this one belongs to.
 
+    Raises:
+        InvalidName, InvalidValue: of the experiment, name, tags or parent. InvalidSettings: of the ledger, at the first run.
+
     Example:
         >>> with start_run(experiment="docs", tags={"team": "risk"}) as run:
         ...     run.log_metric("auc", 0.91)
@@ -396,6 +405,14 @@ def open_run(run_id: str) -> ActiveRun:
 
     Raises:
         RunNotFound, InvalidName.
+
+    Example:
+        >>> from prefect_ledger import get_run, open_run, start_run
+        >>> with start_run(experiment="docs") as run:
+        ...     run.log_metric("auc", 0.5)
+        >>> open_run(run.id).set_tag("reviewed", "yes")
+        >>> get_run(run.id).tags["reviewed"]
+        'yes'
     """
     return ledger().attach(run_id)
 

@@ -72,6 +72,12 @@ def list_webhooks() -> list[Webhook]:
 
     Raises:
         StoreUnavailable: also for who may not read them, as a writer's role on PostgreSQL.
+
+    Example:
+        >>> from prefect_ledger import webhooks
+        >>> hook = webhooks.add_webhook("https://hooks.example/all", secret_env="LEDGER_HOOK_SECRET")
+        >>> hook.id in [one.id for one in webhooks.list_webhooks()]
+        True
     """
     from prefect_ledger import webhook_store as store
 
@@ -84,6 +90,12 @@ def remove_webhook(webhook: int, *, why: str = "", by: Identity | str | None = N
 
     Raises:
         NotFound: there is none of this number, or it was removed. TransitionRefused: as for adding one. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import webhooks
+        >>> hook = webhooks.add_webhook("https://hooks.example/old", secret_env="LEDGER_HOOK_SECRET")
+        >>> webhooks.remove_webhook(hook.id, why="nobody listens").place
+        'https://hooks.example'
     """
     from prefect_ledger import webhook_store as store
 
@@ -100,6 +112,12 @@ def ping(webhook: int) -> Answer:
 
     Raises:
         NotFound: there is no such webhook. InvalidValue: its secret is not found here. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import webhooks
+        >>> hook = webhooks.add_webhook("http://127.0.0.1:9/hook", secret_env="LEDGER_HOOK_SECRET", allow_private=True)
+        >>> webhooks.ping(hook.id).status  # nobody answers there
+        0
     """
     from prefect_ledger import webhook_store as store
 
@@ -120,6 +138,11 @@ def dead_letters(webhook: int | None = None, *, limit: int = 500) -> list[Delive
 
     Raises:
         NotFound: there is no such webhook. InvalidValue: of the limit. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import webhooks
+        >>> webhooks.dead_letters()
+        []
     """
     from prefect_ledger import webhook_store as store
     from prefect_ledger.queries.search import check_limit
@@ -135,6 +158,11 @@ def retry_dead(webhook: int | None = None) -> int:
 
     Raises:
         NotFound: there is no such webhook. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import webhooks
+        >>> webhooks.retry_dead()
+        0
     """
     from prefect_ledger import audit_store
     from prefect_ledger import webhook_store as store
@@ -146,7 +174,13 @@ def retry_dead(webhook: int | None = None) -> int:
 
 
 def troubles() -> dict[int, str]:
-    """What keeps events from webhooks, a sentence for each that has any: no secret here, or dead letters."""
+    """What keeps events from webhooks, a sentence for each that has any: no secret here, or dead letters.
+
+    Example:
+        >>> from prefect_ledger import webhooks
+        >>> webhooks.troubles()
+        {}
+    """
     found = {}
     for one in list_webhooks():
         dead = f"{one.dead} of its deliveries {'is' if one.dead == 1 else 'are'} dead" if one.dead else ""
