@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect_ledger.cli import app
 
-_EMPTY = re.compile(r"""  \*\[default: (?:\(\)|False|""|\[\])\]\*""")
+_EMPTY = re.compile(r""" *\*\[default: (?:\(\)|False|""|\[\])\]\*""")
 
 
 def main(page: Path) -> None:
