@@ -405,7 +405,7 @@ def _named(path: str) -> Callable[[dict[str, Any], dict[str, bytes]], object]:
 
 
 def _first(change: Callable[[dict[str, Any], dict[str, bytes], str], object]) -> Callable[[dict[str, Any], dict[str, bytes]], object]:
-    return lambda manifest, files: change(manifest, files, manifest["artifacts"][1]["path"])
+    return lambda manifest, files: change(manifest, files, max(manifest["artifacts"], key=lambda one: int(one["size"]))["path"])
 
 
 _BAD_ARCHIVES: dict[str, tuple[Callable[[dict[str, Any], dict[str, bytes]], object], str]] = {

@@ -35,7 +35,7 @@ def _version() -> str:
 
 app = App(name="prefect-ledger", help=_HELP, version=_version, help_format="plaintext", default_parameter=Parameter(show_default=False))
 for _noun, _about in (
-    ("runs", "List, show, compare and edit runs."),
+    ("runs", "List, show, compare, edit and export runs."),
     ("models", "List and show models, and look after registered ones."),
     ("experiments", "List, show, make, edit, delete and restore experiments."),
     ("alerts", "List what runs wanted somebody to know, and tell of it."),
