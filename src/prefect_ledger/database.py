@@ -23,7 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from prefect_ledger import forks
+from prefect_ledger import forks, lines
 from prefect_ledger.errors import (
     ForeignDatabase,
     InvalidSettings,
@@ -43,6 +43,7 @@ _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
 _REFUSALS = ("22", "23", "54")  # classes of SQLSTATE: this value, this row, this statement too large
+_READ_ONLY = "25006"
 _CONFLICTS = ("40001", "40P01")  # lost against another transaction
 _LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
 _MIGRATING = threading.Lock()  # alembic's context is one for the whole process
@@ -76,15 +77,17 @@ class Database:
         _LIVE.add(self)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, hurried: bool = False) -> Iterator[sa.Connection]:
         """One writing transaction: committed when the block ends, rolled back when it raises.
+
+        ``hurried``: a server that does not answer is given up after a while; for those who try again.
 
         Raises:
             StoreUnavailable: the database cannot be reached, opened, locked in time or written.
             SchemaTooNew, SchemaTooOld, ForeignDatabase: it is not one this version may write.
         """
         self.prepare()
-        with self._used(), self._writer() as conn, conn.begin():
+        with self._used(), self._writer(hurried=hurried) as conn, _left_if_read_only(conn), conn.begin():
             yield conn
 
     @contextlib.contextmanager
@@ -109,7 +112,7 @@ class Database:
         with self._used(), self._mutex:
             if not self._ready:
                 if self.version() is None:
-                    self._migrate()
+                    self._migrate(hurried=True)
                 self._check(self.version())
                 self._file = self._found_file()
                 self._ready = True
@@ -143,7 +146,7 @@ class Database:
         with self._used():
             if self.dialect == "sqlite" and not _is_there(_sqlite_path(self.url)):
                 return None
-            with self._engine.connect() as conn:
+            with self._connected(hurried=True) as conn:
                 return _version(conn)
 
     def upgrade(self) -> tuple[int | None, int]:
@@ -157,7 +160,7 @@ class Database:
             if before is not None and before > SCHEMA:
                 self._check(before)
             if before != SCHEMA:
-                self._migrate()
+                self._migrate(hurried=False)
             self._file = self._found_file()
             self._ready = True
             return before, SCHEMA
@@ -174,7 +177,7 @@ class Database:
             self._gate.wait_for(lambda: self._users.keys() <= {here}, _CLOSE_SECONDS)
             self._engine.dispose()
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, hurried: bool) -> None:
         from prefect_ledger.migrations import upgrade
 
         if self.dialect == "sqlite":
@@ -182,7 +185,7 @@ class Database:
             with self._engine.connect() as conn:
                 _refuse_foreign(conn)  # before anything in the file is changed
             self._use_wal()
-        with _MIGRATING, self._writer() as conn, conn.begin():
+        with _MIGRATING, self._writer(hurried=hurried) as conn, conn.begin():
             if self.dialect == "postgresql":  # DDL "IF NOT EXISTS" races between processes; this does not
                 conn.execute(sa.text("select pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
             if _version(conn) != SCHEMA:
@@ -190,9 +193,14 @@ class Database:
                 upgrade(conn)
 
     @contextlib.contextmanager
-    def _writer(self) -> Iterator[sa.Connection]:
-        with self._engine.connect() as conn:
+    def _writer(self, *, hurried: bool) -> Iterator[sa.Connection]:
+        with self._connected(hurried=hurried) as conn:
             yield conn.execution_options(ledger_write=True)
+
+    @contextlib.contextmanager
+    def _connected(self, *, hurried: bool) -> Iterator[sa.Connection]:
+        with self._engine.connect() as conn, lines.hurried(conn) if hurried and self.dialect != "sqlite" else contextlib.nullcontext():
+            yield conn
 
     def _use_wal(self) -> None:
         """Switch to WAL; the switch wants the file alone and answers "locked" at once, so it is asked again for a while."""
@@ -283,6 +291,18 @@ class Database:
         self._stuck.clear()
 
 
+@contextlib.contextmanager
+def _left_if_read_only(conn: sa.Connection) -> Iterator[None]:
+    """Do not come back to a server that only reads: after a failover it goes on answering, and the one that writes is another."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+            conn.invalidate()
+            conn.engine.dispose()  # nor do those that were idle
+        raise
+
+
 def execute(tx: sa.Connection, text: str, params: Sequence[Any] = ()) -> sa.CursorResult[Any]:
     """Run one statement as the driver takes it; ``?`` marks parameters in both dialects (and stands nowhere else in ``text``)."""
     if tx.dialect.name != "sqlite":
@@ -347,7 +367,9 @@ def _engine(url: str, pool_size: int) -> sa.Engine:
             event.listen(engine, "connect", _on_sqlite_connect)
             event.listen(engine, "begin", _on_sqlite_begin)
             return engine
-        return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        engine = sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True)
+        lines.give_up_on_silence(engine)
+        return engine
     except ModuleNotFoundError as error:
         raise MissingExtra("psycopg", "postgres", need="a PostgreSQL store") from error
     except (sa.exc.ArgumentError, ValueError):  # whose message may quote a part of the password

@@ -94,7 +94,7 @@ class Drain:
     def seek(self) -> None:
         """Go on where the store says; where it is behind what was read (a backup was restored), it is told."""
         self._generation = self.database.generation
-        with self.database.write() as tx:
+        with self.database.write(hurried=True) as tx:
             position = run_store.journal_position(tx, self.journal)
             if position is not None and position < self.reader.position:
                 run_store.move_journal(tx, self.journal, position, self.reader.position)
@@ -135,7 +135,7 @@ class Drain:
         heard = {event.run for event in batch.events if event.run} | (flush.runs if flush else set())
         events = sorted(batch.events, key=lambda event: event.run)  # of one run in the order they were said; between runs none matters
         refused: list[str] = []
-        with self.database.write() as tx:
+        with self.database.write(hurried=True) as tx:
             if not run_store.move_journal(tx, self.journal, batch.old, batch.new):
                 raise Moved
             held = None
@@ -166,7 +166,7 @@ class Drain:
         present = [low + number for number in np.flatnonzero(np.bincount(numbers)).tolist()]  # all announced: the reader saw to it
         names = {number: batch.names[number] for number in present}
         if missing := self._known.missing(names.values()):
-            with self.database.write() as tx:
+            with self.database.write(hurried=True) as tx:
                 series_store.ensure_series(tx, self._known, missing)
         known = {self._known.ids[name]: name for name in names.values()}
         ids = sorted(known)
@@ -201,7 +201,7 @@ class Drain:
         for run in sorted(self.ended | many):
             final = run in self.ended
             try:
-                with self.database.write() as tx:
+                with self.database.write(hurried=True) as tx:
                     series_store.compact(tx, run, final=final, hurried=run in self._hurried)
             except StoreUnavailable:
                 return
@@ -216,7 +216,7 @@ class Drain:
     def stay_alive(self) -> None:
         """Give a sign of life of the runs that are open and say nothing."""
         if self.open:
-            with self.database.write() as tx:
+            with self.database.write(hurried=True) as tx:
                 run_store.touch(tx, self.open, self.journal, time.time_ns() // 1000)
 
 

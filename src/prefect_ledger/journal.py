@@ -442,6 +442,10 @@ class Journal:
             if self._on_trouble is not None:
                 self._on_trouble(sentence)
 
+    def forget(self, kind: str) -> None:
+        """Have a kind of trouble be told when it comes again."""
+        self._told.discard(kind)
+
     def _forked(self) -> None:
         """In the child: leave everything of the parent's untouched, and have the next call start anew."""
         _LEFT_BEHIND.append((self.segments, self._memory, self._spare))

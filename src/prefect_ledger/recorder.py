@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 INTERVAL = 0.5  # seconds between drains
 LEASE = 30.0  # seconds between signs of life of open runs that say nothing
 _PATIENCE = 5.0  # seconds between tries while the store is away
+_MOMENT = 5.0  # seconds: who refuses faster may have dropped a connection only, and is asked once more before anything is said
+_QUIET = 60.0  # seconds after a word on an outage in which the next outage is not worth another
 _AWAY = {"sqlite": 1.0}  # seconds since the store first refused for which the end of a process tries again: a file seldom comes back
 _AWAY_SERVER = 10.0  # the same for a server, which may be started anew, or another takes its place
 _LAST_TRIES = 0.25  # seconds between those tries
@@ -45,6 +47,8 @@ class Recorder:
         self.journal, self.pid = journal, os.getpid()
         self.last_error: Exception | None = None
         self._refused_at: float | None = None  # since when the store has taken nothing
+        self._asked_again_at = -_PATIENCE  # when it was last asked once more, without a word
+        self._outages, self._told_at, self._away = 0, 0.0, False  # that were told, when the last one was, whether it lasts
         self._database, self._interval = database, interval
         self._drain: Drain | None = None
         self._mutex = threading.Lock()  # held while the store is used: a fork waits for it
@@ -159,14 +163,14 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            more = False
+            more, began = False, time.monotonic()
             try:
                 more = self._step()
                 if not more and (self._adoptions_done < self._adoptions_wanted or time.monotonic() - self._adopted_at >= LEASE):
                     self._adopt(self._breathe)
                 self._stay_alive()
             except StoreUnavailable as error:
-                self._trouble(error, "store", f"{error}; what is logged waits in {self.journal.folder}")
+                more = self._refuses(error, began)
             except Exception as error:  # noqa: BLE001  # the only one who drains must outlive whatever one batch does to it
                 what = type(error).__name__
                 if self._refused_at is not None:
@@ -178,6 +182,23 @@ class Recorder:
                 self.journal.prepare()
             if not more:
                 self._rest(_PATIENCE if self.last_error else self._interval)
+
+    def _refuses(self, error: StoreUnavailable, began: float) -> bool:
+        """The store refuses, asked at ``began``; returns whether to ask it once more at once. Each outage is told once."""
+        at = time.monotonic()
+        if self._refused_at is None and at - began < _MOMENT and at - self._asked_again_at >= _PATIENCE:
+            self._asked_again_at = at
+            self._refused()
+            return True
+        if not self._away and (not self._outages or at - self._told_at >= _QUIET):
+            self._outages, self._told_at = self._outages + 1, at
+            self.journal.forget("store")
+        self._away = True
+        which = f" (outage {self._outages} of this process)" if self._outages > 1 else ""
+        self._trouble(
+            error, "store", f"{error}{which}; what is logged waits in {self.journal.folder}, and goes in by itself when the store is back"
+        )
+        return False
 
     def _rest(self, seconds: float) -> None:
         """Sleep, but wake when a segment was filled or somebody waits."""
@@ -203,6 +224,7 @@ class Recorder:
                 self.journal.tell("replaced", str(error))
                 more = True
             self.last_error = self._refused_at = None
+            self._away = self._away and not more  # with nothing to bring in, nobody was asked
             self._loading = self._forked_in_vain = False
         self._notify()
         return more

@@ -83,7 +83,7 @@ def test_a_store_that_is_away_for_the_whole_run_costs_nothing_but_a_word(
 ) -> None:
     """The program ends as if nothing were; the trouble is said once and what is held once; recovery brings everything in, once."""
     with store(tmp_path) as (place, bring_back):
-        children = [place.start(PROGRAM, str(number), "1") for number in range(2)]
+        children = [place.start(PROGRAM, str(number), "4") for number in range(2)]  # seconds: time to import, and to ask in vain
         for done in map(ended, children):
             assert done.code == 0, done.err
             assert "Traceback" not in done.err
