@@ -91,6 +91,11 @@ class ArtifactStore:
     def __repr__(self) -> str:
         return f"ArtifactStore({self.root!r})"
 
+    @property
+    def far(self) -> bool:
+        """Whether bytes go through a network that is to be waited for."""
+        return isinstance(self._place, Remote) and self._place.scheme != "memory"
+
     def uri(self, experiment_id: int, run_id: str) -> str:
         """Where the artifacts of a run go; nothing is created.
 

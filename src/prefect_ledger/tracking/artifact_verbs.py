@@ -111,7 +111,7 @@ class ArtifactVerbs(Channel):
         suffix = suffix_of(figure)
         data = render(figure, path or f"one{suffix}")
         where = path or self._one_of("figures", details, suffix)
-        self.log_bytes(data, where, kind="figure", metadata=details)
+        self._shown(data, where, "figure", details)
 
     def log_image(self, image: Any, path: str | None = None, *, key: str | None = None, step: SupportsIndex | None = None) -> None:
         """Log a picture: as the artifact ``path`` in the format of its ending, or as one of the series ``key``, a PNG, at ``step``.
@@ -138,7 +138,7 @@ class ArtifactVerbs(Channel):
         details = self._placed("log_image", "images", path, key, step)
         data, width, height = encode(image, path or "one.png")
         where = path or self._one_of("images", details, ".png")
-        self.log_bytes(data, where, kind="image", metadata={**details, "width": width, "height": height})
+        self._shown(data, where, "image", {**details, "width": width, "height": height})
 
     def log_table(self, data: Any, name: str, step: SupportsIndex | None = None) -> None:
         """Log a table: pandas, polars or arrow's, a dict of columns or a list of dicts. It is kept as Parquet.
@@ -176,7 +176,11 @@ class ArtifactVerbs(Channel):
             self._fits(name, table.schema)
         where = path or self._one_of("tables", details, ".parquet")
         details |= {"rows": table.num_rows, "columns": table.num_columns}
-        self.log_bytes(encoded, where, kind="table", metadata=details)
+        self._shown(encoded, where, "table", details)
+
+    def _shown(self, data: bytes, path: str, kind: str, details: Mapping[str, Any]) -> None:
+        """Store what was encoded: logged in loops, so that the caller waits for no network."""
+        self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind=kind, metadata=details, beside=True)
 
     def _fits(self, name: str, schema: Any) -> None:
         """Refuse a table that cannot be one with what this process logged of it before."""
@@ -279,7 +283,7 @@ class ArtifactVerbs(Channel):
 
     # --- storing --------------------------------------------------------------------------------------------------
 
-    def _keep(self, put: Put, *, kind: str = "", metadata: Mapping[str, Any] | None = None) -> None:
+    def _keep(self, put: Put, *, kind: str = "", metadata: Mapping[str, Any] | None = None, beside: bool = False) -> None:
         from prefect_ledger.tracking.keeping import keep
 
         at, task = now(), self.task_run_id
@@ -295,7 +299,7 @@ class ArtifactVerbs(Channel):
             return ArtifactLogged(self.run_id, now(), self.attempt, *what, task=task, metadata=details)
 
         run: ActiveRun = self  # type: ignore[assignment]  # there is no other kind of run
-        keep(self._ledger, run, put, logged, at)
+        keep(self._ledger, run, put, logged, at, beside=beside)
         if changed:
             self.say(Noted(run=self.run_id, at=now(), text=_changed(changed)))
 

@@ -26,10 +26,17 @@ def folder_of(settings: Settings) -> Path:
     return settings.held_folder
 
 
-def keep(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int) -> None:
-    """Have ``put`` store bytes and say what was stored: bytes first. Trouble of the storage never ends the run: it is told once."""
+def keep(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int, *, beside: bool = False) -> None:
+    """Have ``put`` store bytes and say what was stored: bytes first. Trouble of the storage never ends the run: it is told once.
+
+    ``beside``: where the root is far, hold the bytes on this machine and have them sent in the background; the caller waits for no network.
+    """
     if ledger.offline:
         _hold(ledger, run, put, event_of, at)
+        return
+    if beside and _far(ledger):
+        if _hold(ledger, run, put, event_of, at):
+            ledger.sender.soon()
         return
     root = ledger.settings.artifact_root
     said = ""
@@ -50,6 +57,13 @@ def keep(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], 
         ledger.journal.tell("artifacts", said)
 
 
+def _far(ledger: Ledger) -> bool:
+    try:
+        return ledger.artifacts.far
+    except StoreUnavailable:  # the block that names the root cannot be loaded: said where bytes are put
+        return False
+
+
 def _hold(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored], ArtifactLogged], at: int) -> bool:
     from prefect_ledger.held_artifacts import hold
 
@@ -64,6 +78,24 @@ def _hold(ledger: Ledger, run: ActiveRun, put: Put, event_of: Callable[[Stored],
 def _lost(ledger: Ledger, run: ActiveRun, at: int, error: LedgerError) -> None:
     run.say(Noted(run=run.id, at=at, text=f"an artifact could not be stored: {error}"))
     ledger.journal.tell("artifacts lost", f"an artifact of run {run.id} could not be stored, and the run goes on: {error}")
+
+
+def send_in_background(ledger: Ledger) -> None:
+    """Send what is held for a root that is far; what cannot be sent now waits for the next call, or for the end of the process."""
+    from prefect_ledger import held_artifacts
+
+    root, folder = ledger.settings.artifact_root, folder_of(ledger.settings)
+    if time.monotonic() < _away.get(root, 0.0):
+        return
+    try:
+        held_artifacts.send(folder, ledger.artifacts, ledger.database)
+        _away.pop(root, None)
+    except ArtifactsUnavailable as error:
+        _away[root] = time.monotonic() + AGAIN
+        ledger.journal.tell("artifacts", f"{error}; what is logged is held in {folder}: prefect-ledger recover sends it")
+    except Exception as error:  # noqa: BLE001  # a thread of ours must not end for what it cannot send; the bytes stay, and the end says so
+        if not isinstance(error, LedgerError):
+            ledger.journal.tell("artifacts held", f"artifacts wait in {folder}: {type(error).__name__}: {error}")
 
 
 def send_held(ledger: Ledger) -> str:

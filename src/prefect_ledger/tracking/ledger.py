@@ -27,8 +27,9 @@ from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, 
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking import context, exits, measured
-from prefect_ledger.tracking.keeping import send_held
+from prefect_ledger.tracking.keeping import send_held, send_in_background
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
+from prefect_ledger.tracking.sending import Sender
 from prefect_ledger.tracking.tags import tag_texts
 from prefect_ledger.usage import Prices
 
@@ -101,6 +102,11 @@ class Ledger:
             read_artifact=lambda artifact: self.artifacts.read_bytes(artifact.uri, sha256=artifact.sha256),
             prices=Prices(self.settings.cpu_hour_price, self.settings.gpu_hour_price),
         )
+
+    @functools.cached_property
+    def sender(self) -> Sender:
+        """Sends what is held for a root that is far, while the run goes on."""
+        return Sender(lambda: send_in_background(self))
 
     # --- runs -----------------------------------------------------------------------------------------------------
 
@@ -267,7 +273,11 @@ class Ledger:
 
     def flush(self, timeout: float = EXIT_SECONDS) -> int:
         """Bring what was logged until now into the store; returns how many records are still held (0: all is in)."""
-        return self.recorder.flush(timeout) if self.recorder is not None else 0
+        deadline = time.monotonic() + timeout
+        held = self.recorder.flush(timeout) if self.recorder is not None else 0
+        if "sender" in self.__dict__:
+            self.sender.flush(deadline - time.monotonic())
+        return held
 
     def close(self, timeout: float = EXIT_SECONDS, *, refuse: bool = True) -> None:
         """End what this process started and left open, drain, and stop. What the store does not take waits in the journal.
@@ -284,6 +294,8 @@ class Ledger:
         if self.recorder is not None:
             self._say_left(self.recorder.finish(timeout))
             self.recorder = None
+        if "sender" in self.__dict__:
+            self.sender.flush(timeout)
         if said := self._send_held():
             _warn(said)
         if "database" in self.__dict__:

@@ -1,0 +1,176 @@
+"""Pictures, tables and figures for a root that is far are sent in the background: nobody waits for a network, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from prefect_ledger import get_run, start_run
+from prefect_ledger.artifact_store import ArtifactStore
+from prefect_ledger.held_artifacts import held, send
+from prefect_ledger.settings import Settings
+from prefect_ledger.tracking import keeping
+from prefect_ledger.tracking import ledger as module
+from prefect_ledger.tracking.ledger import Ledger
+from prefect_ledger.tracking.sending import Sender
+from tests.services_real.proxy import Fault, Proxy, proxy
+from tests.services_real.s3 import S3Server
+
+STALLED = Fault("stall", "up", 0)
+PATIENT: dict[str, Any] = {"read_timeout": 120, "retries": {"mode": "standard", "total_max_attempts": 1}}
+
+
+@pytest.fixture
+def between(s3: S3Server) -> Iterator[Proxy]:
+    """A line to the S3 server that can stand still."""
+    with proxy(s3.url) as one:
+        yield one
+
+
+@pytest.fixture
+def one(s3: S3Server, between: Proxy, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """The ledger of this process, its artifacts in an empty bucket behind that line."""
+    options = s3.options(between.url, **PATIENT)
+    settings = Settings.resolve(
+        capture_git=False, capture_packages=False, artifact_root=f"s3://{s3.bucket()}/root", storage_options=options
+    )
+    monkeypatch.setattr(keeping, "_away", {})
+    before, module._ledger = module._ledger, Ledger(settings)
+    yield module._ledger
+    module._ledger.close()
+    module._ledger = before
+
+
+def log(run: Any, number: int) -> None:
+    """One of each."""
+    run.log_image(np.full((2, 2), number, "uint8"), key="a", step=number)
+    run.log_table({"n": [number]}, "t", step=number)
+    figure = Figure(figsize=(1, 1))
+    run.log_figure(figure, key="f", step=number)
+
+
+def drop(between: Proxy) -> None:
+    """End the connections that stand still."""
+    for end in list(between._open):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def check(run_id: str, count: int) -> None:
+    """All of them are there, whole, and read back as they were logged."""
+    found = get_run(run_id)
+    assert [(one.step, one.open().getpixel((0, 0))) for one in found.images("a")] == [(n, n) for n in range(count)]
+    assert found.table("t", as_="arrow").to_pydict() == {"step": list(range(count)), "n": list(range(count))}
+    assert [one.step for one in found.figures("f")] == list(range(count))
+
+
+def test_they_are_read_back_while_the_run_goes_on(one: Ledger) -> None:
+    """Reading one's own run brings them in first; nothing stays behind on the machine."""
+    with start_run(experiment="e") as run:
+        for number in range(3):
+            log(run, number)
+            check(run.id, number + 1)
+        assert all(artifact.uri.startswith("s3://") for artifact in get_run(run.id).artifacts)
+        assert held(keeping.folder_of(one.settings)) == []
+
+
+def test_a_network_that_stands_still_is_not_waited_for(one: Ledger, between: Proxy) -> None:
+    """Every call returns while no byte goes through; when the line is there again, everything has arrived."""
+    between.fault = STALLED
+    with start_run(experiment="e") as run:
+        caller = threading.Thread(target=lambda: list(map(log, [run] * 4, range(4))), daemon=True)
+        caller.start()
+        caller.join(60)
+        assert not caller.is_alive()
+        assert sum(len(events) for _, events in held(keeping.folder_of(one.settings))) == 12
+        between.fault = None
+        drop(between)
+        one.flush()
+        keeping._away.clear()
+        send(keeping.folder_of(one.settings), one.artifacts, one.database)
+        check(run.id, 4)
+
+
+PROGRAM = """
+import os, signal
+from prefect_ledger import start_run
+run = start_run(experiment="e")
+for number in range(3):
+    run.log_table({"n": [number]}, "t", step=number)
+print(run.id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_had_not_sent_is_recovered(s3: S3Server, between: Proxy, one: Ledger, home: Path) -> None:
+    """Killed while nothing went through: the next that recovers sends it, and the digests hold."""
+    between.fault = STALLED
+    env = {**os.environ, **s3.environment(between.url), "PREFECT_LEDGER_ARTIFACT_ROOT": one.settings.artifact_root}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    between.fault = None
+    sent = subprocess.run(
+        [Path(sys.executable).with_name("prefect-ledger"), "recover"], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert sent.returncode == 0, sent.stderr
+    assert get_run(done.stdout.strip()).table("t", as_="arrow")["n"].to_pylist() == [0, 1, 2]
+
+
+def test_a_forked_child_sends_its_own(one: Ledger) -> None:
+    """A process that was forked after the parent had begun to send logs and sends as well."""
+    with start_run(experiment="e") as run:
+        run.log_image(np.full((2, 2), 0, "uint8"), key="a", step=0)
+        child = os.fork()
+        if child == 0:
+            try:
+                run.log_image(np.full((2, 2), 1, "uint8"), key="a", step=1)
+                module.ledger().close()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+    one.flush()
+    assert [(one.step, one.open().getpixel((0, 0))) for one in get_run(run.id).images("a")] == [(0, 0), (1, 1)]
+
+
+def test_a_sender_sends_what_it_was_asked_for() -> None:
+    """Each request is answered by a call that began after it; waiting for none takes no time; calls never overlap."""
+    began, free, busy = threading.Event(), threading.Event(), threading.Lock()
+    sent: list[None] = []
+
+    def work() -> None:
+        assert busy.acquire(blocking=False)
+        began.set()
+        assert free.wait(30)
+        sent.append(None)
+        busy.release()
+
+    sender = Sender(work)
+    assert sender.flush(0)
+    sender.soon()
+    assert began.wait(30)
+    for _ in range(5):
+        sender.soon()
+    assert not sender.flush(0)
+    free.set()
+    assert sender.flush(30)
+    assert len(sent) == 2
+
+
+def test_near_roots_are_written_at_once(home: Path, tmp_path: Path) -> None:
+    """A folder and memory are no network: what is logged there stands when the call returns."""
+    assert not ArtifactStore(str(tmp_path)).far
+    assert not ArtifactStore("memory://x").far
+    assert ArtifactStore("s3://bucket/x").far
