@@ -86,6 +86,7 @@ class ArtifactStore:
     def __init__(self, root: str, options: Mapping[str, Any] | None = None, *, cache: str | os.PathLike[str] | None = None) -> None:
         self._place: Root = _root_of(os.fspath(root), options)
         self.root = self._place.root
+        self._judged = ""  # the last base that was found below the root
         self._cache = ReadCache(cache) if cache is not None and isinstance(self._place, Remote) else None
 
     def __repr__(self) -> str:
@@ -189,7 +190,9 @@ class ArtifactStore:
     ) -> Stored:
         if known is None:
             _own_path(path)
-            self._place.where(base_uri)
+            if base_uri != self._judged:  # where the artifact really goes is judged each time
+                self._place.where(base_uri)
+                self._judged = base_uri
         uri = joined(base_uri, path)
         return Stored(path, uri, *self._place.put(self._place.where(uri, known), source, progress))
 

@@ -274,3 +274,18 @@ def test_our_own_table_is_whole() -> None:
         assert re.fullmatch(r"([a-z]+/[a-z0-9.+-]+)?", media_type(name))
     assert kind_of("text/x-anything") == "text"
     assert kind_of("application/octet-stream") == "file"
+
+
+def test_a_folder_that_becomes_a_link_out_of_the_root_is_noticed(tmp_path: Path) -> None:
+    """Also between two artifacts of one run: where each really goes is judged when it is put."""
+    store = ArtifactStore(str(tmp_path / "root"))
+    base = store.uri(1, "r")
+    store.put_bytes(base, "a/one.txt", b"1")
+    (tmp_path / "outside").mkdir()
+    for link in (Path(base) / "a", Path(base)):
+        link.rename(tmp_path / f"was {link.name}")
+        link.symlink_to(tmp_path / "outside")
+        for path in ("a/two.txt", "two.txt") if link.name != "a" else ("a/two.txt",):
+            with pytest.raises(InvalidName, match="not below the artifact root"):
+                store.put_bytes(base, path, b"2")
+    assert list((tmp_path / "outside").iterdir()) == []
