@@ -16,8 +16,12 @@ HEADER = b"SQLite format 3\0"
 _PAGES = 2_048  # a step: 8 MB
 _MODE_AT = 18  # in the header: how the file is to be written and read, 1 with a rollback journal, 2 with a write-ahead log
 _PATIENCE = 5.0  # seconds for others to let the file be
-# A run is what makes a ledger worth something; a registered model needs one. Experiments are made in passing.
-_EMPTY = "SELECT NOT EXISTS (SELECT 1 FROM runs) AND NOT EXISTS (SELECT 1 FROM experiments WHERE id <> 0)"
+_MISSED = {
+    "runs": "1 = 1",
+    "experiments": "id <> 0",
+    "registered_models": "1 = 1",
+    "policies": "1 = 1",
+}  # what makes a ledger worth something
 
 
 class Bytes(NamedTuple):
@@ -129,7 +133,8 @@ def is_empty(path: Path) -> bool:
             tables = {str(row[0]) for row in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and VERSION_TABLE not in tables:
                 raise BackupCorrupt(f"{path} is a database, but no ledger: it is not replaced")
-            return not tables or bool(ledger.execute(_EMPTY).fetchone()[0])
+            asked = (f"SELECT 1 FROM {table} WHERE {which} LIMIT 1" for table, which in _MISSED.items() if table in tables)
+            return not any(ledger.execute(text).fetchone() for text in asked)
     except sqlite3.Error as error:
         raise StoreUnavailable(f"the store {path} cannot be used now: {error}") from error
 

@@ -22,7 +22,7 @@ def back_up(file: Path, *, artifacts: bool, overwrite: bool, json: bool) -> int:
     """Back up the ledger of the settings; returns 1 when something could not be had, else 0."""
     from prefect_ledger.backups.backup import backup
 
-    done = backup(Settings.resolve(), file, artifacts=artifacts, overwrite=overwrite)
+    done = backup(Settings.resolve(mode="online"), file, artifacts=artifacts, overwrite=overwrite)
     code = 1 if done.troubles or done.waiting else 0
     if json:
         print_json(asdict(done))
@@ -42,7 +42,7 @@ def put_back(file: Path, *, overwrite: bool, json: bool) -> int:
     from prefect_ledger.backups.restore import restore
     from prefect_ledger.database import SCHEMA
 
-    done = restore(Settings.resolve(), file, overwrite=overwrite)
+    done = restore(Settings.resolve(mode="online"), file, overwrite=overwrite)
     if json:
         print_json(asdict(done))
         return 0
