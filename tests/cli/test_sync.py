@@ -256,6 +256,25 @@ def ended_with(child: subprocess.Popen[str], line: str) -> int:
     return child.returncode
 
 
+def test_doctor_tells_the_mode_and_what_waits(tmp_path: Path) -> None:
+    """Offline: the mode with its source, the journal and the artifacts that wait, and what brings them in; a store that is away is no fault
+    then. Disabled: that nothing is recorded, whatever the other settings are."""
+    home = tmp_path / "ledger"
+    log(home, "10")
+    done = document(command("doctor", "--json", home=home, **OFFLINE, PREFECT_LEDGER_STORE_URL="postgresql://a:hunter2@127.0.0.1:1/none"))
+    found = {(check["topic"], check["name"]): check for check in done["checks"]}
+    mode = found["settings", "mode"]
+    assert (mode["verdict"], mode["details"]) == ("note", {"value": "offline", "from": "environment PREFECT_LEDGER_MODE"})
+    assert found["store", "reachable"]["verdict"] == "note"
+    waiting = [check["remedy"] for check in done["checks"] if check["verdict"] == "note" and "prefect-ledger sync" in check["remedy"]]
+    assert len(waiting) == 3, waiting
+    bad = {"PREFECT_LEDGER_MODE": "disabled", "PREFECT_LEDGER_STORE_URL": "nonsense"}
+    done = command("doctor", home=home, **bad)
+    assert done.returncode == 0, done.stdout
+    assert "nothing is recorded" in done.stdout
+    assert "store_url" in done.stdout
+
+
 def test_a_store_that_is_away_keeps_everything_where_it_is(tmp_path: Path) -> None:
     """Sync without its store says so in words and exits with 1; nothing is lost by trying."""
     home = tmp_path / "ledger"

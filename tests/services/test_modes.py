@@ -205,6 +205,38 @@ def test_offline_artifacts_have_no_root_yet(home: Path, no_ledger: None) -> None
     configure(mode="disabled")
 
 
+FORKS = """
+    import multiprocessing, os, signal
+    from prefect_ledger import start_run
+
+    def work(run, number):
+        for i in range(1_000):
+            run.log_metric(f"child {number}", 0.5, step=i)
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with start_run(experiment="away") as run:
+        run.log_metric("loss", 0.5)
+        children = [multiprocessing.get_context("fork").Process(target=work, args=(run, number)) for number in range(2)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        run.log_metric("loss", 0.5)
+"""
+
+
+def test_forked_children_of_an_offline_run_have_journals_of_their_own(tmp_path: Path) -> None:
+    """What forked children logged, one of them killed, comes in with their parent's run, and the end is told once, by the parent."""
+    place = Place(tmp_path / "ledger", more={"PREFECT_LEDGER_MODE": "offline"})
+    done = place.run(FORKS)
+    assert (done.code, done.err.count("\n"), done.err.count("prefect-ledger is offline: 1 run")) == (0, 1, 1), done.err
+    assert place.run("import sys; from prefect_ledger.cli import main; sys.exit(main(['sync']))").code == 0
+    (run,) = Place(tmp_path / "ledger").runs()
+    assert run.status == "COMPLETED"
+    assert {key: found.count for key, found in run.summaries.items()} == {"loss": 2, "child 0": 1_000, "child 1": 1_000}
+
+
 # --- flows ----------------------------------------------------------------------------------------------------------------
 
 FLOW = """

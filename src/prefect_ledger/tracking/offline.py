@@ -67,7 +67,8 @@ class OfflineLedger(Ledger):
             folder = self.settings.journal_folder.parent
             runs, them = ("1 run of this process waits", "it") if count == 1 else (f"{count} runs of this process wait", "them")
             also = "" if str(folder) in self.journal.folders else f", and in {self.journal.folders}"
-            store = "the store" if self.settings.origin.get("store_url") == "default" else f"the store {self.settings.shown_store_url}"
+            shown = "" if self.settings.origin.get("store_url") == "default" else self.settings.shown_store_url
+            store = shown if shown.startswith("the store") else f"the store {shown}".rstrip()  # of a block it says so itself
             with suppress(OSError, ValueError, AttributeError):  # a stream that is closed, or none
                 sys.stderr.write(f"prefect-ledger is offline: {runs} in {folder}{also}; {NEXT_STEP} brings {them} into {store}\n")
             self._began = (0, 0)
