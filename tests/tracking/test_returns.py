@@ -29,6 +29,7 @@ import typing_extensions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from PIL import Image
 
 from prefect_ledger.artifact_store import ArtifactStore
 from prefect_ledger.errors import InvalidName, InvalidValue, LedgerError, MissingExtra
@@ -596,6 +597,16 @@ def test_figures_are_drawn() -> None:
     assert b"<html" in page.files["roc.html"]
     with pytest.raises(InvalidValue, match=r"train\(\) returns Artifact\(path='roc.nope'\)"):
         logged(Annotated[Any, Artifact("roc.nope")], figure)
+
+
+def test_pictures_are_encoded() -> None:
+    """Pillow's, and arrays, for paths that end as a picture's; checked as ``log_image`` does it."""
+    for picture in (np.full((2, 3), 0.5), Image.new("L", (3, 2), 128)):
+        run = logged(Annotated[Any, Artifact("p/guess.png")], picture)
+        assert run.files["p/guess.png"].startswith(b"\x89PNG")
+        assert run.details["p/guess.png"] == ("image", {"width": 3, "height": 2})
+    with pytest.raises(InvalidValue, match=r"train\(\) returns Artifact\(path='guess.png'\): pixels that are fractions are 0 to 1"):
+        logged(Annotated[Any, Artifact("guess.png")], np.full((2, 2), 7.5))
 
 
 @pytest.mark.parametrize("value", [{"a": [1, None]}, [1, "x"], []])

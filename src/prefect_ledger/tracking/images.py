@@ -38,6 +38,12 @@ class Encoded(NamedTuple):
     height: int
 
 
+def is_picture(value: Any, path: str) -> bool:
+    """Whether ``value`` is meant as a picture: the path ends as one's, and it is an image, an array or a tensor."""
+    kind = type(value)
+    return PurePosixPath(path).suffix.lower() in _FORMATS and (hasattr(kind, "__array__") or hasattr(kind, "__array_interface__"))
+
+
 def encode(image: Any, path: str) -> Encoded:
     """``image`` in the format that the suffix of ``path`` names.
 

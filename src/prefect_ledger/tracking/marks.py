@@ -37,7 +37,8 @@ class Artifact:
     """The returned value is logged as the artifact ``path``.
 
     Text for paths such as ``.txt`` and ``.html``; bytes; a ``Path``, whose file (or folder) is copied; a matplotlib or plotly figure; a
-    mapping or list for ``.json``; a frame for ``.csv``, ``.tsv``, ``.parquet``, ``.json``, ``.html``.
+    Pillow image, array or tensor for ``.png`` and its like; a mapping or list for ``.json``; a frame for ``.csv``, ``.tsv``, ``.parquet``,
+    ``.json``, ``.html``.
 
     Raises:
         InvalidName: ``path`` is no path within a run.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from prefect_ledger.channel import number
 from prefect_ledger.errors import InvalidValue, MissingExtra
 from prefect_ledger.names import check_key
+from prefect_ledger.tracking import images
 from prefect_ledger.tracking.datasets import describe, family_of
 from prefect_ledger.tracking.marks import Artifact, Dataset, Mark, Metrics, Model
 from prefect_ledger.tracking.nesting import entries, unwrapped
@@ -121,6 +122,10 @@ def _artifact(path: str, value: Any) -> Write:
     if isinstance(value, Mapping | list) and suffix == ".json":
         return lambda run: run.log_dict(value, path)
     family = family_of(value)
+    if family in (None, "numpy") and images.is_picture(value, path):
+        picture = images.encode(value, path)
+        about = {"width": picture.width, "height": picture.height}
+        return lambda run: run.log_bytes(picture.data, path, kind="image", metadata=about)
     if family is not None and (writer := _WRITERS.get((family, suffix))) is not None:
         table = _written(writer, value, path)
         return lambda run: run.log_text(table, path) if isinstance(table, str) else run.log_bytes(table, path)
