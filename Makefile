@@ -43,7 +43,7 @@ soak: $(READY) ## run the long kill and race tests
 	@$(BIN)/python -m pytest -m soak
 	@LEDGER_EXAMPLES=20 $(BIN)/python -m pytest tests/stores/test_queries_laws.py
 
-bench: $(READY) $(PEERS:%=.venv-peers/%/.ok) ## measure, beside raw SQLite and other trackers in the same run; BENCH="--only peers" and the like
+bench: $(READY) $(MLFLOW) $(PEERS:%=.venv-peers/%/.ok) ## measure, beside raw SQLite and other trackers in the same run; BENCH="--only peers" and the like
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(READY) $(DOCS) ## build the documentation into build/docs; a link that leads nowhere fails

@@ -17,7 +17,7 @@ _HEAD = ("what", "ours", "raw", "ours / raw", "limit", "", "spread", "note")
 def number(value: float, unit: str) -> str:
     """A number with its unit, three digits that count."""
     if unit == "points/s":
-        return f"{value / 1e6:.2f} M/s" if value >= 1e5 else f"{value / 1e3:.1f} k/s"
+        return f"{value / 1e6:.2f} M/s" if value >= 1e5 else f"{value / 1e3:.1f} k/s" if value >= 1e3 else f"{value:.0f}/s"
     if unit == "%" or abs(value) >= 100:
         return f"{value:,.1f} {unit}" if unit == "%" else f"{value:,.0f} {unit}"
     digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3

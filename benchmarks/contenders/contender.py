@@ -47,8 +47,8 @@ class Contender:
         raise Cannot("one point a call")
 
     def log_quickly(self, run: Any, first: int, values: list[float]) -> None:
-        """Log the values, ten keys in turns, in the quickest way that the documentation names; steps go on from ``first``."""
-        raise Cannot("no quicker way than a call a point, or several metrics of a step")
+        """Log the values, ten keys in turns, as arrays or in a batch; steps go on from ``first``."""
+        raise Cannot("no arrays or batches of steps")
 
     def end(self, run: Any) -> None:
         """Finish the run; returns when everything is in the store."""
