@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 
 from prefect_ledger import registry
@@ -59,6 +61,23 @@ def test_each_change_is_told_to_prefect(prefect_server: str, fresh_ledger: Ledge
             break
         time.sleep(0.1)
     assert waiting(fresh_ledger) == 0
+
+
+@flow
+def changing(name: str) -> None:
+    """A flow that changes the registry and ends at once."""
+    registry.create_model(name)
+
+
+def test_a_change_of_a_flow_that_has_ended_is_told(prefect_server: str, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a flow changed last is sent in the background although the flow, and Prefect's client in it, have ended meanwhile."""
+    name, ended, sent_from = f"ended-{time.time_ns()}", threading.Event(), outbox._sent_from
+    monkeypatch.setattr(outbox, "_sent_from", lambda database: ended.wait(60) and sent_from(database))
+    changing(name)
+    ended.set()
+    outbox.ERRAND.finish(60)
+    assert waiting(fresh_ledger) == 0
+    assert [one["event"] for one in heard(bool, name)] == ["prefect-ledger.registry.model.created"]
 
 
 def test_what_a_dead_process_left_is_sent_by_the_next(prefect_server: str, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from prefect_ledger.errors import InvalidSettings
+from prefect_ledger.orchestration.clients import own_client
 
 
 def here() -> bool:
@@ -19,9 +21,7 @@ def here() -> bool:
 
 def send_event(said: Mapping[str, Any]) -> None:
     """Send one event. Raises what Prefect's client raises when the server cannot be reached or refuses."""
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
+    with own_client() as client:
         client._client.post("/events", json=[dict(said)]).raise_for_status()
 
 
@@ -34,7 +34,7 @@ def notify(name: str, title: str, text: str) -> None:
     from prefect.blocks.abstract import NotificationBlock
     from prefect.blocks.core import Block
 
-    block = _waited(Block.load(name))
+    block = _waited(contextvars.Context().run(Block.load, name))  # not by the client of a flow, which may have ended
     if not isinstance(block, NotificationBlock):
         raise InvalidSettings(f"the block {name!r} is a {type(block).__name__}, and none that notifies, such as slack-webhook/team")
     _waited(block.notify(text, subject=title))

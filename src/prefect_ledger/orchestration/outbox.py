@@ -40,9 +40,8 @@ def send_events() -> int:
 
 
 def _sent_from(database: Database) -> int:
-    from prefect.client.orchestration import get_client
-
     from prefect_ledger import audit_store
+    from prefect_ledger.orchestration.clients import own_client
 
     sent = 0
     with _mutex:
@@ -51,7 +50,7 @@ def _sent_from(database: Database) -> int:
                 waiting = audit_store.unsent(tx, AT_ONCE)
             if not waiting:
                 return sent
-            with get_client(sync_client=True) as client:
+            with own_client() as client:
                 answer = client._client.post("/events", json=[event(*one) for one in waiting])
                 answer.raise_for_status()
             with database.write() as tx:
