@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import uuid
 
 import numpy as np
 import pytest
 from prefect import Task
+from prefect.cache_policies import INPUTS
 
 import prefect_ledger
 from prefect_ledger import get_run, start_run, tasks, tracked_flow, tracked_task
@@ -63,3 +65,25 @@ def test_what_a_verb_refuses_fails_its_task(prefect_server: str, fresh_ledger: L
     state = work(return_state=True)
     assert state.is_completed()
     assert get_run(str(state.state_details.flow_run_id)).artifacts == []
+
+
+def test_a_task_from_the_cache_shows_its_pictures_and_tables(prefect_server: str, fresh_ledger: Ledger) -> None:
+    """A second run whose task did not run has what the first one's task logged, by step."""
+
+    @tracked_task(cache_policy=INPUTS)
+    def draw(steps: int, salt: str) -> int:
+        for step in range(steps):
+            prefect_ledger.log_image(np.full((1, 1), step, "uint8"), key="guess", step=step)
+            prefect_ledger.log_table({"n": [step]}, "t", step=step)
+        return steps
+
+    salt = str(uuid.uuid4())
+
+    @tracked_flow(experiment="tasks")
+    def work() -> None:
+        draw(3, salt)
+
+    first, second = (get_run(str(work(return_state=True).state_details.flow_run_id)) for _ in range(2))
+    assert [one.cached for one in second.task_runs] == [True]
+    assert [(one.step, one.artifact.run_id) for one in second.images("guess")] == [(step, first.id) for step in range(3)]
+    assert second.table("t", as_="arrow").to_pydict() == {"step": [0, 1, 2], "n": [0, 1, 2]}

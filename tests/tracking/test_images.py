@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from prefect_ledger import get_run, log_image, start_run
-from prefect_ledger.errors import InvalidName, InvalidValue, LedgerError, MissingExtra, RunFinished
+from prefect_ledger.errors import ArtifactNotFound, InvalidName, InvalidValue, LedgerError, MissingExtra, RunFinished
 from prefect_ledger.tracking.images import PIXELS, encode
 from prefect_ledger.tracking.ledger import Ledger
 
@@ -275,6 +275,37 @@ def test_of_a_task_that_was_tried_again_the_last_try_counts(fresh_ledger: Ledger
     again.log_image(np.zeros((1, 1)), key="a", step=1)
     again.finish()
     assert [one.step for one in get_run(run.id).images("a")] == [1]
+
+
+def test_every_store_has_them_in_order(store_url: str, fresh_ledger: Ledger) -> None:
+    """On SQLite and PostgreSQL: those of the last attempt, by key, step and time; and one artifact by its path."""
+    with start_run(experiment="e") as run:
+        run.log_image(np.zeros((1, 1)), key="old", step=0)
+        run.log_text("first", "note.txt")
+    again = fresh_ledger.enter(run.id, attempt=2, experiment="e")
+    for key, step in (("b", 1), ("a", 2), ("a", -1), ("a", 2)):
+        again.log_image(np.zeros((1, 1)), key=key, step=step)
+    again.log_image(np.zeros((1, 1)), "z.png")
+    again.log_table({"n": [1]}, "t", step=1)
+    again.finish()
+    found = get_run(run.id)
+    assert [(one.key, one.step) for one in found.images()] == [(None, None), ("a", -1), ("a", 2), ("a", 2), ("b", 1)]
+    assert found.table("t", as_="arrow").to_pylist() == [{"step": 1, "n": 1}]
+    assert found.read_artifact("note.txt") == b"first"
+    with pytest.raises(ArtifactNotFound, match=r"no artifact 'note'; it has: images/a/-1-"):
+        found.read_artifact("note")
+
+
+def test_a_picture_shows_itself_in_a_notebook(fresh_ledger: Ledger) -> None:
+    """As what it is; what a notebook could run code from is not shown by itself."""
+    with start_run(experiment="e") as run:
+        run.log_image(np.zeros((1, 1)), "a.png")
+        run.log_image(np.zeros((1, 1)), "b.jpg")
+        run.log_bytes(b"<svg onload='alert(1)'/>", "c.svg")
+    png, jpeg, svg = get_run(run.id).images()
+    assert (png._repr_png_(), jpeg._repr_jpeg_()) == (png.read(), jpeg.read())
+    assert [png._repr_jpeg_(), jpeg._repr_png_(), svg._repr_png_(), svg._repr_jpeg_()] == [None] * 4
+    assert not hasattr(svg, "_repr_svg_")
 
 
 def test_without_pillow_the_extra_is_named(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,3 +65,10 @@ class Shown:
         except Exception as error:  # Pillow's readers raise all sorts
             raise InvalidValue(f"{self.path!r} ({self.media}) does not open as a picture: {error}; read() gives its bytes") from error
         return picture
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows; an SVG, which may hold a program, is not shown by itself."""
+        return self.read() if self.media == "image/png" else None
+
+    def _repr_jpeg_(self) -> bytes | None:
+        return self.read() if self.media == "image/jpeg" else None
