@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -277,3 +278,20 @@ def test_points_of_the_edges_of_time_and_step(sqlite: Database, tmp_path: Path) 
     text = exported(sqlite, tmp_path / "csv", what=["series"], format="csv")["series"].read_text()
     assert "-290308-12-21T19:59:05.224193Z" in text
     assert "294247-01-10T04:00:54.775807Z" in text
+
+
+def test_the_columns_are_what_the_page_says(sqlite: Database, tmp_path: Path) -> None:
+    """Every table has the columns that docs/export.md names, in their order; runs those that search_runs gives as a table."""
+    fold(sqlite, RunStarted(A, BASE, 1))
+    files = exported(sqlite, tmp_path / "out", format="csv")
+    found = {table: path.read_text(encoding="utf-8").splitlines()[0].split(",") for table, path in files.items()}
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    told: dict[str, list[str]] = {}
+    for tables, columns in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| [^|]*\| (.*) \|$", page, re.MULTILINE):
+        for table in re.findall(r"\w+", tables):
+            told[table] = re.findall(r"`(\w+)`", columns)
+    spread = {"first", "last", "min", "max"}
+    told["metrics"] = [name for name in told["metrics"] if not name.startswith("_")]
+    assert {table: columns for table, columns in found.items() if table != "metrics"} == {t: c for t, c in told.items() if t != "metrics"}
+    assert set(found["metrics"]) == {*told["metrics"], *(f"{name}_step" for name in spread)}
+    assert found["runs"] == list(Reader(sqlite).search_runs(as_="arrow").column_names)

@@ -30,6 +30,7 @@ _OF_RUNS = (
     Field("status_reason", "text"),
     Field("artifact_uri", "text"),
     Field("lifecycle", "text"),
+    Field("description", "text"),
 )
 _ATTEMPT = [field.name for field in _OF_RUNS].index("attempt")
 _TAKEN = {"run_id": "id", "started_at": "started", "ended_at": "ended"}  # where the row of a run calls it otherwise
