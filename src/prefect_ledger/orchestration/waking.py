@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect_ledger.errors import InvalidValue, RequestNotFound
+from prefect_ledger.orchestration.clients import own_client
 from prefect_ledger.promotion.promoter import lacking
 from prefect_ledger.queries.reader import Reader
 
@@ -57,10 +58,9 @@ def resume(flow_run_id: Any) -> bool:
     Raises:
         What Prefect's client raises when the server cannot be reached or knows no such run.
     """
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.responses import SetStateStatus
 
-    with get_client(sync_client=True) as client:
+    with own_client() as client:  # perhaps in the background of a flow that has ended
         answer = client.resume_flow_run(UUID(str(flow_run_id)), run_input={"decision": "look again"})
     return answer.status is SetStateStatus.ACCEPT
 
