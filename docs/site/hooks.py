@@ -1,10 +1,11 @@
-"""What the site has beside the pages of docs/: the changelog and CONTRIBUTING, the files that pages link to, and the command line's help.
+"""What the site has beside the pages of docs/: README, changelog, CONTRIBUTING, files that pages link to, and the command line's help.
 
 Hooks of the site's builder, named in properdocs.yml. ``command_line.py`` writes the help before it is built.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,20 @@ from properdocs.structure.files import File, Files
 from pygments.formatters import HtmlFormatter
 
 ROOT = Path(__file__).resolve().parents[2]
-HELP = ROOT / "build" / "command-line.md"
-PAGES = {"changelog.md": ROOT / "CHANGELOG.md", "contributing.md": ROOT / "CONTRIBUTING.md", "reference/command-line.md": HELP}
-_OUTSIDE = re.compile(r"\]\((?:\.\./)+((?!\.\.)[^)#]+)")
+DOCS = ROOT / "docs"
+PAGES = {  # of the site, and where they come from
+    "overview.md": ROOT / "README.md",
+    "changelog.md": ROOT / "CHANGELOG.md",
+    "contributing.md": ROOT / "CONTRIBUTING.md",
+    "reference/command-line.md": ROOT / "build" / "command-line.md",
+}
+_LINK = re.compile(r"(?<=\]\()[^()#\s:]+(?=[)#])")
 _FETCHED = re.compile(r"""(?:\bsrc=|<link[^>]*\bhref=|\burl\(|@import\s)["']?(?:https?:)?//""")
-_SOURCES = {path: name for name, path in PAGES.items()}
 
 
 def on_config(config: Any) -> Any:
     """List the decisions, whichever there are."""
-    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    decisions = sorted((DOCS / "decisions").glob("*.md"))
     config.nav[-1]["About"].append({"Decisions": [f"decisions/{path.name}" for path in decisions]})
     return config
 
@@ -35,28 +40,23 @@ def on_files(files: Files, config: Any) -> Files:
     colours = HtmlFormatter().get_style_defs(".codehilite")
     files.append(File.generated(config, "site/code.css", content=colours))
     for page in list(files.documentation_pages()):
-        for target in _OUTSIDE.findall(page.content_string):
-            path = (ROOT / target).resolve()
-            if path.is_file() and path not in _SOURCES and not path.is_relative_to(ROOT / "docs"):
-                where = f"repository/{path.relative_to(ROOT)}"
-                if files.get_file_from_path(where) is None:
-                    files.append(File.generated(config, where, abs_src_path=str(path)))
+        for link in _LINK.findall(page.content_string):
+            path = _meant(page.src_uri, link)
+            name = _in_site(path)
+            if path.is_file() and name.startswith("repository/") and files.get_file_from_path(name) is None:
+                files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_more: Any) -> str:
-    """Links that lead out of docs/ lead to the copies in the site."""
-    up = "../" * page.file.src_uri.count("/")
-    if page.file.src_uri in ("changelog.md", "contributing.md"):  # they stand at the top of the repository
-        markdown = re.sub(r"\]\(docs/", "](", markdown)
+    """Links lead to where the site has what they lead to in the repository."""
+    here = page.file.src_uri
 
-    def inside(found: re.Match[str]) -> str:
-        path = (ROOT / "docs" / Path(page.file.src_uri).parent / found[0][2:]).resolve()
-        if path.is_relative_to(ROOT / "docs"):
-            return found[0]
-        return f"]({up}{_SOURCES.get(path, f'repository/{path.relative_to(ROOT)}')}"
+    def there(found: re.Match[str]) -> str:
+        path = _meant(here, found[0])
+        return os.path.relpath(_in_site(path), os.path.dirname(here) or ".") if path.exists() else found[0]  # noqa: PTH120
 
-    return _OUTSIDE.sub(inside, markdown)
+    return _LINK.sub(there, markdown)
 
 
 def on_post_build(config: Any) -> None:
@@ -64,3 +64,19 @@ def on_post_build(config: Any) -> None:
     for path in Path(config.site_dir).rglob("*"):
         if path.suffix in (".html", ".css") and (found := _FETCHED.search(path.read_text(encoding="utf-8"))):
             raise PluginError(f"{path} fetches from another host: {found[0]}…")
+
+
+def _meant(page: str, link: str) -> Path:
+    """What a link means in the repository, for a page of the site."""
+    source = PAGES.get(page, DOCS / page)
+    return (source.parent / link).resolve()
+
+
+def _in_site(path: Path) -> str:
+    """Where the site has a file of the repository; of a folder, its first page."""
+    if path.is_dir():
+        path = min(path.glob("*.md"), default=path)
+    for name, source in PAGES.items():
+        if path == source:
+            return name
+    return str(path.relative_to(DOCS)) if path.is_relative_to(DOCS) else f"repository/{os.path.relpath(path, ROOT)}"
