@@ -63,7 +63,7 @@ class Asked:
 def asked(words: Sequence[str] | None = None) -> Asked:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure prefect-ledger beside raw SQLite and PostgreSQL.")
-    parser.add_argument("--quick", action="store_true", help="less work: about two minutes instead of ten")
+    parser.add_argument("--quick", action="store_true", help="less work: a third of the time")
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="benchmarks whose name begins so, such as draining; again for more"
     )

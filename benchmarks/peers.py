@@ -228,7 +228,7 @@ def killing(work: Work) -> Iterator[Row | Absent]:
         found: Found = {peer.name: [] for peer in chosen}
         rnd = random.Random(3)
         with stores.folder() as folder:
-            for _ in range(work.times(2 if helpers else 3, 1)):
+            for _ in range(work.times(2, 1)):
                 for peer in chosen:
                     answers = found[peer.name]
                     if isinstance(answers, list):

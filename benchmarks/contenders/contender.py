@@ -26,6 +26,8 @@ class Cannot(Exception):
 class Contender:
     """A tracker, each verb as its documentation shows it. What it lacks raises :class:`Cannot`."""
 
+    batch = BATCH  # points for one ``log_quickly``
+
     def open(self, folder: Path) -> None:
         """Use the store in ``folder``, which is made when it is not there."""
         raise NotImplementedError
@@ -51,8 +53,11 @@ class Contender:
         raise Cannot("no arrays or batches of steps")
 
     def end(self, run: Any) -> None:
-        """Finish the run; returns when everything is in the store."""
+        """Finish the run; returns when everything is in the store and can be read."""
         raise NotImplementedError
+
+    def settle(self) -> None:
+        """Wait for what it still does behind, so that this does not fall into the turn of another."""
 
     def where(self, run: Any) -> str:
         """What finds the run from another process."""

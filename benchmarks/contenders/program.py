@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders.contender import BATCH, KEYS, Cannot, Contender, Log, LogMany, noise
+from benchmarks.contenders.contender import KEYS, Cannot, Contender, Log, LogMany, noise
 from benchmarks.measure import per_thousand
 
 _THREADS, _THREAD_KEYS = 4, 50
@@ -38,7 +38,7 @@ class Program:
         self._contender.open(Path(folder))
         run = self._contender.begin()
         self._contender.logger(run)("warm", 0.5, 0)
-        self._contender.end(run)
+        self._end(run)
 
     def calls(self, seconds: float, most: int) -> dict[str, float]:
         """Median and p99.9 of a call in µs, each timed by itself, while the tracker writes behind as it does."""
@@ -52,7 +52,7 @@ class Program:
             taken.append(now - start)
             if now > until:
                 break
-        self._contender.end(run)
+        self._end(run)
         return {"median": per_thousand(taken, 500), "tail": per_thousand(taken, 999), "calls": len(taken)}
 
     def threads(self, seconds: float, most: int) -> float:
@@ -78,7 +78,7 @@ class Program:
         for worker in workers:
             worker.join()
         taken = time.perf_counter() - start
-        self._contender.end(run)
+        self._end(run)
         return taken / sum(done) * 1e6
 
     def store(self, way: str, seconds: float, most: int) -> dict[str, float]:
@@ -90,6 +90,7 @@ class Program:
         loop = time.perf_counter() - start
         self._contender.end(run)
         taken = time.perf_counter() - start
+        self._contender.settle()
         return {"rate": logged / taken, "points": logged, "loop": loop, "readable": self._contender.count(self._contender.where(run))}
 
     def size(self, points: int) -> float:
@@ -104,9 +105,13 @@ class Program:
                     while logged < amount:
                         logged += next(pieces)
                     break
-            self._contender.end(run)
+            self._end(run)
             taken.append(self._contender.used(folder) - before)
         return (taken[2] - taken[1]) / points
+
+    def _end(self, run: Any) -> None:
+        self._contender.end(run)
+        self._contender.settle()
 
     def _pieces(self, run: Any, way: str) -> Iterator[int]:
         """Log without end, and say how many points went at each turn."""
@@ -117,9 +122,10 @@ class Program:
         return _singly(self._contender.logger(run), noise())
 
     def _quickly(self, run: Any, values: Iterator[float]) -> Iterator[int]:
-        for first in itertools.count(0, BATCH // len(KEYS)):
-            self._contender.log_quickly(run, first, list(itertools.islice(values, BATCH)))
-            yield BATCH
+        batch = self._contender.batch
+        for first in itertools.count(0, batch // len(KEYS)):
+            self._contender.log_quickly(run, first, list(itertools.islice(values, batch)))
+            yield batch
 
     def flood(self, folder: str, counter: str) -> None:
         """Log one point after the other and count each call that returned in ``counter``, until somebody kills this process."""
