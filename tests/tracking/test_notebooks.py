@@ -105,6 +105,16 @@ def test_what_a_run_shows(fresh_ledger: Ledger) -> None:
     assert "churn" in read(get_experiment("churn")).words
 
 
+@pytest.mark.parametrize(("program", "name"), [("/lib/ipykernel_launcher.py", "notebook"), ("", "notebook"), ("/home/train.py", "train")])
+def test_a_run_without_a_name_is_named_after_its_program(
+    fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, program: str, name: str
+) -> None:
+    """A run of a notebook is called one, and not after what starts kernels; a script's is named after its file."""
+    monkeypatch.setattr("sys.argv", [program])
+    with start_run(experiment="churn") as run:
+        assert run.name == f"{name}-{run.id[:8]}"
+
+
 def test_a_search_shows_what_differs(fresh_ledger: Ledger) -> None:
     """A page has a row a run, parameters that differ but none that is the same everywhere, and says how much more there is."""
     for depth in range(3):

@@ -201,7 +201,7 @@ class Ledger:
         run = self.enter(
             run_id,
             experiment=experiment,
-            name=name or f"{Path(sys.argv[0]).stem or 'notebook'}-{run_id[:8]}",
+            name=name or f"{_program()}-{run_id[:8]}",
             kind="script",
             parent=None if parent is None else whole_id(parent),
         )
@@ -319,6 +319,12 @@ class Ledger:
 
     def _send_held(self) -> str:
         return send_held(self)
+
+
+def _program() -> str:
+    """What runs a script is named after: its file."""
+    stem = Path(sys.argv[0]).stem
+    return "notebook" if stem in ("", "ipykernel_launcher") else stem
 
 
 def describe(run: ActiveRun, folder: Path, settings: Settings) -> None:
