@@ -53,6 +53,9 @@ EVERY_VERB = """
     assert len(run.id) == 36 and run.finished and run.name
     pl.open_run("whatever").log_param("a", 1)
     print(sorted({"sqlalchemy", "numpy", "sqlmodel", "psycopg", "fsspec", "prefect"} & set(sys.modules)))
+    from prefect_ledger.autolog import log_cross_validation, log_search, log_sklearn
+    assert [log(object()) for log in (log_cross_validation, log_search)] == [None, None]
+    assert log_sklearn(object(), None, run=run) is None
     from prefect_ledger import registry
     for read in (lambda: pl.get_run(run.id), pl.search_runs, lambda: run.metric("loss"), lambda: registry.create_model("churn")):
         try:

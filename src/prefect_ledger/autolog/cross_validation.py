@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.autolog.writer import Writer
+from prefect_ledger.autolog.writer import Writer, where_recorded
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ _WHO = "log_cross_validation"
 _NOT_NUMBERS = ("estimator", "indices")  # what cross_validate gives back beside scores when it is asked to
 
 
+@where_recorded
 def log_cross_validation(results: Any, *, prefix: str = "cv.", run: ActiveRun | None = None) -> None:
     """Log what ``cross_validate`` or ``cross_val_score`` gave: each score with the folds as steps, its ``.mean`` and its ``.std``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.autolog.parameters import estimator_params
-from prefect_ledger.autolog.writer import Writer, check_model
+from prefect_ledger.autolog.writer import Writer, check_model, where_recorded
 from prefect_ledger.errors import InvalidValue, MissingExtra
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ _WHO = "log_sklearn"
 _SHOWN = 5  # rows of X that the model's answer is looked at for
 
 
+@where_recorded
 def log_sklearn(
     estimator: Any,
     X: Any,  # noqa: N803  # as scikit-learn calls it

@@ -9,7 +9,7 @@ import numpy as np
 
 from prefect_ledger.autolog.children import open_child
 from prefect_ledger.autolog.parameters import plain_value
-from prefect_ledger.autolog.writer import Writer, key_of
+from prefect_ledger.autolog.writer import Writer, key_of, where_recorded
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WHO = "log_search"
 
 
+@where_recorded
 def log_search(search: Any, *, children: bool = False, prefix: str = "", run: ActiveRun | None = None) -> None:
     """Log a fitted ``GridSearchCV``, ``RandomizedSearchCV`` or the like.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.autolog.writer import Writer
+from prefect_ledger.autolog.writer import Writer, where_recorded
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 }
 
 
+@where_recorded
 def log_study(study: Any, *, prefix: str = "", run: ActiveRun | None = None) -> None:
     """Log an Optuna study: its trials in ``optuna/trials.csv``, how many ended how, and the best trial.
 

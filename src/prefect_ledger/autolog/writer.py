@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import io
 import posixpath
 import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.names import check_key
@@ -23,6 +24,9 @@ from prefect_ledger.tracking.runs import ActiveRun
 
 if TYPE_CHECKING:
     from prefect_ledger.entities import LoggedModel
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _OTHER = re.compile(r"[^/\w.\- :]")
 
@@ -35,6 +39,19 @@ def key_of(name: object) -> str:
         ('ndcg_at_10', 'x_y')
     """
     return _OTHER.sub("_", str(name).replace("@", "_at_"))[:200].strip("/ ") or "_"
+
+
+def where_recorded(log: Callable[P, R]) -> Callable[P, R | None]:
+    """``log``, but where the ledger is disabled: there nothing is looked at, computed or drawn."""
+
+    @functools.wraps(log)
+    def verb(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        from prefect_ledger.tracking.ledger import ledger
+
+        one = getattr(kwargs.get("run"), "_ledger", None) or ledger()
+        return None if one.silent else log(*args, **kwargs)
+
+    return verb
 
 
 class Writer:
