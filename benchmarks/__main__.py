@@ -55,6 +55,7 @@ class Asked:
     only: list[str]
     json: Path | None
     markdown: Path | None
+    table: Path | None
     inside: str | None
     list: bool
     calm: float
@@ -69,6 +70,7 @@ def asked(words: Sequence[str] | None = None) -> Asked:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="put the table beside other trackers into its place in a file")
     parser.add_argument(
         "--calm", type=float, default=0.0, metavar="SECONDS", help="before each, wait so long for others to let the machine be"
     )
@@ -161,6 +163,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if wanted.markdown is not None:
         found = (beside.markdown(size, results), report.markdown(size, results))
         wanted.markdown.write_text("\n".join(filter(None, found)), encoding="utf-8")
+    if wanted.table is not None:
+        beside.put(wanted.table, beside.markdown(size, results))
     return int(any(isinstance(row, Absent) for result in results for row in result.rows))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks import report
 from benchmarks.contenders.asking import OURS, PEERS
 from benchmarks.measure import Absent, Result, Row
 
-COMMAND = 'make bench BENCH="--only peers --only serving --markdown peers.md"'
+COMMAND = 'make bench BENCH="--only peers --only serving --table README.md"'
+BEGIN, END = "<!-- the table beside other trackers begins: written by make bench -->", "<!-- it ends -->"
 PROMISES = {  # what holds for a point when the call that logged it has returned
     OURS.name: "in a mapped file that outlives the process, within a second in SQLite",
     "MLflow": "committed in SQLite, and synced to the disk",
@@ -33,6 +35,20 @@ def markdown(machine: dict[str, Any], results: Sequence[Result]) -> str:
     lines = [head, ["---"] * len(head), promise, *_lines(rows, [peer.name for peer in columns])]
     told = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([*told, "", *_notes(rows, results), "", _made(machine, results), ""])
+
+
+def put(path: Path, table: str) -> None:
+    """Write the table between its two marks in a file, in place of the one that is there.
+
+    Raises:
+        ValueError: the marks are not there, or there is no table.
+    """
+    text = path.read_text(encoding="utf-8")
+    head, begun, rest = text.partition(BEGIN)
+    _, ended, tail = rest.partition(END)
+    if not (begun and ended and table):
+        raise ValueError(f"{path} has no place for the table, or nothing was measured beside other trackers; the place: {BEGIN} {END}")
+    path.write_text(f"{head}{BEGIN}\n\n{table}\n{END}{tail}", encoding="utf-8")
 
 
 def _peer(row: Row) -> str:

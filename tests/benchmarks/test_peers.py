@@ -125,3 +125,17 @@ def test_the_table_has_a_line_a_question_and_a_column_a_tracker() -> None:
 def test_no_table_without_trackers() -> None:
     """Where nothing was measured beside them, there is no table."""
     assert beside.markdown(machine.describe(), [Result("logging.calls", [Row("call", Sample.of([1.0]), "µs")])]) == ""
+
+
+def test_the_table_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    """The table stands between its marks, however often it is put there, and a file without marks is left alone."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{beside.BEGIN}\nold\n{beside.END}\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        beside.put(page, "| new |\n")
+        assert page.read_text(encoding="utf-8") == f"before\n{beside.BEGIN}\n\n| new |\n\n{beside.END}\nafter\n"
+    page.write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no place for the table"):
+        beside.put(page, "| new |\n")
+    assert page.read_text(encoding="utf-8") == "nothing\n"
+    assert beside.BEGIN in (ROOT / "README.md").read_text(encoding="utf-8")
