@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,3 +176,37 @@ def test_near_roots_are_written_at_once(home: Path, tmp_path: Path) -> None:
     assert not ArtifactStore(str(tmp_path)).far
     assert not ArtifactStore("memory://x").far
     assert ArtifactStore("s3://bucket/x").far
+
+
+ENDLESS = """
+import itertools
+from prefect_ledger import start_run
+run = start_run(experiment="e")
+print(run.id, flush=True)
+for number in itertools.count():
+    run.log_table({"n": [number]}, "t", step=number)
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.soak
+def test_killed_while_it_sends_nothing_is_lost_or_doubled(s3: S3Server, one: Ledger, home: Path) -> None:
+    """At whatever moment of sending a process is killed: what a call had returned for is read back once, whole, after recovery."""
+    chance = random.Random(7)
+    env = {**os.environ, **s3.environment(), "PREFECT_LEDGER_ARTIFACT_ROOT": one.settings.artifact_root}
+    command = Path(sys.executable).with_name("prefect-ledger")
+    for _ in range(8):
+        with subprocess.Popen([sys.executable, "-c", ENDLESS], env=env, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            run_id = child.stdout.readline().strip()
+            first = child.stdout.readline()
+            time.sleep(chance.uniform(0, 2))
+            child.kill()
+            returned = [int(line) for line in [first, *child.stdout] if line.endswith("\n")]
+        done = subprocess.run([command, "recover"], env=env, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        table = get_run(run_id).table("t", as_="arrow")
+        assert table["step"].to_pylist() == table["n"].to_pylist()
+        assert table["n"].to_pylist()[: len(returned)] == returned
+        assert table.num_rows - len(returned) in (0, 1)  # a call that was interrupted may be there too
+        assert held(keeping.folder_of(one.settings)) == []
