@@ -14,6 +14,8 @@ from benchmarks import beside, machine, peers
 from benchmarks.beside import TIMES
 from benchmarks.contenders.asking import ENVIRONMENTS, OURS, PEERS, NotSo, Peer, environment, started
 from benchmarks.contenders.contender import Contender
+from benchmarks.contenders.scripts import SCRIPTS
+from benchmarks.contenders.turns import place_of
 from benchmarks.measure import Absent, Result, Row, Sample, Work
 from tests.packaging.locks import ROOT
 
@@ -41,12 +43,12 @@ def test_every_tracker_is_pinned_and_has_a_promise() -> None:
     assert {peer.name for peer in (OURS, *PEERS)} == set(beside.PROMISES)
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert [peer.name for peer in PEERS if f'"{peer.package}=={peer.version}"' not in project] == []
-    assert set(peers.SCRIPTS) <= set(beside.PROMISES)
+    assert set(SCRIPTS) <= set(beside.PROMISES)
 
 
 def test_the_scripts_are_python() -> None:
     """Each tracker's first script can be compiled."""
-    for name, code in peers.SCRIPTS.items():
+    for name, code in SCRIPTS.items():
         compile(code, name, "exec")
 
 
@@ -69,7 +71,7 @@ def test_ours_answers_as_a_contender(tmp_path: Path) -> None:
 
 def test_points_of_a_killed_contender_are_counted(tmp_path: Path) -> None:
     """Ours keeps every point whose call had returned when its process was killed."""
-    logged, kept = peers._killed(OURS, peers._place(tmp_path, OURS), 0.05, helpers=False)
+    logged, kept = peers._killed(OURS, place_of(tmp_path, OURS), 0.05, helpers=False)
     assert 0 < logged <= kept
 
 
