@@ -156,3 +156,6 @@ def started(peer: Peer, folder: Path) -> Iterator[Asked]:
             yield asked
         finally:
             asked.kill(helpers=True)
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # what it was not alive to hear
+                process.stdin.close()
