@@ -308,7 +308,7 @@ def test_two_at_once_that_are_killed_half_way(tmp_path: Path) -> None:
     home = tmp_path / "ledger"
     log(home, "1000000")
     race(home, kills=1, seed=1)
-    holds(Place(home), points=1_000_000)
+    assert holds(Place(home), points=1_000_000)
 
 
 @pytest.mark.soak
@@ -318,4 +318,4 @@ def test_syncs_that_are_killed_again_and_again(tmp_path: Path, seed: int) -> Non
     home = tmp_path / "ledger"
     log(home, "2500000")
     race(home, kills=3, seed=seed)
-    holds(Place(home), points=2_500_000)
+    assert holds(Place(home), points=2_500_000)

@@ -13,6 +13,7 @@ import time
 import uuid
 import warnings
 import weakref
+from collections.abc import Iterable
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,15 @@ from prefect_ledger import forks
 from prefect_ledger.errors import RunNotFound, StoreUnavailable
 from prefect_ledger.events import RunAttached, RunStarted, TagsSet
 from prefect_ledger.journal import Journal
-from prefect_ledger.journal_folders import spare_root
 from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import context, exits, measured
+from prefect_ledger.tracking import context, endings, exits, measured
 from prefect_ledger.tracking.keeping import send_held, send_in_background
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.sending import Sender
+from prefect_ledger.tracking.surroundings import describe
 from prefect_ledger.tracking.tags import tag_texts
 from prefect_ledger.usage import Prices
 
@@ -292,7 +293,8 @@ class Ledger:
             if run.owned and not run.finished and run.kind == "script":
                 run.end(error, refuse=refuse)
         if self.recorder is not None:
-            self._say_left(self.recorder.finish(timeout))
+            for sentence in self._last_words(self.recorder.finish(timeout)):
+                _warn(sentence)
             self.recorder = None
         if "sender" in self.__dict__:
             self.sender.flush(timeout)
@@ -301,21 +303,8 @@ class Ledger:
         if "database" in self.__dict__:
             self.database.close()
 
-    def _say_left(self, left: Left) -> None:
-        """What the end of the process says of what is not in the store."""
-        if left.waiting:
-            _warn(
-                f"{left.waiting} records are not in the store {self.settings.shown_store_url} yet; they wait in {self.journal.folders}:"
-                " prefect-ledger recover brings them in"
-            )
-        self._say_lost(left)
-
-    def _say_lost(self, left: Left) -> None:
-        if left.lost:
-            _warn(
-                f"{left.lost} values are lost: the store {self.settings.shown_store_url} did not take them, and no folder had room for"
-                f" them, neither {self.journal.root} nor {spare_root(self.journal.root)}"
-            )
+    def _last_words(self, left: Left) -> Iterable[str]:
+        return endings.not_stored(self, left)
 
     def _send_held(self) -> str:
         return send_held(self)
@@ -325,18 +314,6 @@ def _program() -> str:
     """What runs a script is named after: its file."""
     stem = Path(sys.argv[0]).stem
     return "notebook" if stem in ("", "ipykernel_launcher") else stem
-
-
-def describe(run: ActiveRun, folder: Path, settings: Settings) -> None:
-    """Record what can be known of the surroundings of a run started in ``folder``."""
-    from prefect_ledger import capture
-
-    facts: dict[str, Any] = {"environment": capture.environment()}
-    if settings.capture_git and (state := capture.git(folder)) is not None:
-        import dataclasses
-
-        facts["git"] = dataclasses.asdict(state)
-    run.describe(facts, capture.packages() if settings.capture_packages else None)
 
 
 _ledger: Ledger | None = None
@@ -409,6 +386,7 @@ def start_run(
         InvalidName, InvalidValue: of the experiment, name, tags or parent. InvalidSettings: of the ledger, at the first run.
 
     Example:
+        >>> from prefect_ledger import start_run
         >>> with start_run(experiment="docs", tags={"team": "risk"}) as run:
         ...     run.log_metric("auc", 0.91)
     """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from prefect_ledger.addresses import UNPLACED
 from prefect_ledger.names import experiment_id
+from prefect_ledger.tracking import endings
 from prefect_ledger.tracking.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -59,9 +61,8 @@ class OfflineLedger(Ledger):
 
         return Keeper(journal, lambda: self.database)
 
-    def _say_left(self, left: Left) -> None:
-        """Once, by the process that began the runs: where all lies, and what brings it in."""
-        super()._say_lost(left)
+    def _last_words(self, left: Left) -> Iterable[str]:
+        """Once, by the process that began the runs: where all lies, and what brings it in. No warning: it is as it was asked for."""
         count, pid = self._began
         if left.waiting and pid == os.getpid():
             folder = self.settings.journal_folder.parent
@@ -72,6 +73,7 @@ class OfflineLedger(Ledger):
             with suppress(OSError, ValueError, AttributeError):  # a stream that is closed, or none
                 sys.stderr.write(f"prefect-ledger is offline: {runs} in {folder}{also}; {NEXT_STEP} brings {them} into {store}\n")
             self._began = (0, 0)
+        return endings.lost(self, left)
 
     def _send_held(self) -> str:
         return ""
