@@ -58,6 +58,11 @@ class Place:
         return sum(1 for _ in self.held.glob(f"*/{SAID}")) if self.held is not None and self.held.is_dir() else 0
 
     @property
+    def held_bytes(self) -> int:
+        """What is held takes on the disk."""
+        return sum(_size(path) for path in self.held.glob("*/bytes/**/*") if path.is_file()) if self.artifacts and self.held else 0
+
+    @property
     def folder(self) -> Path | None:
         """What somebody names to have it all brought in: of the offline mode the one with journals and artifacts."""
         if self.journals is None or not self.journals.is_dir():

@@ -101,7 +101,7 @@ class _Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=console("err"), transient=True, disable=not seen)
         self._values = self._bars.add_task("values", total=self._total)
-        self._artifacts = self._bars.add_task("artifacts", total=None)
+        self._artifacts = self._bars.add_task("artifacts", total=sum(place.held_bytes for place in places) if seen else None)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -117,7 +117,8 @@ class _Progress:
         return True
 
     def sent(self, size: int) -> None:
-        """An artifact is in."""
+        """An artifact is in, and so are all values."""
+        self._bars.update(self._values, completed=self._total)
         self._bars.advance(self._artifacts, size)
 
 
