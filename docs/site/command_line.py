@@ -17,7 +17,7 @@ _EMPTY = re.compile(r""" *\*\[default: (?:\(\)|False|""|\[\])\]\*""")
 def main(page: Path) -> None:
     """Write the page."""
     text = app.generate_docs(output_format="markdown", recursive=True, heading_level=2)
-    help_of_all = _EMPTY.sub("", text.partition("\n")[2].strip())
+    help_of_all = _EMPTY.sub("", text.partition("\n")[2].replace("## Table of Contents\n", "").strip())
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(f"# Command line\n\nWhat `prefect-ledger COMMAND --help` says, on one page.\n\n{help_of_all}\n", encoding="utf-8")
 

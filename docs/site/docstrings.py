@@ -15,6 +15,7 @@ from griffe import Alias, Extension, GriffeError, Object
 _ROLE = re.compile(r":(?:meth|func|class|attr|data|mod|exc):`([^`]+)`")
 _SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Example|Examples|Note):[ ]*$", re.MULTILINE)
 _ERROR = re.compile(r"(?<![\w.`\[])([A-Z][A-Za-z]+)(?=[:.,]|$)", re.MULTILINE)
+_SKIPPED = re.compile(r"[ ]*# doctest: .*$", re.MULTILINE)
 _FLOOR = re.compile(r"\AFloor \d[^.]*\. ")  # where a module stands is for whoever changes it
 _PACKAGE = "prefect_ledger"
 
@@ -37,7 +38,7 @@ class Docstrings(Extension):
             if not isinstance(member, Alias):
                 self._rewrite(member)
         if found.docstring is not None:
-            found.docstring.value = self._markdown(inspect.cleandoc(found.docstring.value), found)
+            found.docstring.value = self._markdown(inspect.cleandoc(found.docstring.value), found) + _fields(found)
 
     def _markdown(self, text: str, found: Object) -> str:
         prose, *sections = _SECTION.split(_FLOOR.sub("", text))
@@ -48,7 +49,7 @@ class Docstrings(Extension):
 
     def _section(self, title: str, body: str, found: Object) -> str:
         if title.startswith("Example") and "```" not in body:
-            return f"**{title}**\n\n```pycon\n{body}\n```"
+            return f"**{title}**\n\n```pycon\n{_SKIPPED.sub('', body)}\n```"
         if title == "Raises":
             body = _ERROR.sub(lambda m: f"[{m[1]}][{_PACKAGE}.errors.{m[1]}]" if m[1] in self._errors else m[1], body)
         elif title == "Args":
@@ -76,3 +77,15 @@ class Docstrings(Extension):
             return str(found.resolve(name))
         except (GriffeError, LookupError):
             return name
+
+
+def _fields(found: Any) -> str:
+    """The fields of a class that is a plain value, with their types."""
+    if not found.is_class or not ("dataclass" in found.labels or any("NamedTuple" in str(base) for base in found.bases)):
+        return ""
+    lines = [
+        f"{name}: {member.annotation}"
+        for name, member in found.members.items()
+        if not name.startswith("_") and member.is_attribute and member.annotation is not None and "property" not in member.labels
+    ]
+    return "\n\n**Fields**\n\n```python\n" + "\n".join(lines) + "\n```" if lines else ""
