@@ -81,7 +81,7 @@ class Docstrings(Extension):
 
 def _fields(found: Any) -> str:
     """The fields of a class that is a plain value, with their types."""
-    if not found.is_class or not ("dataclass" in found.labels or any("NamedTuple" in str(base) for base in found.bases)):
+    if not found.is_class or not ("dataclass" in found.labels or any(str(base) in ("Block", "NamedTuple") for base in found.bases)):
         return ""
     lines = [
         f"{name}: {member.annotation}"
