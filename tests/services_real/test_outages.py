@@ -23,7 +23,10 @@ import psutil
 import psycopg
 import pytest
 
+from prefect_ledger import lines
 from prefect_ledger import recorder as recorder_module
+from prefect_ledger.database import Database, execute, rows
+from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.ledger import Ledger
 from tests.services.scripts import ROOT, Place
@@ -149,7 +152,7 @@ def asked(one: PostgresServer, *statements: str) -> None:
 
 
 def url(one: PostgresServer, port: int = 0) -> str:
-    return f"postgresql://app:{PASSWORD}@127.0.0.1:{port or one.port}/postgres?connect_timeout=3"
+    return f"postgresql://app:{PASSWORD}@127.0.0.1:{port or one.port}/postgres?connect_timeout=2"
 
 
 DROP = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'"
@@ -327,6 +330,28 @@ def test_a_server_that_never_comes_and_sync_afterwards(tmp_path: Path) -> None:
         for _ in range(2):
             assert place.run("import sys; from prefect_ledger.cli import main; sys.exit(main(['sync']))").code == 0
         holds(place, found["logged"])
+
+
+def test_who_is_in_a_hurry_gives_a_silent_server_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs in the midst of a transaction is given up by who tries again, in words; when it goes on, so does the same
+    object, and a question that takes its time is waited for as ever."""
+    monkeypatch.setattr(lines, "SILENCE", 0.3)
+    with server() as one:
+        database = Database(url(one).replace("postgresql:", "postgresql+psycopg:"))
+        with database.write() as tx:
+            execute(tx, "create table seen (n int)")
+        said = "the server has not answered for"
+        with pytest.raises(StoreUnavailable, match=said), database.write(hurried=True) as tx, frozen(one):
+            execute(tx, "insert into seen values (1)")
+        with database.write() as tx:
+            rows(tx, "select n from seen")
+        with frozen(one), pytest.raises(StoreUnavailable, match="timeout expired"), database.read() as tx:
+            rows(tx, "select 1")  # an idle line is looked at before it is lent, and then another one is sought
+        with database.write(hurried=True) as tx:
+            execute(tx, "insert into seen values (2)")
+        with database.read() as tx:
+            assert rows(tx, "select n, pg_sleep(0.6)::text from seen") == [(2, "")]
+        database.close()
 
 
 @pytest.mark.soak
