@@ -285,7 +285,7 @@ def run_flow(place: Place, tmp_path: Path, *arguments: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("how", ["environment", "configure"])
+@pytest.mark.parametrize("how", [pytest.param("environment", marks=pytest.mark.soak), "configure"])
 def test_a_disabled_flow_is_a_flow_as_ever(tmp_path: Path, prefect_server: str, how: str) -> None:
     """Tracked flows, sub-flows and tasks in other processes run under Prefect and give back what they do, and nothing is kept of them."""
     more = {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"}
@@ -295,7 +295,7 @@ def test_a_disabled_flow_is_a_flow_as_ever(tmp_path: Path, prefect_server: str, 
     assert [path for path in every_path(tmp_path) if "prefect" not in path.parts] == [tmp_path / "ledger", tmp_path / "train.py"]
 
 
-@pytest.mark.parametrize("status", ["COMPLETED", "CRASHED"])
+@pytest.mark.parametrize("status", ["COMPLETED", pytest.param("CRASHED", marks=pytest.mark.soak)])
 def test_an_offline_flow_comes_in_as_it_ended(tmp_path: Path, prefect_server: str, status: str) -> None:
     """What a flow, its sub-flow and its tasks in other processes logged offline is one run with a child when it was brought in."""
     more = {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_LEDGER_MODE": "offline"}

@@ -315,6 +315,7 @@ def test_a_server_that_comes_only_later(tmp_path: Path) -> None:
         holds(place, found["logged"])
 
 
+@pytest.mark.soak
 def test_a_server_that_never_comes_and_sync_afterwards(tmp_path: Path) -> None:
     """The server is away for the whole run: the program ends well and says where the values wait; sync brings them in, once."""
     with server() as one:
