@@ -51,7 +51,7 @@ def send(*, json: Json = False) -> None:
 
     For example:
 
-        PREFECT_LEDGER_ALERT_TO=block:slack-webhook/team prefect-ledger alerts send
+        prefect-ledger alerts send
     """
     from prefect_ledger.tracking.ledger import ledger
     from prefect_ledger.webhooks import telling

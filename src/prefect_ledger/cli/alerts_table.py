@@ -28,4 +28,4 @@ def _told(one: Alert) -> str:
     """By which ways, or why by none."""
     if one.told:
         return ", ".join(one.told)
-    return f"no: {one.answer}" if one.answer else "waits" if one.waiting else "no"
+    return f"no: {one.answer}" if one.answer else "not yet" if one.waiting else "no"
