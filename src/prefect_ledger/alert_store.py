@@ -55,10 +55,11 @@ def latest(tx: sa.Connection, levels: Sequence[str], experiments: Sequence[int] 
 
 
 def due(tx: sa.Connection, now: int, since: int, levels: Sequence[str]) -> list[Waiting]:
-    """Alerts of these levels whose time to be told has come, not older than ``since``, the longest due first."""
+    """Alerts of these levels whose time to be told has come, not older than ``since``, the longest due first; of no deleted run."""
     text = f"""{_ALERT.replace(" FROM", ", COALESCE(r.name, ''), COALESCE(e.name, '') FROM")}
      LEFT JOIN runs r ON r.id = a.run_id LEFT JOIN experiments e ON e.id = r.experiment_id
-     WHERE a.due <= ? AND a.at >= ? AND a.level IN ({_marks(levels)}) ORDER BY a.due, a.at, a.id LIMIT {_AT_ONCE}"""
+     WHERE a.due <= ? AND a.at >= ? AND a.level IN ({_marks(levels)}) AND COALESCE(r.lifecycle, 'active') = 'active'
+     ORDER BY a.due, a.at, a.id LIMIT {_AT_ONCE}"""
     found = rows(tx, text, [now, since, *levels])
     return [Waiting(row[0], _alert(row[:-2]), row[-2], row[-1], row[8], row[9]) for row in found]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_ledger import alert, delete_runs, get_run, search_alerts, sources, start_run
+from prefect_ledger import alert, delete_runs, get_run, restore_runs, search_alerts, sources, start_run
 from prefect_ledger.entities import Alert
 from prefect_ledger.errors import InvalidSettings, InvalidValue, NoActiveRun, RunFinished
 from prefect_ledger.settings import Settings
@@ -164,6 +164,20 @@ def test_old_alerts_are_no_news(telling_ledger: Ledger, told: Receiver) -> None:
     assert telling.tell_alerts(now=time.time_ns() // 1_000 + 25 * HOUR) == (0, 0, 0)
     assert told.came == []
     assert the_alert(run.id).waiting
+
+
+@pytest.mark.usefixtures("store_url")
+def test_nobody_is_told_of_a_deleted_run(telling_ledger: Ledger, told: Receiver) -> None:
+    """What a run that was deleted meanwhile wanted is told to nobody, unless it is restored."""
+    with start_run() as run:
+        run.alert("wanted")
+    with start_run() as other:
+        other.alert("not any more")
+    delete_runs(run.id, other.id)
+    assert telling.tell_alerts() == (0, 0, 0)
+    restore_runs(run.id)
+    assert telling.tell_alerts() == (1, 0, 0)
+    assert [one.event["payload"]["title"] for one in told.came] == ["wanted"]
 
 
 def test_the_least_level_is_a_setting(telling_ledger: Ledger, told: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
