@@ -276,10 +276,15 @@ if __name__ == "__main__":
 
 
 def run_flow(place: Place, tmp_path: Path, *arguments: str) -> Ended:
-    """Run the flow above, from a file, as a pool's processes want it."""
+    """Run the flow above."""
+    return run_script(place, tmp_path, FLOW, *arguments)
+
+
+def run_script(place: Place, tmp_path: Path, text: str, *arguments: str) -> Ended:
+    """Run a program from a file, as a pool's processes want it."""
     (place.home / "prefect").mkdir(parents=True)
     script = tmp_path / "train.py"
-    script.write_text(FLOW)
+    script.write_text(text)
     command = [sys.executable, str(script), *arguments]
     done = subprocess.run(command, env=place.environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
@@ -312,3 +317,40 @@ def test_an_offline_flow_comes_in_as_it_ended(tmp_path: Path, prefect_server: st
     if status == "COMPLETED":
         assert online.steps(run.id, "square") == [0, 1]
     assert every_path(place.settings.journal_folder) == []
+
+
+LONG_LIVED = """
+import sys
+from distributed import LocalCluster
+from prefect_dask.task_runners import DaskTaskRunner
+from prefect_ledger import configure, current_run, log_metric, search_runs, tracked_flow, tracked_task
+
+@tracked_task
+def step(i: int) -> str:
+    log_metric("square", i * i, step=i)
+    return current_run().id
+
+def train() -> list[str]:
+    return [future.result() for future in [step.submit(i) for i in range(2)]]
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None) as cluster:
+        runner = DaskTaskRunner(address=cluster.scheduler_address)
+        ids = []
+        for mode in ("disabled", "online", "disabled"):
+            configure(mode=mode, watch=False, capture_git=False, capture_packages=False)
+            ids += tracked_flow(train, name="modes", task_runner=runner)()
+        configure(mode="online")
+        (run,) = search_runs("modes")
+        assert [run.id] * 2 == ids[2:4], (run.id, ids)
+        assert len(set(ids)) == 3, ids
+        assert run.metrics == {"square": 1.0}
+"""
+
+
+@pytest.mark.soak
+def test_a_long_lived_worker_is_disabled_for_the_flows_that_are(tmp_path: Path, prefect_server: str) -> None:
+    """A Dask worker that did the tasks of a disabled flow records those of the next flow, whose process is online, and then none again."""
+    place = Place(tmp_path / "ledger", more={"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"})
+    done = run_script(place, tmp_path, LONG_LIVED)
+    assert done.code == 0, done.err

@@ -6,6 +6,7 @@ finds its run by the flow run's id, and what the flow knows beyond that (its exp
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from dataclasses import dataclass, field
@@ -20,8 +21,8 @@ from prefect.tasks import Task
 from prefect_ledger.masking import mask_name, mask_text
 from prefect_ledger.names import fitted_name
 from prefect_ledger.orchestration.options import Options, options_of
-from prefect_ledger.settings import PREFIX
-from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.settings import PREFIX, Settings
+from prefect_ledger.tracking.ledger import Ledger, ledger
 from prefect_ledger.tracking.runs import ActiveRun
 
 _LUGGAGE = "_prefect_ledger_luggage"
@@ -46,11 +47,26 @@ class Luggage:
 
 
 def silent() -> bool:
-    """Whether nothing is recorded in this process: as its settings say, or those of the process that submitted this task to it."""
+    """Whether nothing is recorded here: as the settings of this process say, or those of the one that submitted this task to it."""
     here = FlowRunContext.get()
     if here is not None and here.detached and here.flow is not None:
+        if _is_silent(here.flow):
+            return True
         unpack(here.flow)
     return ledger().silent
+
+
+def _is_silent(flow: Flow[..., Any]) -> bool:
+    """Whether ``flow`` was sent here by a process in which nothing is recorded. It holds for this flow: a worker serves others too."""
+    luggage: Luggage | None = vars(flow).get(_LUGGAGE)
+    return luggage is not None and luggage.settings.get("mode") == "disabled"
+
+
+@functools.cache
+def _nobody() -> Ledger:
+    from prefect_ledger.tracking.silent import SilentLedger
+
+    return SilentLedger(Settings.resolve(mode="disabled"))
 
 
 def resolve() -> ActiveRun | None:
@@ -101,6 +117,8 @@ def run_of_flow(flow_run: FlowRun, flow: Flow[..., Any] | None, *, attempt: int 
     assert flow is not None
     here = FlowRunContext.get()
     if here is not None and here.detached:
+        if _is_silent(flow):
+            return _nobody().enter(run_id, attempt=attempt, name=flow_run.name)
         unpack(flow)
     return ledger().enter(run_id, attempt=attempt, experiment=experiment_of(flow_run, flow, options), name=flow_run.name, owner=False)
 
@@ -145,7 +163,7 @@ def pack(flow: Flow[..., Any], run: ActiveRun) -> None:
 
 def pack_silence(flow: Flow[..., Any]) -> None:
     """Have ``flow`` tell the processes of its tasks that nothing is recorded."""
-    if _LUGGAGE not in vars(flow):
+    with _mutex:
         vars(flow)[_LUGGAGE] = Luggage({}, {"mode": ledger().settings.mode})
 
 
