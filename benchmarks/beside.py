@@ -26,7 +26,8 @@ _OTHER_NAMES = {"MLflow's scoring server": "MLflow"}
 
 def markdown(machine: dict[str, Any], results: Sequence[Result]) -> str:
     """The table, what the trackers have not, and how it was made; "" where nothing was measured beside them."""
-    rows = [row for result in results for row in result.rows if isinstance(row, Row) and _peer(row)]
+    in_order = sorted(results, key=lambda result: not result.name.startswith("peers."))
+    rows = [row for result in in_order for row in result.rows if isinstance(row, Row) and _peer(row)]
     if not rows:
         return ""
     columns = [peer for peer in PEERS if any(_peer(row) == peer.name for row in rows)]
@@ -80,11 +81,14 @@ def _cell(row: Row) -> str:
 def _notes(rows: Sequence[Row], results: Sequence[Result]) -> list[str]:
     """What is no number, each thing once."""
     lines = [f"In brackets: how many times ours is better, below 1 {TIMES} it is worse. *No*: the tracker has no such thing.", ""]
-    lines += dict.fromkeys(f"- {row.what}: {row.note}." for row in rows if row.note and row.raw is not None)
+    told: dict[str, dict[str, None]] = {}
     lacks: dict[str, dict[str, None]] = {}
     for row in rows:
         if row.raw is None:
             lacks.setdefault(_peer(row), {})[row.note] = None
+        elif row.note:
+            told.setdefault(row.note, {})[row.what] = None
+    lines += [f"- {'; '.join(whats)}: {note}." for note, whats in told.items()]
     lines += [f"- *no*, {name}: {'; '.join(notes)}." for name, notes in lacks.items()]
     absent = [row for result in results if result.name.startswith("peers.") for row in result.rows if isinstance(row, Absent)]
     return lines + [f"- not measured: {row.what}: {row.why}" for row in absent]

@@ -24,7 +24,7 @@ from benchmarks.measure import Absent, Row, Work, timed
 MIB = 1 << 20
 MANY_FILES, FILE = 5_000, 10_000  # files of so many bytes
 MODELS = ("MLflow", "Trackio", "W&B offline")
-_FILED = "to a folder on the same disk; ours and Trackio's are kept by their sha256, W&B's by their md5, MLflow's are copied"
+_FILED = "to a folder on the same disk; ours and Trackio take a sha256, W&B an md5, MLflow none"
 _MODELLED = "MLflow's and ours in the MLmodel format, without a pickle; Trackio's and W&B's are a pickle that their user writes"
 _QUEUED = 300  # calls at most of MLflow's queue, which takes seconds to write them
 

@@ -47,11 +47,18 @@ def serving(work: Work) -> Iterator[Row | Absent]:
             found: dict[int, list[_Found]] = {ours: [], theirs: []}
             rates = in_turns(rounds, *(lambda port=port: _kept(found[port], port, seconds) for port in (ours, theirs)))
         ratio = Sample.of([a / b for a, b in zip(rates[0].values, rates[1].values, strict=True)])
-        what = f"requests/s, {CONNECTIONS} connections, 5 by 20"
+        what = f"requests/s to a served model, {CONNECTIONS} connections, 5 by 20"
         yield Row(what, rates[0], "/s", raw=rates[1], beside="MLflow's scoring server", more=True)
         yield Row("the same over MLflow's", ratio, "times", limit=2.0, more=True)
         slow = [Sample.of([one.slowest * 1e3 for one in found[port]]) for port in (ours, theirs)]
-        yield Row("their 99th percentile", slow[0], "ms", raw=slow[1], beside="MLflow's scoring server", limit=slow[1].median)
+        yield Row(
+            f"99th percentile of a request, {CONNECTIONS} connections",
+            slow[0],
+            "ms",
+            raw=slow[1],
+            beside="MLflow's scoring server",
+            limit=slow[1].median,
+        )
 
 
 def _saved(path: Path) -> float:
