@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from prefect_ledger import forks
 from prefect_ledger.errors import ArtifactsUnavailable, InvalidName, InvalidSettings, LedgerError, MissingExtra
 from prefect_ledger.masking import MASK, is_secret_name, mask_text
 from prefect_ledger.names import check_path
@@ -28,6 +29,8 @@ S3_SCHEMES = ("s3", "s3a")
 # Here an object appears whole when its upload ends; elsewhere it is sent to a temporary name and moved.
 _PUT_WHOLE = frozenset({"gs", "gcs", "az", "abfs", "abfss", "adl", "memory"})
 _SHORT_SECRET = 6  # characters: what is shorter is a part of too many words
+_DRIVERS: set[type[Any]] = set()  # classes of drivers that this process used
+_LEFT_BEHIND: list[object] = []  # a parent's drivers in a forked child: never used, never closed
 
 
 class Remote(OneByOne):
@@ -54,7 +57,9 @@ class Remote(OneByOne):
         import fsspec
 
         # Listings that were kept would hide what others wrote.
-        return fsspec.filesystem(self.scheme, use_listings_cache=False, **self._options)
+        driver = fsspec.filesystem(self.scheme, use_listings_cache=False, **self._options)
+        _DRIVERS.add(type(driver))
+        return driver
 
     @property
     def top(self) -> str:
@@ -296,3 +301,15 @@ def _words(options: Mapping[str, Any]) -> Iterator[str]:
             yield from _words(value)
         elif isinstance(value, str) and len(value) >= _SHORT_SECRET and (name in ("key", "secret", "token") or is_secret_name(str(name))):
             yield value
+
+
+# --- forks -----------------------------------------------------------------------------------------------------------
+
+
+def _before_fork() -> None:
+    """A child shares its parent's connections and what waits for them (epoll): were they closed there, the parent would hear no answer
+    any more, and wait until it gives up (seen: 30 s for each). fsspec lets go of them in a child, so they are held."""
+    _LEFT_BEHIND.extend(driver for kind in _DRIVERS for driver in list(kind._cache.values()))
+
+
+forks.around(6, before=_before_fork, in_parent=_LEFT_BEHIND.clear)

@@ -147,6 +147,27 @@ def test_a_forked_child_sends_its_own(one: Ledger) -> None:
     assert [(one.step, one.open().getpixel((0, 0))) for one in get_run(run.id).images("a")] == [(0, 0), (1, 1)]
 
 
+def test_a_forked_child_leaves_its_parents_connections_alone(one: Ledger) -> None:
+    """A child that talks to the root itself and ends does not take the answers that its parent waits for."""
+    with start_run(experiment="e") as run:
+        run.log_text("parent", "before.txt")
+        for number in range(3):
+            child = os.fork()
+            if child == 0:
+                try:
+                    run.log_text("child", f"child {number}.txt")
+                    module.ledger().close()
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            assert os.waitpid(child, 0)[1] == 0
+            caller = threading.Thread(target=run.log_text, args=("parent", f"after {number}.txt"), daemon=True)
+            caller.start()
+            caller.join(60)
+            assert not caller.is_alive()
+    assert len(get_run(run.id).artifacts) == 7
+
+
 def test_a_sender_sends_what_it_was_asked_for() -> None:
     """Each request is answered by a call that began after it; waiting for none takes no time; calls never overlap."""
     began, free, busy = threading.Event(), threading.Event(), threading.Lock()
