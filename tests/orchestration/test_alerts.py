@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from prefect.blocks.abstract import NotificationBlock
 from prefect.client.orchestration import get_client
 
-from prefect_ledger import alert, get_run, tracked_flow, tracked_task
+from prefect_ledger import alert, configure, get_run, search_alerts, tracked_flow, tracked_task
 from prefect_ledger.flows.outbox import outbox
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.ledger import Ledger
@@ -94,3 +98,20 @@ def test_the_outbox_tells_what_was_left(ledger: Ledger, monkeypatch: pytest.Monk
     assert outbox()["told"] == 1
     [found] = get_run(str(state.state_details.flow_run_id)).alerts
     assert found.told == ("prefect",)
+
+
+@pytest.mark.soak
+def test_no_server_of_prefect_outlives_the_process(tmp_path: Path) -> None:
+    """Where no server is named, a block is asked of one that Prefect begins for it; begun while the process ends, it ends with it."""
+    program = "from prefect_ledger import start_run\nwith start_run() as run:\n    run.alert('drift')\n"
+    named = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    ours = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_LEDGER_HOME": str(tmp_path), "PREFECT_SERVER_ANALYTICS_ENABLED": "0"}
+    asked = {"PREFECT_LEDGER_ALERT_TO": "block:slack-webhook/nobody"}
+    subprocess.run([sys.executable, "-c", program], env=named | ours | asked, check=True, timeout=90)
+    left = [one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get("PREFECT_HOME") == ours["PREFECT_HOME"]]
+    for one in left:
+        one.kill()
+    assert left == []
+    configure(home=tmp_path)
+    [found] = search_alerts()
+    assert "shutdown" not in found.answer

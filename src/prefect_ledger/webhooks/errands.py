@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,30 @@ from typing import Any
 from prefect_ledger.errors import LedgerError
 
 _EXIT_SECONDS = 10.0
+
+
+def _at_exit(wait: Callable[[float], None]) -> None:
+    """Have the end of the process wait, for ``_EXIT_SECONDS`` in all.
+
+    Exit handlers are late for work that uses Prefect: by then pools of threads take nothing, modules that have one cannot be imported,
+    and a server that is begun registers its own end in vain, and stays for ever. So the wait comes before, where threads are waited
+    for, and before the pools are closed, which is why these are there first. Exit handlers wait for what threads asked for until then.
+    """
+    import concurrent.futures.process
+    import concurrent.futures.thread  # noqa: F401
+
+    until: list[float] = []
+
+    def rest() -> None:
+        if not until:
+            until.append(time.monotonic() + _EXIT_SECONDS)
+        wait(max(0.0, until[0] - time.monotonic()))
+
+    atexit.register(rest)
+    early = getattr(threading, "_register_atexit", None)  # no public name, and used by Python's own pools and Prefect's
+    if early is not None:
+        with contextlib.suppress(RuntimeError):  # asked for at the end already
+            early(rest)
 
 
 class Errand:
@@ -39,7 +65,7 @@ class Errand:
         if self._thread is not None and self._thread.is_alive():
             return
         if self._thread is None:
-            atexit.register(self.finish)
+            _at_exit(self.finish)
         here = contextvars.copy_context()
         self._thread = threading.Thread(target=here.run, args=(self._run,), name=f"prefect-ledger-{self._name}", daemon=True)
         self._thread.start()
