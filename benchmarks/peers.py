@@ -137,7 +137,7 @@ def killing(work: Work) -> Iterator[Row | Absent]:
     """Points whose call had returned when the process was killed, and that can be read afterwards."""
     peers, absent = there(work)
     yield from absent
-    for helpers, told in ((False, ""), (True, " and of its helpers, as a container dies")):
+    for helpers, told in ((False, "the process alone"), (True, "its helpers too, as a container dies")):
         chosen = [peer for peer in peers if not helpers or peer is OURS or peer.name == "W&B offline"]
         found: Found = {peer.name: [] for peer in chosen}
         rnd = random.Random(3)
@@ -152,7 +152,7 @@ def killing(work: Work) -> Iterator[Row | Absent]:
                             found[peer.name] = why
         logged = {name: sum(one[0] for one in answers) for name, answers in found.items() if isinstance(answers, list)}
         note = "killed two seconds after the first; logged by then: " + ", ".join(f"{name} {amount:,}" for name, amount in logged.items())
-        what = f"points kept after SIGKILL of the process{told}"
+        what = f"points kept after SIGKILL at full speed: {told}"
         if len(chosen) > 1 or not helpers:
             yield from rows(what, "%", found, lambda one: 100 * min(one) / one[0], more=True, limit=100.0, note=note)
 
