@@ -36,7 +36,7 @@ class Delivered:
     """What became of held artifacts."""
 
     sent: int = 0
-    older: int = 0  # something newer was logged there since
+    older: int = 0  # the store has them already, or something newer in their place
     waiting: int = 0
     trouble: list[str] = field(default_factory=list)
 

@@ -109,6 +109,14 @@ def test_what_is_no_alert_is_refused(fresh_ledger: Ledger, title: str, text: str
 
 
 @pytest.mark.usefixtures("store_url")
+@pytest.mark.parametrize("every", ["60", None, float("nan"), -1, [1]])
+def test_seconds_that_are_none_are_refused(fresh_ledger: Ledger, every: object) -> None:
+    """How often an alert may be said again is a number of seconds from 0, refused at the first call and not at the second."""
+    with start_run() as run, pytest.raises(InvalidValue, match="every="):
+        run.alert("title", every=every)  # type: ignore[arg-type]  # that is what is refused
+    assert get_run(run.id).alerts == []
+
+
 def test_it_is_posted_signed(telling_ledger: Ledger, told: Receiver) -> None:
     """The receiver is told run, experiment, title, text and level in a signed event, once; what the ledger says of it hides the path."""
     with start_run(experiment="churn", name="nightly") as run:

@@ -501,3 +501,10 @@ def test_nothing_is_imported_to_find_out() -> None:
         "print(sorted({'numpy', 'pandas', 'pyarrow', 'polars', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/fdinfo").is_dir(), reason="a folder whose files vanish by themselves is Linux' own")
+def test_what_cannot_be_read_in_a_folder_is_named() -> None:
+    """Where one file of a folder is gone, the refusal names that file: the folder is well."""
+    with pytest.raises(InvalidValue, match=r"/proc/self/fdinfo/\d+ "):
+        describe("/proc/self/fdinfo", name="folder")

@@ -327,3 +327,9 @@ def test_what_is_no_picture_does_not_open(fresh_ledger: Ledger) -> None:
         run.log_bytes(b"<svg/>", "a.svg")
     with pytest.raises(InvalidValue, match=r"'a\.svg' \(image/svg\+xml\) does not open"):
         get_run(run.id).images()[0].open()
+
+
+def test_a_format_that_is_too_small_is_not_blamed_on_the_mode() -> None:
+    """A picture in a mode that every format takes, and too wide for its own, is told of a format that has room."""
+    with pytest.raises(InvalidValue, match="PNG holds every size"):
+        encode(np.zeros((1, 70_000), "uint8"), "wide.gif")

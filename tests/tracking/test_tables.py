@@ -329,3 +329,10 @@ def test_a_file_that_is_called_a_table_and_is_none(fresh_ledger: Ledger) -> None
     assert get_run(run.id).table("mine.parquet", as_="arrow").to_pylist() == [{"a": 1}]
     with pytest.raises(InvalidValue, match=r"'odd\.parquet' is no Parquet file"):
         get_run(run.id).table("odd.parquet")
+
+
+@pytest.mark.parametrize("make", [dict, lambda columns: [dict.fromkeys(columns, 1)]])
+def test_a_column_whose_name_is_no_text_for_files_is_refused(make: Callable[[Any], Any]) -> None:
+    """A name that no encoding takes, as half a character is, is refused in words, whatever the table is made of."""
+    with pytest.raises(InvalidValue, match=r"column '\\udc00'"):
+        to_table(make({"\udc00": [1]}), stepped=False)

@@ -150,7 +150,7 @@ def _report_held(sent: Delivered) -> None:
     if sent.sent:
         say(f"sent {count(sent.sent, 'held artifact')}")
     if sent.older:
-        dim(f"not sent: {count(sent.older, 'held artifact')} that something newer was logged over")
+        dim(f"not needed: {count(sent.older, 'held artifact')} that the store has already, or something newer in its place")
     if sent.waiting:
         warn(f"still held: {count(sent.waiting, 'artifact')}")
     for sentence in sent.trouble:

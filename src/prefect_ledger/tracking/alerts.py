@@ -37,6 +37,16 @@ def check(title: object, text: object, level: object) -> None:
         raise InvalidValue(f"an alert has the level {', '.join(LEVELS)}, not {level!r:.80}")
 
 
+def check_every(every: object) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        InvalidValue.
+    """
+    if not isinstance(every, int | float) or not every >= 0:
+        raise InvalidValue(f"every= is a number of seconds, 0 to say each alert, not {every!r:.80}")
+
+
 def say(run: ActiveRun, shared: Shared, title: str, text: str, level: Level, every: float) -> bool:
     """Keep an alert and have it told, unless it was said a moment ago; returns whether it was said now."""
     from prefect_ledger.tracking.runs import now

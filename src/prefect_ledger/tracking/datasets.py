@@ -152,7 +152,7 @@ def _of_path(path: Path) -> tuple[str, None, dict[str, Any]]:
             return _of_folder(path)
         return _file_digest(path), None, {"bytes": path.stat().st_size, "files": 1}
     except OSError as error:
-        raise InvalidValue(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidValue(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
 
 
 def _file_digest(path: Path) -> str:

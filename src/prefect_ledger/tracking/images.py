@@ -26,6 +26,7 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+_PLAIN = ("1", "L", "RGB")  # modes that every format takes
 _ANIMATED = ("PNG", "GIF", "WEBP", "TIFF")
 _TAKEN = "a Pillow image, or an array or tensor of the shape height x width, or height x width x 1, 3 or 4"
 
@@ -97,8 +98,10 @@ def _saved(picture: Image, path: str, format_: str) -> bytes:
     try:
         picture.save(buffer, format_, **options)
     except Exception as error:  # Pillow's codecs and readers raise all sorts for files that are cut or odd
+        advice = "a path that ends in .png, as PNG holds every size" if picture.mode in _PLAIN else "image.convert('RGB') fits every format"
+        wide, high = picture.size
         raise InvalidValue(
-            f"this picture of the mode {picture.mode} cannot be written as {path!r}: {error}; image.convert('RGB') fits every format"
+            f"this picture of {wide:,} x {high:,} pixels in the mode {picture.mode} cannot be written as {path!r}: {error}; {advice}"
         ) from error
     return buffer.getvalue()
 

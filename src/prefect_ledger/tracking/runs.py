@@ -224,7 +224,8 @@ class ActiveRun(ArtifactVerbs):
         flood anybody. Returns whether it was said. Like all verbs it waits for nobody.
 
         Raises:
-            InvalidValue: a title of none or more than 250 characters, a text of more than 8,000, another level. RunFinished.
+            InvalidValue: a title of none or more than 250 characters, a text of more than 8,000, another level, or an ``every`` that is
+            no number from 0. RunFinished.
 
         Example:
             >>> from prefect_ledger import start_run
@@ -235,6 +236,7 @@ class ActiveRun(ArtifactVerbs):
         from prefect_ledger.tracking import alerts
 
         alerts.check(title, text, level)
+        alerts.check_every(every)
         self._check_open()
         return alerts.say(self, self._shared, title, text, level, every)
 

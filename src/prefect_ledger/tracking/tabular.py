@@ -30,8 +30,11 @@ def to_table(data: Any, *, stepped: bool) -> pa.Table:
         MissingExtra: pyarrow is not installed.
     """
     arrow("log_table")
-    table = _table(data)
-    names = table.column_names
+    try:
+        table = _table(data)
+        names = table.column_names
+    except UnicodeEncodeError as error:  # values are refused below; this is of a name
+        raise InvalidValue(f"log_table: the column {error.object!r:.80} has a name that is no text ({error.reason}): rename it") from error
     if not names:
         raise InvalidValue("log_table: a table without columns says nothing")
     if len(names) > COLUMNS:
