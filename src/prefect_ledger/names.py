@@ -38,14 +38,18 @@ def check_key(key: object, kind: str = "metric") -> str:
         InvalidName: not text, empty, over 250 characters, other characters, or a path that would normalise away.
     """
     if not isinstance(key, str):
-        raise InvalidName(f"a {kind} key is text, not {type(key).__name__}: {key!r}")
+        raise InvalidName(f"{_a(kind)} key is text, not {type(key).__name__}: {key!r:.80}")
     if not key or len(key) > KEY_LIMIT:
-        raise InvalidName(f"a {kind} key has 1 to {KEY_LIMIT} characters, this one has {len(key)}: {key[:60]!r}")
+        raise InvalidName(f"{_a(kind)} key has 1 to {KEY_LIMIT} characters, this one has {len(key)}: {key[:60]!r}")
     if not _KEY.fullmatch(key):
         raise InvalidName(f"{kind} key {key!r}: only letters, digits, '_', '/', '.', '-', ':' and spaces, such as 'val/auc'")
     if posixpath.normpath(key) != key or key.startswith(("/", "..")) or key == "." or "\n" in key:
         raise InvalidName(f"{kind} key {key!r} must read the same as a path: no leading '/', '..', './' or '//'")
     return key
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[:1] in "aeiou" else f"a {kind}"
 
 
 def check_name(name: object, kind: str = "experiment") -> str:
@@ -54,7 +58,7 @@ def check_name(name: object, kind: str = "experiment") -> str:
     Raises:
         InvalidName: otherwise.
     """
-    kind = f"an {kind}" if kind[:1] in "aeiou" else f"a {kind}"
+    kind = _a(kind)
     if not isinstance(name, str):
         raise InvalidName(f"the name of {kind} is text, not {type(name).__name__}: {name!r}")
     if not name.strip() or len(name) > NAME_LIMIT:
@@ -129,7 +133,7 @@ def run_id(text: object) -> str:
     if isinstance(text, uuid.UUID):
         return str(text)
     if not isinstance(text, str) or len(text) not in (32, 36) or not _HEX32.fullmatch(text.replace("-", "").lower()):
-        raise InvalidName(f"not a run id: {text!r}; give 36 characters such as '{uuid.uuid4()}'")
+        raise InvalidName(f"not a run id: {text!r:.80}; give 36 characters such as '{uuid.uuid4()}'")
     return str(uuid.UUID(text))
 
 
@@ -145,7 +149,7 @@ def run_id_prefix(text: object) -> str:
     if _HEX32.fullmatch(low):
         return str(uuid.UUID(low))
     if len(low) > 36 or not _PREFIX.fullmatch(low):
-        raise InvalidName(f"not a run id: {text!r}; give the whole id or at least its first 8 characters")
+        raise InvalidName(f"not a run id: {text!r:.80}; give the whole id or at least its first 8 characters")
     bare = low.replace("-", "")
     cuts = (0, 8, 12, 16, 20, 32)
     return "-".join(part for a, b in itertools.pairwise(cuts) if (part := bare[a:b]))

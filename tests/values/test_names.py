@@ -163,3 +163,17 @@ def test_messages_say_a_and_an() -> None:
         names.check_name("")
     with pytest.raises(InvalidName, match="the name of a run"):
         names.check_name("", "run")
+
+
+@pytest.mark.parametrize("check", [names.run_id, names.run_id_prefix, names.check_key])
+def test_a_refusal_is_short_whatever_was_given(check: Callable[[object], str]) -> None:
+    """A list of thousands given where one text belongs, as all ids of a search, does not fill the screen."""
+    with pytest.raises(InvalidName) as caught:
+        check(["8f2c51aa"] * 5_000)
+    assert len(str(caught.value)) < 250
+
+
+def test_a_refusal_speaks_of_an_image() -> None:
+    """The article fits the noun."""
+    with pytest.raises(InvalidName, match="an image key has 1 to 250 characters"):
+        names.check_key("", "image")
