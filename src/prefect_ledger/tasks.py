@@ -121,7 +121,8 @@ def _logging(verb: Callable[..., R]) -> Task[..., R]:
 def _named(run: ActiveRun | Run | str) -> ActiveRun:
     if isinstance(run, ActiveRun):
         return run
-    return open_run(run if isinstance(run, str) else run.id)
+    given: Any = getattr(run, "id", run)
+    return open_run(given)
 
 
 def _of_caller() -> ActiveRun:

@@ -12,6 +12,7 @@ from prefect.cache_policies import INPUTS
 
 import prefect_ledger
 from prefect_ledger import get_run, start_run, tasks, tracked_flow, tracked_task
+from prefect_ledger.errors import InvalidName
 from prefect_ledger.tracking import verbs
 from prefect_ledger.tracking.ledger import Ledger
 
@@ -65,6 +66,17 @@ def test_what_a_verb_refuses_fails_its_task(prefect_server: str, fresh_ledger: L
     state = work(return_state=True)
     assert state.is_completed()
     assert get_run(str(state.state_details.flow_run_id)).artifacts == []
+
+
+def test_what_is_no_run_is_refused_in_words(prefect_server: str, fresh_ledger: Ledger) -> None:
+    """A number, or anything else that names no run, given as ``run=`` is refused as no run's id."""
+
+    @tracked_flow
+    def outer() -> None:
+        tasks.log_metric("loss", 0.5, run=5)
+
+    with pytest.raises(InvalidName, match="not a run id: 5"):
+        outer()
 
 
 def test_a_task_from_the_cache_shows_its_pictures_and_tables(prefect_server: str, fresh_ledger: Ledger) -> None:
