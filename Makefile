@@ -20,8 +20,9 @@ help: ## show this list
 demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 	@$(BIN)/prefect-ledger demo
 
+# One more at a time than there are cores: many tests wait for processes, servers and disks.
 test: $(READY) $(MLFLOW) ## run the tests
-	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=worksteal
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, 1 + len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 3)') --dist=worksteal --durations=60 --durations-min=5
 
 # PyTorch is in no lock (its builds differ by machine, and bring gigabytes of CUDA), so its tests and those of what stands on it are run by themselves.
 test-torch: $(READY) $(MLFLOW) $(TORCH) ## run the tests of what stands on PyTorch

@@ -115,13 +115,15 @@ def test_every_point_comes_back_as_it_was_logged(
     counts, once, in order, to the last bit; also where stretches are so short that a run is cut."""
     wipe(sqlite)
     said: list[Said] = [RunStarted(run, run == A, 1) for run in sorted({p.run for p in points})]
-    for number, part in enumerate(points[low::cuts] for low in range(cuts)):
+    parts = [points[low::cuts] for low in range(cuts)]
+    for number, part in enumerate(parts):
         fold(sqlite, *said, *(p.point for p in part), journal=f"j{number}")
     with pytest.MonkeyPatch.context() as patch:
         if small:
             patch.setattr(batches, "POINTS", 3)
             patch.setattr(batches, "RUNS", 1)
-        expected = plain(counting(points, every_attempt=every))
+        came = [p for part in parts for p in part]  # of one step and time, who came first stands first
+        expected = plain(counting(came, every_attempt=every))
         for format_ in FORMATS:
             files = exported(sqlite, tmp_path / "out", what=["series"], format=format_, attempts="all" if every else "last", watched=True)
             for read in READERS[format_]:

@@ -27,9 +27,9 @@ def _check(toll: Toll) -> None:
     assert toll.not_crashed == []
 
 
-def test_ten_kills_lose_nothing(tmp_path: Path, store_url: str) -> None:
+def test_five_kills_lose_nothing(tmp_path: Path, store_url: str) -> None:
     """Every value whose call had returned is there after recovery, none twice, and the dead run is CRASHED."""
-    truth = _kill(tmp_path / "home", store_url, 10, seed=11)
+    truth = _kill(tmp_path / "home", store_url, 5, seed=11)
     first = recover_all(tmp_path / "home", store_url)
     found = counted(store_url, list(truth))
     _check(tally(truth, found))

@@ -57,6 +57,7 @@ class Filled:
     started: int | None = BASE
     ended: int | None = None
     lifecycle: str = "active"
+    description: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Points] = field(default_factory=dict)
     tags: Mapping[str, str | None] = field(default_factory=dict)
@@ -77,8 +78,11 @@ def add(tx: sa.Connection, runs: Sequence[Filled], experiments: Mapping[int, str
     _insert(
         tx,
         "runs",
-        "id, experiment_id, name, status, attempt, user_id, parent_id, artifact_uri, started, ended, lifecycle",
-        [(r.id, r.experiment, r.name, r.status, r.attempt, r.user, r.parent, r.uri, r.started, r.ended, r.lifecycle) for r in runs],
+        "id, experiment_id, name, status, attempt, user_id, parent_id, artifact_uri, started, ended, lifecycle, description",
+        [
+            (r.id, r.experiment, r.name, r.status, r.attempt, r.user, r.parent, r.uri, r.started, r.ended, r.lifecycle, r.description)
+            for r in runs
+        ],
     )
     of_attempts = [(r, r.attempt, r.params, r.metrics) for r in runs]
     of_attempts += [(r, r.attempt - 1, r.stale_params, {k: v for k, v in r.stale_metrics.items() if k not in r.metrics}) for r in runs]

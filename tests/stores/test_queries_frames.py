@@ -14,7 +14,7 @@ from prefect_ledger.queries import Reader
 from tests.stores.filling import BASE, Filled, Points, fill
 
 FIRST = ["run_id", "name", "experiment", "status", "started_at", "ended_at", "experiment_id", "attempt", "parent_id", "kind", "user"]
-FIRST += ["status_reason", "artifact_uri", "lifecycle"]
+FIRST += ["status_reason", "artifact_uri", "lifecycle", "description"]
 RUNS = [
     Filled(
         "00000001-0000-4000-8000-000000000000",
