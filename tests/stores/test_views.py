@@ -113,8 +113,8 @@ def test_views_say_what_a_search_says(database: Database, runs: list[dict[str, A
     for run in found:
         row = wide[run.id]
         assert (row["params"], row["tags"]) == (dict(run.params), dict(run.tags))
-        last = {key: spoken.get(value, value) for key, value in row["metrics"].items()}
-        assert last == pytest.approx(dict(run.metrics), rel=1e-14, abs=0, nan_ok=True)
+        said = {key: spoken.get(value, value) for key, value in row["metrics"].items()}
+        assert said == pytest.approx(dict(run.metrics), rel=1e-14, abs=0, nan_ok=True)
         assert (row["name"] or "", row["experiment"], row["deleted"], row["attempt"]) == (
             run.name,
             run.experiment,
