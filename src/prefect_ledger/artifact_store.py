@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
 
-from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, InvalidSettings
+from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, InvalidSettings, InvalidValue
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_path
 from prefect_ledger.read_cache import ReadCache
@@ -164,7 +164,11 @@ class ArtifactStore:
         with Bar(str(local_folder), sum(size for *_, size in found), progress) as bar:
 
             def put(one: tuple[str, str, int]) -> Stored:
-                with regular(one[1]) as file:
+                try:
+                    file = regular(one[1])
+                except FileNotFoundError:
+                    raise InvalidValue(f"{one[1]} has gone since its folder was looked through: log a folder that nobody changes") from None
+                with file:
                     return self._put_open(base_uri, one[0], file, bar, known)
 
             return self._at_once(put, found, lambda one: one[2] < self._place.alone)

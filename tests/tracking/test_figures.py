@@ -85,3 +85,12 @@ def test_a_png_of_matplotlibs_is_the_picture_that_was_drawn() -> None:
     """It opens with the size of the figure, cut to what is drawn."""
     with Image.open(io.BytesIO(render(drawn(), "a.png"))) as picture:
         assert picture.width > picture.height > 50
+
+
+def test_a_class_and_a_figure_beyond_memory_are_refused_in_words() -> None:
+    """Who gives the class, or a figure that no memory holds, is told so at that line."""
+    with pytest.raises(InvalidValue, match="not the class Figure: make one of it first"):
+        render(Figure, "a.png")
+    huge = Figure(figsize=(300, 300), dpi=1e5)
+    with pytest.raises(InvalidValue, match=r"cannot be written as 'a\.png'"):
+        render(huge, "a.png")

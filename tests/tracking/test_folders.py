@@ -19,13 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prefect_ledger import get_run, log_artifact, log_artifacts, start_run
+from prefect_ledger import artifact_store, get_run, log_artifact, log_artifacts, start_run
 from prefect_ledger.artifact_store import ArtifactStore
 from prefect_ledger.errors import InvalidName, InvalidValue
 from prefect_ledger.roots import Folder
 from prefect_ledger.tracking.ledger import Ledger
 from prefect_ledger.tracking.media_types import kind_of, media_type
-from prefect_ledger.transfer import Bar, folded
+from prefect_ledger.transfer import Bar, folded, walk
 
 STORED = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 parts = st.text(st.characters(categories=["L", "N"], include_characters=" ._-+#%"), min_size=1, max_size=6).filter(lambda t: t.strip(".~"))
@@ -289,3 +289,20 @@ def test_a_folder_that_becomes_a_link_out_of_the_root_is_noticed(tmp_path: Path)
             with pytest.raises(InvalidName, match="not below the artifact root"):
                 store.put_bytes(base, path, b"2")
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_file_that_goes_meanwhile_is_named(fresh_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of which a file is taken away between the look and the copy is refused with what to do, and the run has nothing of it."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.txt").write_text(name)
+
+    def looked_through(where: str) -> Iterator[tuple[str, str, int]]:
+        yield from list(walk(where))
+        (folder / "b.txt").unlink()
+
+    monkeypatch.setattr(artifact_store, "walk", looked_through)
+    with start_run(experiment="e") as run, pytest.raises(InvalidValue, match=r"b\.txt has gone .* a folder that nobody changes"):
+        log_artifacts(folder)
+    assert get_run(run.id).artifacts == []

@@ -18,6 +18,8 @@ def render(figure: Any, path: str) -> bytes:
     suffix = PurePosixPath(path).suffix.lower().lstrip(".")
     if not suffix:
         raise InvalidValue(f"log_figure needs a path with a format, such as {path + '.png'!r}")
+    if isinstance(figure, type):
+        raise InvalidValue(f"log_figure takes a figure, not the class {figure.__name__}: make one of it first")
     if hasattr(figure, "savefig"):
         return _matplotlib(figure, path, suffix)
     if hasattr(figure, "to_plotly_json"):
@@ -39,6 +41,9 @@ def _matplotlib(figure: Any, path: str, suffix: str) -> bytes:
         figure.savefig(buffer, format=suffix, bbox_inches="tight")
     except ValueError as error:
         raise InvalidValue(f"the figure cannot be written as {path!r}: {error}") from None
+    except MemoryError:
+        size = " x ".join(f"{inches:g}" for inches in figure.get_size_inches())
+        raise InvalidValue(f"the figure cannot be written as {path!r}: {size} inches are more than this machine has memory for") from None
     return buffer.getvalue()
 
 
