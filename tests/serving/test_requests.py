@@ -71,6 +71,13 @@ def test_an_array_and_its_parameters(client: Make, array_model: Path) -> None:
     assert asked.post({"instances": [[1.0, 2.0], [3.0, 4.0]], "params": {"times": 3}}).json == {"predictions": [[3.0, 6.0], [9.0, 12.0]]}
 
 
+def test_cells_that_are_lists_of_any_length_are_refused(client: Make, array_model: Path) -> None:
+    """Rows whose cells hold lists make no array: that is said, and is no failure of the model."""
+    refused = client(array_model).post({"dataframe_records": [{"": [], "0": [None]}]})
+    assert refused.status == 400
+    assert "float64 is wanted" in refused.json["message"]
+
+
 def test_texts_and_times_come_as_json_has_them(client: Make, mixed_model: Path) -> None:
     """A time is ISO text, and the answer is text."""
     asked = client(mixed_model)

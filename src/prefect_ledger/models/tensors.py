@@ -154,7 +154,7 @@ class _Tensor:
             and all(isinstance(one, str if self.dtype.kind == "U" else bytes) for one in data.flat)
         ):
             return data.astype(self.dtype)
-        if kind == "O" and data.size and (found := np.array(data.tolist())).dtype.kind not in "OUS" and found.shape == data.shape:
+        if kind == "O" and data.size and (found := _of_items(data)) is not None:
             return widen(found, self.dtype, json=self.json)
         return None
 
@@ -166,6 +166,15 @@ class _Tensor:
 
     def _mismatch(self, found: str, said: str) -> SignatureMismatch:
         return SignatureMismatch(said, field="" if self.name is None else str(self.name), found=found, wanted=str(self))
+
+
+def _of_items(data: Any) -> Any:
+    """An array of objects as one of the numbers that they are; None where they are no numbers, or lists of any length."""
+    try:
+        found = np.array(data.tolist())
+    except ValueError:
+        return None
+    return found if found.dtype.kind not in "OUS" and found.shape == data.shape else None
 
 
 class _Named:
