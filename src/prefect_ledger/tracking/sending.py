@@ -1,4 +1,4 @@
-"""Floor 5. Sends in the background what is held for a root that is far, so that whoever logs waits for no network."""
+"""Floor 5. Sends in the background, such as what is held for a root that is far, so that whoever asks waits for no network."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _LIVE: weakref.WeakSet[Sender] = weakref.WeakSet()
 
 
 class Sender:
-    """Calls ``send`` soon after it was asked to, in a thread of its own; asked often meanwhile, once more. ``send`` never raises."""
+    """Calls ``send`` soon after it was asked to, in a thread of its own; asked often meanwhile, once more."""
 
     _thread: threading.Thread | None
 
-    def __init__(self, send: Callable[[], None]) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[], None], name: str = "sender") -> None:
+        self._send, self._name = send, f"prefect-ledger-{name}"
         self._reset()
         _LIVE.add(self)
 
@@ -33,8 +33,8 @@ class Sender:
         with self._gate:
             self._asked += 1
             self._gate.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="prefect-ledger-sender", daemon=True)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
 
     def flush(self, timeout: float) -> bool:
@@ -51,10 +51,12 @@ class Sender:
                     self._thread = None
                     return
                 wanted = self._asked
-            self._send()
-            with gate:
-                self._done = wanted
-                gate.notify_all()
+            try:
+                self._send()
+            finally:  # also what it should not have raised: nobody waits for it
+                with gate:
+                    self._done = wanted
+                    gate.notify_all()
 
 
 def _forked() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.tracking.sending import Sender
 
 _EXIT_SECONDS = 10.0
 
@@ -55,29 +56,25 @@ class Errand:
     """
 
     def __init__(self, name: str, work: Callable[..., object]) -> None:
-        self._name, self._work = name, work
-        self._wanted: deque[tuple[Any, ...]] = deque(maxlen=1)  # no lock in it that a fork could find taken
-        self._thread: threading.Thread | None = None
+        self._work = work
+        self._wanted: deque[tuple[contextvars.Context, tuple[Any, ...]]] = deque(maxlen=1)
+        self._sender = Sender(self._run, name)
+        self._waited_for = False  # at the end of the process
 
     def soon(self, *words: Any) -> None:
         """Have it done in the background, in this context."""
-        self._wanted.append(words)
-        if self._thread is not None and self._thread.is_alive():
-            return
-        if self._thread is None:
+        self._wanted.append((contextvars.copy_context(), words))
+        if not self._waited_for:
+            self._waited_for = True
             _at_exit(self.finish)
-        here = contextvars.copy_context()
-        self._thread = threading.Thread(target=here.run, args=(self._run,), name=f"prefect-ledger-{self._name}", daemon=True)
-        self._thread.start()
+        self._sender.soon()
 
     def finish(self, seconds: float = _EXIT_SECONDS) -> None:
         """Wait until what was asked for is done, for so many seconds at most."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._sender.flush(seconds)
 
     def _run(self) -> None:
         while self._wanted:
-            try:
-                self._work(*self._wanted.pop())
-            except (LedgerError, OSError, RuntimeError, ValueError):
-                return
+            here, words = self._wanted.pop()
+            with contextlib.suppress(LedgerError, OSError, RuntimeError, ValueError):
+                here.run(self._work, *words)
