@@ -254,11 +254,15 @@ def _send_events() -> None:
     from prefect_ledger.webhooks import background
 
     background.deliver_soon()
-    if "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL"):
-        return
-    from prefect_ledger.orchestration import outbox
+    if _may_reach_prefect():
+        from prefect_ledger.orchestration import outbox
 
-    outbox.send_soon()
+        outbox.send_soon()
+
+
+def _may_reach_prefect() -> bool:
+    """Whether it is worth the import of Prefect to see whether a server of it is named."""
+    return "prefect" in sys.modules or bool(os.environ.get("PREFECT_API_URL"))
 
 
 def _tell_alerts() -> None:
@@ -269,17 +273,17 @@ def _tell_alerts() -> None:
 
 
 def _hears_alerts() -> bool:
-    if "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL"):
+    if not _may_reach_prefect():
         return False
-    from prefect_ledger.orchestration import alerts
+    from prefect_ledger.orchestration import clients
 
-    return alerts.here()
+    return clients.server_is_named()
 
 
 def _send_event(said: Any) -> None:
-    from prefect_ledger.orchestration import alerts
+    from prefect_ledger.orchestration import clients
 
-    alerts.send_event(said)
+    clients.post_events([said])
 
 
 def _notify(name: str, title: str, text: str) -> None:

@@ -1,28 +1,13 @@
-"""Floor 6. The ways of Prefect by which alerts are told: its events, for automations, and its notification blocks."""
+"""Floor 6. Alerts as Prefect's notification blocks say them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 from prefect_ledger.errors import InvalidSettings
-from prefect_ledger.orchestration.clients import own_client
-
-
-def here() -> bool:
-    """Whether a server of Prefect is named: one begun for this alone would end with us, and nobody would hear it."""
-    from prefect.settings import get_current_settings
-
-    return get_current_settings().api.url is not None
-
-
-def send_event(said: Mapping[str, Any]) -> None:
-    """Send one event. Raises what Prefect's client raises when the server cannot be reached or refuses."""
-    with own_client() as client:
-        client._client.post("/events", json=[dict(said)]).raise_for_status()
 
 
 def notify(name: str, title: str, text: str) -> None:

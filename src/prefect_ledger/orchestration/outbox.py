@@ -41,7 +41,7 @@ def send_events() -> int:
 
 def _sent_from(database: Database) -> int:
     from prefect_ledger import audit_store
-    from prefect_ledger.orchestration.clients import own_client
+    from prefect_ledger.orchestration.clients import post_events
 
     sent = 0
     with _mutex:
@@ -50,9 +50,7 @@ def _sent_from(database: Database) -> int:
                 waiting = audit_store.unsent(tx, AT_ONCE)
             if not waiting:
                 return sent
-            with own_client() as client:
-                answer = client._client.post("/events", json=[event(*one) for one in waiting])
-                answer.raise_for_status()
+            post_events([event(*one) for one in waiting])
             with database.write() as tx:
                 audit_store.mark_sent(tx, [number for number, *_ in waiting])
             sent += len(waiting)
@@ -70,11 +68,10 @@ def _wake(database: Database, sent: Iterable[tuple[int, str, Mapping[str, Any]]]
 
 def send_soon() -> None:
     """Send in the background; the process waits for that at its end, for a few seconds. Nothing is sent where no server is named."""
-    from prefect.settings import get_current_settings
+    from prefect_ledger.orchestration.clients import server_is_named
 
-    if get_current_settings().api.url is None:  # a server begun for this alone would end with us, and nobody would hear it
-        return
-    ERRAND.soon(ledger().database)
+    if server_is_named():
+        ERRAND.soon(ledger().database)
 
 
 def _send(database: Database) -> None:
