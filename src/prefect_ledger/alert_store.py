@@ -13,8 +13,8 @@ from prefect_ledger.events import Alerted
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-_ALERT = """SELECT a.id, a.run_id, a.at, a.attempt, a.task_run_id, a.level, a.title, a.text, a.due, a.tries, a.told, a.answer
- FROM alerts a"""
+_COLUMNS = "a.id, a.run_id, a.at, a.attempt, a.task_run_id, a.level, a.title, a.text, a.due, a.tries, a.told, a.answer"
+_ALERT = f"SELECT {_COLUMNS} FROM alerts a"
 _AT_ONCE = 100
 
 
@@ -56,7 +56,7 @@ def latest(tx: sa.Connection, levels: Sequence[str], experiments: Sequence[int] 
 
 def due(tx: sa.Connection, now: int, since: int, levels: Sequence[str]) -> list[Waiting]:
     """Alerts of these levels whose time to be told has come, not older than ``since``, the longest due first; of no deleted run."""
-    text = f"""{_ALERT.replace(" FROM", ", COALESCE(r.name, ''), COALESCE(e.name, '') FROM")}
+    text = f"""SELECT {_COLUMNS}, COALESCE(r.name, ''), COALESCE(e.name, '') FROM alerts a
      LEFT JOIN runs r ON r.id = a.run_id LEFT JOIN experiments e ON e.id = r.experiment_id
      WHERE a.due <= ? AND a.at >= ? AND a.level IN ({_marks(levels)}) AND COALESCE(r.lifecycle, 'active') = 'active'
      ORDER BY a.due, a.at, a.id LIMIT {_AT_ONCE}"""

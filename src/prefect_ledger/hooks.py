@@ -91,6 +91,16 @@ def place(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def shown_way(way: str) -> str:
+    """A way that alerts are told, without what may be secret in it: of a URL, scheme, host and port.
+
+    Example:
+        >>> shown_way("https://hooks.example/services/T0/B0/x"), shown_way("block:slack-webhook/team")
+        ('https://hooks.example', 'block:slack-webhook/team')
+    """
+    return place(way) if "://" in way else way
+
+
 def check_events(events: str | Sequence[str]) -> tuple[str, ...]:
     """Names or patterns of events, without what all of them begin with; a text has commas between them.
 

@@ -20,6 +20,7 @@ PARAM_VALUE_LIMIT = 6_000
 TAG_VALUE_LIMIT = 8_000
 NAME_LIMIT = 500
 DESCRIPTION_LIMIT = 20_000
+ALERT_LEVELS = ("info", "warning", "error")  # the gravest last
 PATH_LIMIT = 1_024
 
 _KEY = re.compile(r"[/\w.\- :]+", re.UNICODE)

@@ -22,6 +22,7 @@ from typing import Any, Literal, cast, get_args
 from prefect_ledger import sources
 from prefect_ledger.addresses import shown_url, store_url, which_store, whole_folder
 from prefect_ledger.errors import BlockNotLoaded, InvalidSettings
+from prefect_ledger.names import ALERT_LEVELS
 
 __all__ = ["BLOCK", "OFFLINE", "PREFIX", "Mode", "Settings", "shown_url"]
 
@@ -34,7 +35,6 @@ _ANY = "any"  # in place of a store's digest: what was logged while nobody had s
 _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("tool", "prefect", "integrations", "ledger")))
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _FLAGS = ("capture_git", "capture_packages", "prefect_artifacts", "watch")
-_LEVELS = ("info", "warning", "error")
 _WAY = re.compile(r"block:[a-z0-9-]{1,100}/[a-z0-9-]{1,200}")
 _NUMBERS = {"watch_seconds": (5.0, 0.1), "cpu_hour_price": (0.0, 0.0), "gpu_hour_price": (0.0, 0.0)}  # default, least
 _NOT_SET = ("missing", "address", "origin")  # fields that are no settings
@@ -193,7 +193,7 @@ def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str
         storage_options=_options(values.get("storage_options"), origin.get("storage_options", "default")),
         alert_to=_ways(values.get("alert_to") or (), origin.get("alert_to", "")),
         alert_secret=_secret_name(str(values.get("alert_secret") or ""), origin.get("alert_secret", "")),
-        alert_level=_level(str(values.get("alert_level") or _LEVELS[0]), origin.get("alert_level", "")),
+        alert_level=_level(str(values.get("alert_level") or ALERT_LEVELS[0]), origin.get("alert_level", "")),
         dashboard_url=str(values.get("dashboard_url") or "").rstrip("/"),
         missing=missing,
         address=address,
@@ -336,8 +336,8 @@ def _secret_name(value: str, source: str) -> str:
 
 def _level(value: str, source: str) -> str:
     low = value.strip().lower()
-    if low not in _LEVELS:
-        raise InvalidSettings(f"alert_level = {value!r} (from {source}): say {', '.join(_LEVELS)}")
+    if low not in ALERT_LEVELS:
+        raise InvalidSettings(f"alert_level = {value!r} (from {source}): say {', '.join(ALERT_LEVELS)}")
     return low
 
 

@@ -59,7 +59,7 @@ def checks(settings: Settings) -> Iterator[Check]:
 def _settings(settings: Settings) -> Iterator[Check]:
     options = ", ".join(f"{name}=********" for name in settings.storage_options)
     shown = {"store_url": settings.shown_store_url, "storage_options": options, "dashboard_url": shown_url(settings.dashboard_url)}
-    shown["alert_to"] = ", ".join(hooks.place(way) if "://" in way else way for way in settings.alert_to)  # a path can be a secret
+    shown["alert_to"] = ", ".join(map(hooks.shown_way, settings.alert_to))
     if settings.missing:
         yield Check(
             "settings", "block", "wrong", settings.missing, "see that Prefect answers, and that the block is there: prefect block ls"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from prefect_ledger.formats import clean
 from prefect_ledger.models.wording import listed, shown
 
 # What Markdown and HTML would take for their own: names, tags and reasons are written by anybody. An "@" before a name would call somebody
 # in a pull request, or everybody; what has no width stands between the two.
 _MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "@&#8203;"})
-_UNSHOWN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})  # control characters, invisible ones that turn the writing, halves of characters
-_JOINERS = frozenset("\u200c\u200d")  # part of real words and emoji
 
 
 def escaped(text: str) -> str:
@@ -22,13 +20,7 @@ def escaped(text: str) -> str:
         >>> escaped("<b>*x*</b>\\n@all"), escaped("\\x1b[31m")
         ('&lt;b&gt;\\\\*x\\\\*&lt;/b&gt; @&#8203;all', '\\\\\\\\x1b\\\\[31m')
     """
-    line = " ".join(text.split())
-    return (line if line.isascii() and line.isprintable() else "".join(map(_seen, line))).translate(_MARKS)
-
-
-def _seen(char: str) -> str:
-    hidden = unicodedata.category(char) in _UNSHOWN and char not in _JOINERS
-    return char.encode("unicode_escape").decode("ascii") if hidden else char
+    return clean(" ".join(text.split())).translate(_MARKS)
 
 
 def said(value: Any, *beside: float | None) -> str:

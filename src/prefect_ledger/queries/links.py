@@ -9,17 +9,17 @@ from prefect_ledger.database import rows
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-ARTIFACTS = """
+_ARTIFACTS = """
 SELECT a.run_id, a.path, a.uri, a.size, a.sha256, a.kind, a.attempt, a.task_run_id, a.at, a.details, a.attempt AS here, 1 AS own
- FROM artifacts a WHERE a.run_id = ?
+ FROM artifacts a WHERE a.run_id = ?{which}
 UNION ALL
 SELECT a.run_id, a.path, a.uri, a.size, a.sha256, a.kind, a.attempt, a.task_run_id, a.at, a.details, l.attempt, 0
  FROM cache_links l JOIN artifacts a ON a.run_id = l.source_run_id AND a.task_run_id = l.source_task AND a.attempt = l.source_attempt
- WHERE l.run_id = ? ORDER BY 2, 11, 12, 9, 1"""  # of each path the one that counts comes last
-OF_PATH = ARTIFACTS.replace("a.run_id = ?", "a.run_id = ? AND a.path = ?").replace(
-    "WHERE l.run_id = ?", "WHERE l.run_id = ? AND a.path = ?"
-)
-OF_KIND = f"""SELECT * FROM ({ARTIFACTS.replace("ORDER BY 2, 11, 12, 9, 1", "")}) AS shown
+ WHERE l.run_id = ?{which}"""
+_COUNTED = " ORDER BY 2, 11, 12, 9, 1"  # of each path the one that counts comes last
+ARTIFACTS = _ARTIFACTS.format(which="") + _COUNTED
+OF_PATH = _ARTIFACTS.format(which=" AND a.path = ?") + _COUNTED
+OF_KIND = f"""SELECT * FROM ({_ARTIFACTS.format(which="")}) AS shown
  WHERE kind = ? AND here = (SELECT attempt FROM runs WHERE id = ?) ORDER BY at, path"""  # those of the last attempt
 TASK_RUNS = """
 SELECT t.id, t.run_id, t.name, t.state, t.attempt, t.tries, t.cached, t.started, t.ended, t.exception, h.source_run_id, h.source_task_run_id

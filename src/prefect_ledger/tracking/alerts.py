@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.events import Alerted
+from prefect_ledger.names import ALERT_LEVELS
 from prefect_ledger.tracking import context
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun, Shared
 
 Level: TypeAlias = Literal["info", "warning", "error"]
-LEVELS: tuple[Level, ...] = get_args(Level)
 EVERY = 60.0  # seconds within which the same title is not said again
 _TITLE, _TEXT = 250, 8_000
 _REMEMBERED = 1_000  # titles
@@ -33,8 +33,8 @@ def check(title: object, text: object, level: object) -> None:
     if not isinstance(text, str) or len(text) > _TEXT:
         found = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
         raise InvalidValue(f"the text of an alert has at most {_TEXT:,} characters, not {found}: log_text keeps long texts")
-    if level not in LEVELS:
-        raise InvalidValue(f"an alert has the level {', '.join(LEVELS)}, not {level!r:.80}")
+    if level not in ALERT_LEVELS:
+        raise InvalidValue(f"an alert has the level {', '.join(ALERT_LEVELS)}, not {level!r:.80}")
 
 
 def check_every(every: object) -> None:
@@ -45,6 +45,11 @@ def check_every(every: object) -> None:
     """
     if not isinstance(every, int | float) or not every >= 0:
         raise InvalidValue(f"every= is a number of seconds, 0 to say each alert, not {every!r:.80}")
+
+
+def at_least(level: str) -> tuple[str, ...]:
+    """This level and those that are graver."""
+    return ALERT_LEVELS[ALERT_LEVELS.index(level) :]
 
 
 def say(run: ActiveRun, shared: Shared, title: str, text: str, level: Level, every: float) -> bool:
@@ -83,4 +88,4 @@ def search_alerts(experiment: str | int | Sequence[str | int] | None = None, *, 
     check("?", "", level)
     one = ledger()
     one.flush()
-    return one.reader.search_alerts(experiment, LEVELS[LEVELS.index(level) :], limit)
+    return one.reader.search_alerts(experiment, at_least(level), limit)

@@ -13,6 +13,7 @@ from prefect_ledger.names import DESCRIPTION_LIMIT, check_name
 if TYPE_CHECKING:
     from prefect_ledger.entities import Run
     from prefect_ledger.events import Event
+    from prefect_ledger.tracking.ledger import Ledger
 
 
 def check_description(text: object) -> str:
@@ -84,7 +85,7 @@ def tag_runs(*runs: str, tags: Mapping[str, Any]) -> list[str]:
     one = ledger()
     found, at = whole_ids(one, runs), now()
     if texts:
-        _write(found, (TagsSet(run=run, at=at, values=texts) for run in found))
+        _write(one, found, (TagsSet(run=run, at=at, values=texts) for run in found))
     return found
 
 
@@ -95,20 +96,19 @@ def _edited(run_id: str, *, name: str | None = None, description: str | None = N
 
     one = ledger()
     [run] = whole_ids(one, [run_id])
-    _write([run], [RunEdited(run=run, at=now(), name=name, description=description)])
+    _write(one, [run], [RunEdited(run=run, at=now(), name=name, description=description)])
     return one.reader.run(run)
 
 
-def _write(runs: list[str], events: Iterable[Event]) -> None:
+def _write(one: Ledger, runs: list[str], events: Iterable[Event]) -> None:
     """Fold events as if a journal had brought them: who is later by the clock wins, wherever it was said.
 
     Raises:
         RunNotFound: one of the runs is not there, and nothing is written.
     """
     from prefect_ledger import removal_store, run_store
-    from prefect_ledger.tracking.ledger import ledger
 
-    with ledger().database.write() as tx:
+    with one.database.write() as tx:
         removal_store.check_there(tx, runs)
         run_store.fold(tx, (_kept(event) for event in events), "")
 

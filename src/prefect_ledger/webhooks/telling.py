@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import sources
 from prefect_ledger.events import clean
-from prefect_ledger.hooks import Webhook, delivery_id, place
+from prefect_ledger.hooks import Webhook, delivery_id, shown_way
 from prefect_ledger.masking import mask_text
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking.alerts import LEVELS
+from prefect_ledger.tracking.alerts import at_least
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.webhooks import secrets
 from prefect_ledger.webhooks.delivering import Delivered, post_event
@@ -62,19 +62,9 @@ def ways(settings: Settings) -> tuple[str, ...]:
     return (*((PREFECT,) if here else ()), *settings.alert_to)
 
 
-def shown_way(way: str) -> str:
-    """A way without what may be secret in it: of a URL, scheme, host and port.
-
-    Example:
-        >>> shown_way("https://hooks.example/services/T0/B0/x"), shown_way("block:slack-webhook/team")
-        ('https://hooks.example', 'block:slack-webhook/team')
-    """
-    return place(way) if "://" in way else way
-
-
 def _round(database: Database, settings: Settings, now: int | None) -> Delivered:
     known = ways(settings)
-    levels = LEVELS[LEVELS.index(settings.alert_level) :]
+    levels = at_least(settings.alert_level)
     done = Counter(_told(database, settings, known, levels, now)) if known else Counter[str]()
     return Delivered(done["done"], done["waiting"], done["dead"])
 

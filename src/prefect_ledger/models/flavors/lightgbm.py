@@ -117,8 +117,6 @@ def _of_training(data: Any, known: Mapping[int, list[Any]]) -> Any:
 
 def _column(values: Any, categories: list[Any]) -> Any:
     kind = pandas("categories").CategoricalDtype(categories)
-    if values.dtype.name == "category":
-        return values.cat.set_categories(kind.categories)
     return values.where(values.isin(kind.categories)).astype(kind)
 
 
