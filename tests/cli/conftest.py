@@ -99,8 +99,12 @@ def cli(tmp_path: Path) -> Cli:
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, dict[str, str]]:
     """The command on a ledger with five runs, for looking only; and their ids by name."""
-    home = tmp_path_factory.mktemp("filled") / "ledger"
-    done = python(_FILL, home)
+    return filled_by(_FILL, tmp_path_factory.mktemp("filled") / "ledger")
+
+
+def filled_by(script: str, home: Path) -> tuple[Cli, Any]:
+    """The command on the ledger in ``home`` that a program has logged into; and what the program wrote as JSON."""
+    done = python(script, home)
     assert done.returncode == 0, done.stderr
     return (lambda *args, **more: command(*args, home=home, **more)), json.loads(done.stdout)
 

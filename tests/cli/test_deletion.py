@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli, command, document, python
+from tests.cli.conftest import Cli, document, filled_by
 
 FILL = """
 import json, sys
@@ -23,12 +23,7 @@ json.dump(ids, sys.stdout)
 @pytest.fixture
 def filled(tmp_path: Path) -> tuple[Cli, list[str]]:
     """The command on a ledger with four runs, whose auc is 0, 0.1, 0.2 and 0.3; and their ids."""
-    import json
-
-    home = tmp_path / "ledger"
-    done = python(FILL, home)
-    assert done.returncode == 0, done.stderr
-    return (lambda *args, **more: command(*args, home=home, **more)), json.loads(done.stdout)
+    return filled_by(FILL, tmp_path / "ledger")
 
 
 def listed(cli: Cli, lifecycle: str) -> set[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli, command, document, python
+from tests.cli.conftest import Cli, document, filled_by
 
 FILL = """
 import json, sys
@@ -25,10 +24,7 @@ json.dump(ids, sys.stdout)
 @pytest.fixture
 def filled(tmp_path: Path) -> tuple[Cli, list[str]]:
     """The command on a ledger with three runs, each with an alert; and their ids."""
-    home = tmp_path / "ledger"
-    done = python(FILL, home)
-    assert done.returncode == 0, done.stderr
-    return (lambda *args, **more: command(*args, home=home, **more)), json.loads(done.stdout)
+    return filled_by(FILL, tmp_path / "ledger")
 
 
 def test_names_descriptions_and_tags(filled: tuple[Cli, list[str]]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -46,3 +47,17 @@ def table(artifact: Artifact) -> dict[str, tuple[Any, ...]]:
     """The rows of a table of metrics, by name."""
     assert isinstance(artifact.data, str)
     return {row["metric"]: (row["last"], row["step"], row["points"]) for row in json.loads(artifact.data)}
+
+
+def heard(resource: str, wanted: Callable[[list[dict[str, Any]]], bool] = bool) -> list[dict[str, Any]]:
+    """The events of a resource that the server knows, once ``wanted`` says that they are there, the oldest first."""
+    asked = {"filter": {"resource": {"id": [resource]}, "order": "ASC"}, "limit": 50}
+    deadline = time.monotonic() + 30
+    while True:
+        with get_client(sync_client=True) as client:
+            answer = client._client.post("/events/filter", json=asked)
+            answer.raise_for_status()
+            found: list[dict[str, Any]] = answer.json()["events"]
+        if wanted(found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)

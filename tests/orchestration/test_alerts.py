@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from prefect.blocks.abstract import NotificationBlock
-from prefect.client.orchestration import get_client
 
 from prefect_ledger import alert, configure, get_run, search_alerts, tracked_flow, tracked_task
 from prefect_ledger.flows.outbox import outbox
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.ledger import Ledger
 from prefect_ledger.webhooks import telling
+from tests.orchestration.helpers import heard
 
 
 class AlertFile(NotificationBlock):
@@ -45,25 +43,11 @@ def nightly() -> None:
     watchful()
 
 
-def heard(run: str) -> list[dict[str, Any]]:
-    """The events of a run that the server knows, once there is one."""
-    asked = {"filter": {"resource": {"id": [f"prefect-ledger.run.{run}"]}}, "limit": 10}
-    deadline = time.monotonic() + 30
-    while True:
-        with get_client(sync_client=True) as client:
-            answer = client._client.post("/events/filter", json=asked)
-            answer.raise_for_status()
-            found: list[dict[str, Any]] = answer.json()["events"]
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
-
-
 def test_prefect_has_it_as_an_event(ledger: Ledger) -> None:
     """An alert of a task arrives at the server as an event of its run, with level and experiment to match by, with no setting made."""
     state = nightly(return_state=True)
     run = str(state.state_details.flow_run_id)
-    [event] = heard(run)
+    [event] = heard(f"prefect-ledger.run.{run}")
     assert event["event"] == "prefect-ledger.run.alert"
     assert event["resource"]["prefect-ledger.level"] == "warning"
     assert event["resource"]["prefect-ledger.experiment"] == "watched"

@@ -7,35 +7,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import get_client
 
 from prefect_ledger import registry
 from prefect_ledger.database import rows
 from prefect_ledger.orchestration import outbox
 from prefect_ledger.tracking import context
 from prefect_ledger.tracking.ledger import Ledger
+from tests.orchestration.helpers import heard
 from tests.registry.helpers import ALICE, version
 
 pytestmark = pytest.mark.usefixtures("store_url")
 
 
-def heard(wanted: Callable[[list[dict[str, Any]]], bool], model: str) -> list[dict[str, Any]]:
-    """The events of a model that the server knows, once ``wanted`` says that they are there, the oldest first."""
-    asked = {"filter": {"resource": {"id": [f"prefect-ledger.model.{model}"]}, "order": "ASC"}, "limit": 50}
-    deadline = time.monotonic() + 30
-    while True:
-        with get_client(sync_client=True) as client:
-            answer = client._client.post("/events/filter", json=asked)
-            answer.raise_for_status()
-            found: list[dict[str, Any]] = answer.json()["events"]
-        if wanted(found) or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
+def model(name: str) -> str:
+    """What events call a registered model."""
+    return f"prefect-ledger.model.{name}"
 
 
 def waiting(one: Ledger) -> int:
@@ -49,7 +38,7 @@ def test_each_change_is_told_to_prefect(prefect_server: str, fresh_ledger: Ledge
     name = f"told-{time.time_ns()}"
     version(name=name)
     registry.transition(name, 1, "production", by=ALICE, why="better")
-    found = heard(lambda events: len(events) == 3, name)
+    found = heard(model(name), lambda events: len(events) == 3)
     wanted = ["model.created", "version.registered", "version.moved"]
     assert [one["event"] for one in found] == [f"prefect-ledger.registry.{action}" for action in wanted]
     moved, (*_, change) = found[-1], registry.history(name)
@@ -77,7 +66,7 @@ def test_a_change_of_a_flow_that_has_ended_is_told(prefect_server: str, fresh_le
     ended.set()
     outbox.ERRAND.finish(60)
     assert waiting(fresh_ledger) == 0
-    assert [one["event"] for one in heard(bool, name)] == ["prefect-ledger.registry.model.created"]
+    assert [one["event"] for one in heard(model(name))] == ["prefect-ledger.registry.model.created"]
 
 
 def test_what_a_dead_process_left_is_sent_by_the_next(prefect_server: str, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +79,7 @@ def test_what_a_dead_process_left_is_sent_by_the_next(prefect_server: str, fresh
     with fresh_ledger.database.write() as tx:  # as if it had died after sending, before that was written down
         tx.exec_driver_sql("UPDATE outbox SET sent = NULL")
     assert outbox.send_events() == 2
-    assert len({one["id"] for one in heard(lambda events: len(events) >= 2, name)}) == 2
+    assert len({one["id"] for one in heard(model(name), lambda events: len(events) >= 2)}) == 2
 
 
 def test_a_killed_process_loses_no_event(prefect_server: str, fresh_ledger: Ledger, store_url: str) -> None:
@@ -107,7 +96,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert done.returncode == -9
     assert registry.get_model(name).latest == 0
     outbox.send_events()
-    assert [one["event"] for one in heard(bool, name)] == ["prefect-ledger.registry.model.created"]
+    assert [one["event"] for one in heard(model(name))] == ["prefect-ledger.registry.model.created"]
 
 
 def test_a_server_that_is_away_holds_up_nobody(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

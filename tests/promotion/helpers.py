@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from prefect_ledger import registry, start_run
 from prefect_ledger.identities import Identity, Strength
@@ -53,3 +59,33 @@ def framed(factor: float, *, by: Identity = ALICE, error: float = 0.0) -> ModelV
         run.log_metric("auc", 0.9)
         model = run.log_model(ask, "churn", signature=None, input_example=pd.DataFrame({"x": [1.0, 2.0]}), requirements=[])
     return registry.register_model("churn", model, by=by)
+
+
+@contextmanager
+def answering(*answers: Any) -> Iterator[str]:
+    """A server that says one after the other, the last again and again; a number is a status."""
+    left = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            found = left.pop(0) if len(left) > 1 else left[0]
+            body = b"" if isinstance(found, int) else found if isinstance(found, bytes) else json.dumps(found).encode()
+            self.send_response(found if isinstance(found, int) else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
+        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{one.server_port}"
+        one.shutdown()
+        thread.join()

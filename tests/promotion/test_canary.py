@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -18,6 +13,7 @@ from prefect_ledger.errors import DeploymentFailed, InvalidValue
 from prefect_ledger.promotion.canary import Asked, Counts, Rules, judge_canary
 from prefect_ledger.promotion.canary_report import markdown
 from prefect_ledger.promotion.canary_watch import Watch, comparison
+from tests.promotion.helpers import answering
 from tests.services_real.processes import free_port
 
 CASES = settings(max_examples=100, deadline=None)
@@ -151,31 +147,6 @@ def said(found: int, *, model: str = "m-2", errors: int = 0, mode: str = "share"
     other = {**one, "model_id": model, "count": found, "errors": errors}
     pairs = {"count": found, "agree": found, "greatest_difference": 0.5}
     return {"mode": mode, "champion": one, "challenger": other, "pairs": pairs, "dropped": 3}
-
-
-@contextmanager
-def answering(*answers: Any) -> Iterator[str]:
-    """A server that says one after the other, the last again and again; a number is a status."""
-    left = list(answers)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = left.pop(0) if len(left) > 1 else left[0]
-            body = b"" if isinstance(found, int) else found if isinstance(found, bytes) else json.dumps(found).encode()
-            self.send_response(found if isinstance(found, int) else 200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{one.server_port}"
-        one.shutdown()
-        thread.join()
 
 
 def watch(url: str, **more: Any) -> Watch:

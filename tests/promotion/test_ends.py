@@ -3,12 +3,7 @@ that all went well."""
 
 from __future__ import annotations
 
-import json
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +15,7 @@ from prefect_ledger.errors import InvalidValue, ModelUnusable
 from prefect_ledger.identities import Strength
 from prefect_ledger.policies import Policy, Rule
 from prefect_ledger.promotion import Rows, challenge, promote, rollback
-from tests.promotion.helpers import ALICE, BOB, GATED, rows, trained
+from tests.promotion.helpers import ALICE, BOB, GATED, answering, rows, trained
 
 pytestmark = pytest.mark.usefixtures("store_url", "fresh_ledger")
 _EVALUATORS = "[prefect_ledger.evaluators]\nexits = exiting_evaluator:Exits\nearly = exiting_evaluator:Early\n"
@@ -101,7 +96,7 @@ def test_an_answer_that_no_server_can_give_takes_the_move_back() -> None:
         model = run.log_model(_unsaid, "churn", signature=None, input_example=[1.0], requirements=[])
     one = registry.register_model("churn", model, by=ALICE)
     registry.set_policy(Policy((Rule("churn", "production", identity=Strength.CLAIMED),)), by=BOB)
-    with _saying({"model_id": one.logged_id, "predictions": [1.0]}) as url:
+    with answering({"model_id": one.logged_id, "predictions": [1.0]}) as url:
         told = promote("churn", 1, targets=(), endpoints=(url,), by=BOB)
     assert (told.state, told.exit_code) == ("went back", 1)
     assert "what it answers its own example with cannot be said in JSON: TypeError" in told.reason
@@ -110,31 +105,3 @@ def test_an_answer_that_no_server_can_give_takes_the_move_back() -> None:
 
 def _unsaid(_data: object) -> object:
     return object()
-
-
-@contextmanager
-def _saying(found: Any) -> Iterator[str]:
-    """A server that answers everybody with this."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(found).encode()
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{one.server_port}"
-        one.shutdown()
-        thread.join()

@@ -16,12 +16,11 @@ from prefect_ledger import start_run
 from prefect_ledger.errors import ArtifactsUnavailable
 from prefect_ledger.held_artifacts import held, send
 from prefect_ledger.integrity import check_artifacts
-from prefect_ledger.settings import Settings
 from prefect_ledger.tracking import keeping
-from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.ledger import Ledger
 from tests.services_real.proxy import Fault, Proxy, proxy
 from tests.services_real.s3 import S3Server, keys
+from tests.tracking.far import ledger_over
 
 GONE = Fault("cut", "up", 0)
 IMPATIENT: dict[str, Any] = {"read_timeout": 1, "retries": {"mode": "standard", "total_max_attempts": 1}}
@@ -35,17 +34,10 @@ def between(s3: S3Server) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def one(s3: S3Server, between: Proxy, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def one(s3: S3Server, between: Proxy, home: Path) -> Iterator[Ledger]:
     """The ledger of this process, its artifacts in an empty bucket behind the proxy."""
-    options = s3.options(between.url, **IMPATIENT)
-    settings = Settings.resolve(
-        capture_git=False, capture_packages=False, artifact_root=f"s3://{s3.bucket()}/root", storage_options=options
-    )
-    monkeypatch.setattr(keeping, "_away", {})
-    before, module._ledger = module._ledger, Ledger(settings)
-    yield module._ledger
-    module._ledger.close()
-    module._ledger = before
+    with ledger_over(between, s3, IMPATIENT) as made:
+        yield made
 
 
 def back(between: Proxy) -> None:
