@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.services_real import errands
 from tests.services_real import postgres as postgres_module
 from tests.services_real import prefect_server as prefect_module
 from tests.services_real import s3 as s3_module
@@ -64,6 +65,7 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """An empty PostgreSQL ledger: a schema of this test alone."""
     with postgres.schema() as name:
         yield postgres.url(name)
+        errands.rest()
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +93,7 @@ def fresh_ledger(home: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]
     store = {"store_url": request.getfixturevalue("store_url")} if "store_url" in request.fixturenames else {}
     before, module._ledger = module._ledger, module.Ledger(Settings.resolve(capture_git=False, capture_packages=False, **store))
     yield module._ledger
+    errands.rest()  # they ask for the process's ledger: this one, as long as it is
     module._ledger.close()
     module._ledger = before
 

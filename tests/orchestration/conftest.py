@@ -10,6 +10,7 @@ import pytest
 from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.ledger import Ledger
+from tests.services_real import errands
 
 
 @pytest.fixture
@@ -21,4 +22,5 @@ def ledger(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     yield mine
     surroundings.finish()
     cards.finish(20)
+    errands.rest()
     mine.close()

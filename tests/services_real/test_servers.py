@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -39,6 +41,26 @@ def test_a_schema_is_empty_and_dropped_afterwards(postgres: PostgresServer) -> N
         assert connection.execute("select table_schema from information_schema.tables where table_name = 'runs'").fetchall() == [(name,)]
     with psycopg.connect(postgres.dsn) as connection:
         assert connection.execute("select 1 from information_schema.schemata where schema_name = %s", [name]).fetchall() == []
+
+
+def test_a_schema_is_dropped_beside_somebody_who_still_reads(postgres: PostgresServer) -> None:
+    """Whoever reads on in a transaction while the schema is dropped finds no more tables there, and neither is the victim of a deadlock."""
+    schemas = contextlib.ExitStack()
+    name = schemas.enter_context(postgres.schema())
+    with psycopg.connect(postgres.url(name).replace("+psycopg", "")) as reader, ThreadPoolExecutor() as pool:
+        for table in ("one", "two", "three"):
+            reader.execute(f"create table {table} (id int)")
+        reader.commit()
+        reader.execute("select * from two")
+        dropped = pool.submit(schemas.close)
+        with psycopg.connect(postgres.dsn, autocommit=True) as other:
+            while not other.execute("select 1 from pg_locks where not granted").fetchall():
+                assert not dropped.done()
+        for table in ("one", "three"):
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                reader.execute(f"select * from {table}")
+            reader.rollback()
+        dropped.result(timeout=60)
 
 
 def test_a_durable_server_keeps_what_was_committed_when_the_plug_is_pulled() -> None:
