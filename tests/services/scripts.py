@@ -44,13 +44,20 @@ class Place:
 
     def start(self, code: str, *arguments: str, options: tuple[str, ...] = (), before: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Start a program, with Python's ``options`` and the words ``before`` its command; its output is kept apart."""
-        command = [*before, sys.executable, *options, "-c", textwrap.dedent(code), *arguments]
+        return self._start([*before, sys.executable, *options, "-c", textwrap.dedent(code), *arguments])
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=self.environment, cwd=ROOT)
 
     def run(self, code: str, *arguments: str, options: tuple[str, ...] = ()) -> Ended:
         """Run a program to its end."""
         return ended(self.start(code, *arguments, options=options))
+
+    def script(self, file: Path, code: str) -> Ended:
+        """Run a program that lies in a file, to its end."""
+        file.write_text(textwrap.dedent(code), encoding="utf-8")
+        return ended(self._start([sys.executable, str(file)]))
 
     def recover(self) -> Recovered:
         """What ``prefect-ledger recover`` does here."""

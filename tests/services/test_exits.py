@@ -78,6 +78,27 @@ def test_a_program_that_ends_in_order_leaves_everything_in_the_store(
 
 
 @pytest.mark.parametrize(
+    ("end", "code", "status", "reason"),
+    [
+        ("raise SystemExit(3)", 3, "FAILED", "SystemExit: 3"),
+        ("if run.id: raise SystemExit(-1)", 255, "FAILED", "SystemExit: -1"),
+        ("raise SystemExit('no data')", 1, "FAILED", "SystemExit: no data"),
+        ("found = 4; raise SystemExit(found)", 4, "FAILED", "SystemExit: 4"),
+        (f"{CAUGHT}\n    raise SystemExit(0)", 0, "COMPLETED", ""),
+        ("raise SystemExit(len('ab'))", 2, "COMPLETED", ""),  # nobody can know
+    ],
+)
+def test_a_code_that_stands_in_the_programs_text_counts(
+    place: Place, tmp_path: Path, end: str, code: int, status: str, reason: str
+) -> None:
+    """SystemExit raised by the main module: its code is known where it stands there, also in a variable."""
+    done = place.script(tmp_path / "program.py", BARE.format(end=end))
+    assert done.code == code, done.err
+    (run,) = place.runs()
+    assert (run.status, run.status_reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
     ("end", "code"), [("os._exit(5)", 5), ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM), ("os.abort()", -signal.SIGABRT)]
 )
 def test_a_program_that_is_cut_off_is_recovered_as_crashed(place: Place, end: str, code: int) -> None:

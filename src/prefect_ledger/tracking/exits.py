@@ -2,16 +2,21 @@
 
 Python tells an exit handler of an uncaught exception, and of SystemExit nothing at all: neither that there was one, nor its code. So the
 frame of the main module is kept, which shows where it stopped, and ``sys.exit``, ``exit`` and ``quit`` are replaced by functions that do
-the same and remember the code. A SystemExit raised by hand leaves no code behind: raised in a function, it counts as a failure; raised
-in the main module itself it is the end of a program that went through, as in ``raise SystemExit(main())``.
+the same and remember the code. A SystemExit raised by hand leaves no code behind. Raised in a function, it counts as a failure. Raised
+by the main module itself, its code is read where the text says it, as in ``raise SystemExit(3)``, also through a variable; where it is
+worked out, as in ``raise SystemExit(main())``, it is taken for the end of a program that went through.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import ast
 
 _UNKNOWN = object()
 _main: FrameType | None = None
@@ -41,9 +46,12 @@ def error_left_with() -> BaseException | None:
     stopped = _stopped_at(_main)
     if stopped.startswith("RETURN"):
         return None
+    if stopped == "RAISE_VARARGS":  # not by sys.exit, whatever was called before
+        code = _written(_main)
+        return None if code is _UNKNOWN else SystemExit(code)
     if _code is not _UNKNOWN:
         return SystemExit(_code)
-    return None if stopped == "RAISE_VARARGS" or _runs(_main) else SystemExit("of unknown code")
+    return None if _runs(_main) else SystemExit("of unknown code")
 
 
 def _exit(status: Any = None, /) -> NoReturn:
@@ -87,6 +95,41 @@ def _stopped_at(frame: FrameType) -> str:
     import dis
 
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
+
+
+def _written(frame: FrameType) -> object:
+    """The code of the ``raise SystemExit(code)`` at which it stopped, as far as the program's text says it."""
+    import ast
+    import linecache
+
+    first, last, left, right = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (None,) * 4)
+    try:
+        tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename)))
+    except (SyntaxError, ValueError, RecursionError):  # not Python's text, or another one by now
+        return _UNKNOWN
+    for node in ast.walk(tree):
+        match node:
+            case ast.Raise(exc=ast.Call(func=ast.Name("SystemExit"), args=[code], keywords=[])) if (
+                node.lineno,
+                node.end_lineno,
+                node.col_offset,
+                node.end_col_offset,
+            ) == (first, last, left, right):
+                return _value(code, frame.f_globals)
+    return _UNKNOWN
+
+
+def _value(code: ast.expr, names: dict[str, Any]) -> object:
+    """What stands there, or in that variable."""
+    import ast
+
+    if isinstance(code, ast.Name):
+        return names.get(code.id, _UNKNOWN)
+    try:
+        found: object = ast.literal_eval(code)
+    except ValueError:
+        return _UNKNOWN
+    return found
 
 
 def _runs(frame: FrameType) -> bool:
