@@ -95,19 +95,17 @@ def of_others(settings: Settings) -> Iterator[Place]:
 
 
 def below(folder: Path) -> list[Place]:
-    """What waits in a folder that somebody named: a journal, a folder of journals, all that was logged offline, or a whole home.
+    """What waits in a folder that somebody named: a journal, a folder of journals, all that was logged offline, a whole home, or nothing.
 
     Raises:
-        InvalidValue: there is no such folder, nothing waits in it, it cannot be written, or a journal has lost its name.
+        InvalidValue: there is no such folder, what waits in it cannot be removed there, or a journal has lost its name.
     """
     folder = Path(os.path.realpath(folder))
     if not folder.is_dir():
         raise InvalidValue(f"{folder} is no folder: name a journal, a folder of journals, or the ledger's home that they were copied from")
-    if not os.access(folder, os.W_OK):
-        raise InvalidValue(f"{folder} cannot be written, and what is brought in is removed there: copy it to a disk, and name the copy")
     found = [Place(folder.parent, only=frozenset({folder.name}))] if _is_journal(folder) else list(_below(folder, _DEPTH))
-    if not found:
-        raise InvalidValue(f"nothing waits in {folder}: no journal and no held artifact lies there")
+    if found and not os.access(folder, os.W_OK):
+        raise InvalidValue(f"{folder} cannot be written, and what is brought in is removed there: copy it to a disk, and name the copy")
     for place in found:
         for name in place.only or ():
             _check_name(place, name)

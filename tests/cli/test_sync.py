@@ -173,18 +173,36 @@ def test_a_copy_that_may_still_be_written_is_left_alone_for_five_minutes(tmp_pat
     holds(Place(home), "CRASHED")
 
 
-@pytest.mark.parametrize("what", ["no folder", "nothing in it", "renamed"])
+def test_a_folder_that_was_emptied_is_said_to_be_empty(tmp_path: Path) -> None:
+    """Whoever syncs a folder once more, or one that never held anything, is told so; nothing is wrong, and the others come in."""
+    node, home, empty = tmp_path / "node" / "ledger", tmp_path / "ledger", tmp_path / "empty"
+    node.parent.mkdir()
+    empty.mkdir()
+    done = command("sync", str(empty), home=home)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout == f"nothing waits in {empty}: no journal and no held artifact lies there\n"
+    assert not (home / "ledger.db").exists()
+    log(node, "1000")
+    done = command("sync", str(empty), str(node), home=home)
+    assert (done.returncode, "nothing waits in" in done.stdout, "1,000 points" in done.stdout) == (0, True, True), done.stdout
+    run = holds(Place(home))
+    done = command("sync", str(node), home=home)
+    assert (done.returncode, done.stdout) == (0, f"nothing waits in {node}: no journal and no held artifact lies there\n"), done.stderr
+    told = json.loads(command("sync", str(node), "--json", home=home).stdout)
+    assert (told["journals"], told["folders"]) == (0, [])
+    assert holds(Place(home)) == run
+
+
+@pytest.mark.parametrize("what", ["no folder", "renamed"])
 def test_a_folder_that_cannot_be_meant_is_refused_in_words(tmp_path: Path, what: str) -> None:
-    """A folder that is not there, has nothing, or holds a journal under another name: exit code 1, and what to do."""
+    """A folder that is not there, or holds a journal under another name: exit code 1, and what to do."""
     home, folder = tmp_path / "ledger", tmp_path / "given"
-    if what == "nothing in it":
-        folder.mkdir()
-    elif what == "renamed":
+    if what == "renamed":
         log(tmp_path / "node", "10")
         (journal,) = (tmp_path / "node" / "journals" / "offline" / "any" / "journals").iterdir()
         journal.rename(folder)
     done = command("sync", str(folder), home=home)
-    words = {"no folder": "is no folder", "nothing in it": "nothing waits in", "renamed": "give the folder its name back"}
+    words = {"no folder": "is no folder", "renamed": "give the folder its name back"}
     assert (done.returncode, words[what] in done.stderr) == (1, True), done.stderr
     assert not (home / "ledger.db").exists()
 

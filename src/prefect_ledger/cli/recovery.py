@@ -49,8 +49,13 @@ def sync_all(folders: Sequence[Path], *, json: bool, watch: float | None = None)
 def _once(settings: Settings, folders: Sequence[Path], *, json: bool, quiet: bool) -> int:
     from prefect_ledger import waiting
 
-    places = [place for folder in folders for place in waiting.below(folder)] if folders else waiting.of_store(settings)
+    given = {folder: waiting.below(folder) for folder in folders}
+    places = [place for found in given.values() for place in found] if folders else waiting.of_store(settings)
     others = [] if folders or quiet else list(waiting.of_others(settings))
+    if not (quiet or json):
+        say(*(f"nothing waits in {folder}: no journal and no held artifact lies there" for folder, found in given.items() if not found))
+    if not (places or json):
+        return 0
     with opened(settings) as database, _Progress(places) as progress:
         found = _bring_in(settings, places, database, progress)
         names = _names(database, found.journals.crashed)
