@@ -347,8 +347,8 @@ class Run:
         logged at steps. Columns that a call had not are null in its rows. ``step`` asks for the rows of one step alone.
 
         Raises:
-            ArtifactNotFound: there is no such table, or nothing at this step. InvalidValue: parts that cannot be one table, because a
-            column changed its type; ``step=`` reads each. ArtifactCorrupt. MissingExtra: no pyarrow or pandas.
+            ArtifactNotFound: there is no such table, or nothing at this step. InvalidName: ``name`` is no text. InvalidValue: parts that
+            cannot be one table, because a column changed its type; ``step=`` reads each. ArtifactCorrupt. MissingExtra: pyarrow, pandas.
         """
         return self._ask().table(self.id, name, as_, step)
 

@@ -87,6 +87,25 @@ def test_a_png_of_matplotlibs_is_the_picture_that_was_drawn() -> None:
         assert picture.width > picture.height > 50
 
 
+class Hostile:
+    """Whatever is asked for raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"no {name} here")
+
+
+def test_what_answers_no_question_is_refused_in_words(fresh_ledger: Ledger) -> None:
+    """An object that raises something else than AttributeError for what it has not is no figure and no picture."""
+    with start_run(experiment="e") as run:
+        places: list[dict[str, Any]] = [{"path": "a.png"}, {"key": "a"}]
+        for place in places:
+            with pytest.raises(InvalidValue, match="takes a matplotlib or plotly figure, not Hostile"):
+                run.log_figure(Hostile(), **place)
+            with pytest.raises(InvalidValue, match=r"log_image takes a Pillow image.*not a .*Hostile"):
+                run.log_image(Hostile(), **place)
+    assert get_run(run.id).artifacts == []
+
+
 def test_a_class_and_a_figure_beyond_memory_are_refused_in_words() -> None:
     """Who gives the class, or a figure that no memory holds, is told so at that line."""
     with pytest.raises(InvalidValue, match="not the class Figure: make one of it first"):

@@ -304,6 +304,20 @@ def test_what_is_not_there_is_said_with_what_is(fresh_ledger: Ledger) -> None:
         found.table("words", step=4)
     with pytest.raises(InvalidValue, match="'pandas' or 'arrow'"):
         found.table("words", as_="polars")  # type: ignore[arg-type]
+    with pytest.raises(InvalidName, match="the name of a table is text, not int: 5"):
+        found.table(5)  # type: ignore[arg-type]
+
+
+def test_names_that_look_like_tokens_stay_two(fresh_ledger: Ledger) -> None:
+    """Two tables and two series of pictures whose names are hidden elsewhere, for how they look, are two, and found by their names."""
+    names = ("sk-learn-gradient-boosting-1", "sk-learn-gradient-boosting-2")
+    with start_run(experiment="e") as run:
+        for value, name in enumerate(names):
+            run.log_table({"a": [value]}, name)
+            run.log_image(np.zeros((2, 2)), key=name, step=value)
+    found = get_run(run.id)
+    assert [found.table(name, as_="arrow")["a"].to_pylist() for name in names] == [[0], [1]]
+    assert [[one.step for one in found.images(name)] for name in names] == [[0], [1]]
 
 
 def test_parts_that_have_a_step_of_their_own_are_read_apart() -> None:

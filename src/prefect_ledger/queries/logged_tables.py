@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prefect_ledger.entities import Artifact
-from prefect_ledger.errors import ArtifactNotFound, InvalidValue, MissingExtra
+from prefect_ledger.errors import ArtifactNotFound, InvalidName, InvalidValue, MissingExtra
 from prefect_ledger.queries import artifact_series
 from prefect_ledger.queries.artifact_series import key_of, step_of
 
@@ -39,8 +39,10 @@ def read(source: Source, run_id: str, name: str, as_: str, step: int | None) -> 
     """The table ``name`` of the run, of all its steps or of one.
 
     Raises:
-        ArtifactNotFound: there is none of this name, or nothing at this step. InvalidValue, MissingExtra.
+        ArtifactNotFound: there is none of this name, or nothing at this step. InvalidName, InvalidValue, MissingExtra.
     """
+    if not isinstance(name, str):
+        raise InvalidName(f"the name of a table is text, not {type(name).__name__}: {name!r:.80}")
     found = artifact_series.counted(source.artifacts_of_kind(run_id, "table"))
     whole = [one for one in found if one.path == name] if name.endswith(".parquet") else []
     mine = whole[-1:] or [one for one in found if key_of(one) == name]

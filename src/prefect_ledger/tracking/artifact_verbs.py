@@ -180,7 +180,8 @@ class ArtifactVerbs(Channel):
 
     def _shown(self, data: bytes, path: str, kind: str, details: Mapping[str, Any]) -> None:
         """Store what was encoded: logged in loops, so that the caller waits for no network."""
-        self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind=kind, metadata=details, beside=True)
+        named = details.get("key", "")  # checked as the path that it is part of, and kept as that: hidden for their looks, two would be one
+        self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind=kind, metadata=details, named=named, beside=True)
 
     def _fits(self, name: str, schema: Any) -> None:
         """Refuse a table that cannot be one with what this process logged of it before."""
@@ -283,7 +284,7 @@ class ArtifactVerbs(Channel):
 
     # --- storing --------------------------------------------------------------------------------------------------
 
-    def _keep(self, put: Put, *, kind: str = "", metadata: Mapping[str, Any] | None = None, beside: bool = False) -> None:
+    def _keep(self, put: Put, *, kind: str = "", metadata: Mapping[str, Any] | None = None, named: str = "", beside: bool = False) -> None:
         from prefect_ledger.tracking.keeping import keep
 
         at, task = now(), self.task_run_id
@@ -291,6 +292,8 @@ class ArtifactVerbs(Channel):
 
         def logged(stored: Stored) -> ArtifactLogged:
             details = mask_value("", dict(metadata)) if metadata else {}
+            if named:
+                details["key"] = named
             if media := media_type(stored.path):
                 details.setdefault("media", media)
             if stored.changed:

@@ -20,19 +20,27 @@ def render(figure: Any, path: str) -> bytes:
         raise InvalidValue(f"log_figure needs a path with a format, such as {path + '.png'!r}")
     if isinstance(figure, type):
         raise InvalidValue(f"log_figure takes a figure, not the class {figure.__name__}: make one of it first")
-    if hasattr(figure, "savefig"):
+    if offers(figure, "savefig"):
         return _matplotlib(figure, path, suffix)
-    if hasattr(figure, "to_plotly_json"):
+    if offers(figure, "to_plotly_json"):
         return _plotly(figure, path, suffix)
-    if hasattr(figure, "figure") and hasattr(figure.figure, "savefig"):  # an Axes, or seaborn's grids
+    if offers(figure, "figure") and offers(figure.figure, "savefig"):  # an Axes, or seaborn's grids
         return _matplotlib(figure.figure, path, suffix)
-    hint = ": log_image takes pictures" if hasattr(figure, "getpixel") or hasattr(figure, "__array__") else ""
+    hint = ": log_image takes pictures" if offers(figure, "getpixel") or offers(figure, "__array__") else ""
     raise InvalidValue(f"log_figure takes a matplotlib or plotly figure, not {type(figure).__name__}{hint}")
 
 
 def suffix_of(figure: Any) -> str:
     """The ending of one of a series of figures: plotly's as JSON, since a page of it is 4 MB of program each time."""
-    return ".json" if hasattr(figure, "to_plotly_json") else ".png"
+    return ".json" if offers(figure, "to_plotly_json") else ".png"
+
+
+def offers(value: Any, name: str) -> bool:
+    """Whether ``value`` has an attribute ``name``; one that raises in place of saying no has none."""
+    try:
+        return hasattr(value, name)
+    except Exception:  # noqa: BLE001  # a stranger's __getattr__ may raise anything
+        return False
 
 
 def _matplotlib(figure: Any, path: str, suffix: str) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.errors import InvalidValue, MissingExtra
+from prefect_ledger.tracking.figures import offers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,8 @@ def encode(image: Any, path: str) -> Encoded:
 def _refuse_others(image: Any) -> None:
     """What other verbs take, with the name of the verb."""
     kind = type(image)
-    if hasattr(kind, "savefig") or hasattr(kind, "to_plotly_json") or hasattr(getattr(image, "figure", None), "savefig"):
+    drawn = offers(image, "figure") and offers(image.figure, "savefig")  # an Axes
+    if drawn or hasattr(kind, "savefig") or hasattr(kind, "to_plotly_json"):
         raise InvalidValue(f"log_image takes {_TAKEN}; this {kind.__name__} is a figure: log_figure(figure, 'plot.png')")
     if isinstance(image, str | os.PathLike):
         raise InvalidValue(f"log_image takes {_TAKEN}, not a path: log_artifact({os.fspath(image)!r:.80}) logs a file")
