@@ -24,5 +24,5 @@ def packages() -> list[str]:
 setup(
     package_dir={"": "src", **ELSEWHERE},
     packages=packages(),
-    package_data={"prefect_ledger": ["py.typed"], "": ["*.md", "*.mako", "*.sql", "*.json"]},
+    package_data={"prefect_ledger": ["py.typed"], "": ["*.md", "*.mako", "*.sql", "*.json", "*.svg"]},
 )

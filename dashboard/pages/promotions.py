@@ -1,0 +1,10 @@
+"""The page Promotions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def show() -> None:
+    """Show it."""
+    st.title("Promotions")

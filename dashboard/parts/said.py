@@ -1,0 +1,34 @@
+"""Texts of strangers, so that they stay texts: Streamlit reads its labels and messages as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from prefect_ledger.formats import clean, paragraph, short
+
+_MEANS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$<>:&@/])")
+
+
+def plain(text: object, longest: int = 2_000) -> str:
+    """``text`` for a place that reads Markdown: nothing in it is a link, a picture, a formula, an emoji or emphasis.
+
+    Example:
+        >>> plain("![x](http://a.example)")
+        '\\\\!\\\\[x\\\\]\\\\(http\\\\:\\\\/\\\\/a\\\\.example\\\\)'
+    """
+    return _MEANS.sub(r"\\\1", short(text, longest))
+
+
+def lines(text: object) -> str:
+    """The same of a long text, with its line breaks."""
+    return "  \n".join(_MEANS.sub(r"\\\1", line) for line in paragraph(text).split("\n"))
+
+
+def code(text: object) -> str:
+    """``text`` between backticks, whatever it holds.
+
+    Example:
+        >>> code("a`b")
+        "`a'b`"
+    """
+    return f"`{clean(text).replace('`', chr(39)) or ' '}`"

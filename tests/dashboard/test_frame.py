@@ -1,0 +1,32 @@
+"""The frame around every page, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.conftest import Filled, Served
+
+
+def test_the_printed_address_lets_one_browser_in(owner: Page, visitor: Page, served: Served) -> None:
+    """Who comes by the address may change things; who comes later, with the same address even, may look alone."""
+    owner.goto("/")
+    expect(owner.get_by_text("approver")).to_be_visible()
+    visitor.goto(served.first)
+    expect(visitor.get_by_text("looking only")).to_be_visible()
+    assert "token" not in visitor.url
+
+
+@pytest.mark.parametrize("path", ["/", "/runs", "/compare", "/run", "/models", "/promotions"])
+def test_every_page_opens_without_trouble(owner: Page, path: str) -> None:
+    """Each page says something of its own, and nothing of a failure."""
+    owner.goto(path)
+    expect(owner.get_by_role("heading").first).to_be_visible()
+    expect(owner.get_by_test_id("stException")).to_have_count(0)
+    expect(owner.get_by_text("This page failed")).to_have_count(0)
+
+
+def test_a_link_from_prefect_leads_to_the_run(owner: Page, filled: Filled) -> None:
+    """The address that Prefect's own UI shows, with the run as a parameter, opens the page of that run."""
+    owner.goto(f"/?run={filled.ids['failed']}")
+    owner.wait_for_url(f"**/run?run={filled.ids['failed']}")
