@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from prefect_ledger import drain as drain_module
-from prefect_ledger.database import Database
+from prefect_ledger.database import Database, execute
 from prefect_ledger.drain import Drain
 from prefect_ledger.events import ArtifactLogged, Event, ResultSeen, RunStarted, TaskRunSeen
 from prefect_ledger.queries import Reader
@@ -191,3 +195,41 @@ def test_artifacts_of_a_source(database: Database) -> None:
     fold(database, file(B, "", "notes", 2))
     found = {artifact.path: (artifact.run_id, artifact.uri) for artifact in Reader(database).run(B).artifacts}
     assert found == {"model": (A, f"/{A}/model"), "notes": (B, f"/{B}/notes")}
+
+
+_LARGE = ("cache_hits", "cache_links", "results", "task_runs", "series", "metrics")
+
+
+def test_links_are_found_by_indexes(database: Database) -> None:
+    """A hit, its source, its steps and its points: no statement that links or counts them reads a whole table, in either database."""
+    fold(database, start(A), start(B), computed(A, "a", 5), step(A, "inner", "a"), point(A, "a", 0.5), point(A, "inner", 0.5, key="f1"))
+    said: list[Said] = [step(B, "b", cached=True), hit(B, "b", 9), computed(A, "a2", 12), point(A, "a", 0.25, 1)]
+    asked: list[tuple[str, Any]] = []
+    with listening(database, asked):
+        for one in said:
+            fold(database, one)
+    assert {table for table in _LARGE if any(table in text for text, _ in asked)} == set(_LARGE)
+    with database.write() as tx:
+        if database.dialect != "sqlite":
+            execute(tx, "SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
+        scan = re.compile(rf"SCAN (?!\d+ CONSTANT)|Seq Scan on (?:{'|'.join(_LARGE)})\b")
+        for text, params in asked:
+            plan = "\n".join(str(row[-1]) for row in tx.exec_driver_sql(f"{explain} {text}", params))
+            assert not scan.search(plan), f"{text}\n{plan}"
+
+
+@contextmanager
+def listening(database: Database, asked: list[tuple[str, Any]]) -> Iterator[None]:
+    """Every statement about tasks and links that this store is asked meanwhile, with its parameters."""
+
+    def heard(conn: object, cursor: object, text: str, params: object, context: object, executemany: bool) -> None:
+        if not executemany and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)", text) and any(table in text for table in _LARGE):
+            asked.append((text, params))
+
+    engine = database._engine
+    event.listen(engine, "before_cursor_execute", heard)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", heard)
