@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from prefect_ledger.autolog.boosting import Boosting, Options
+from prefect_ledger.autolog.writer import where_written
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.models.flavors.base import made_by
 
@@ -53,22 +54,32 @@ class CatBoostCallback(Boosting):
         self._before: Any = None
 
     def __enter__(self) -> Self:
-        self._before, self._counts = _state(self._model), {}
+        self._counts = {}
+        self._remember()
         return self
 
+    @where_written
+    def _remember(self) -> None:
+        self._before = _state(self._model)
+
+    @where_written
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None and (self._counts or _state(self._model) != self._before):
             self._end()
 
     def after_iteration(self, info: Any) -> bool:
         """CatBoost calls this after each round; always to be gone on."""
+        self._round(info)
+        return True
+
+    @where_written
+    def _round(self, info: Any) -> None:
         with self._writer.attempt("metrics"):
             for data, metrics in info.metrics.items():
                 for metric, values in metrics.items():
                     if len(values) > self._counts.get((data, metric), 0):  # not every metric is evaluated in every round
                         self._counts[data, metric] = len(values)
                         self._writer.metric(f"{data}.{metric}", values[-1], info.iteration - 1)  # it counts from 1
-        return True
 
     def _end(self) -> None:
         model = self._model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from prefect_ledger.autolog.writer import Writer, check_model
+from prefect_ledger.autolog.writer import Writer, check_model, where_written
 
 if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun
@@ -47,16 +47,19 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
         self._writer = Writer(run, prefix, _WHO)
         self._name, self._example, self._register = name, input_example, register
 
+    @where_written
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         with self._writer.attempt("parameters"):
             told = {name: self.params[name] for name in _TRAINED if (self.params or {}).get(name) is not None}
             self._writer.params({**told, **_optimizer(self.model)})
 
+    @where_written
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         with self._writer.attempt("metrics"):
             for name, value in (logs or {}).items():
                 self._writer.metric(name, value, epoch)
 
+    @where_written
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         with self._writer.attempt("the summary"):
             text = io.StringIO()

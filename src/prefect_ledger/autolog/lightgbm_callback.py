@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from prefect_ledger.autolog.boosting import Boosting
 from prefect_ledger.autolog.parameters import plain_value
-from prefect_ledger.autolog.writer import warn
+from prefect_ledger.autolog.writer import warn, where_written
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -59,6 +59,7 @@ class LightGBMCallback(Boosting):
             self._finish()
         self._booster = None
 
+    @where_written
     def __call__(self, env: Any) -> None:
         if env.iteration == env.begin_iteration:
             with self._writer.attempt("parameters"):
@@ -87,6 +88,7 @@ class LightGBMCallback(Boosting):
         if len(result) > 4 and result[4] is not None:
             self._writer.metric(f"{data}.{metric}.std", result[4], round_)
 
+    @where_written
     def _finish(self) -> None:
         booster, self._booster = self._booster, None
         if booster is not None and not hasattr(booster, "boosters"):  # those of cross-validation are no model

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.autolog.writer import Writer
+from prefect_ledger.autolog.writer import Writer, where_written
 
 try:
     from lightning.pytorch.loggers.logger import Logger
@@ -51,6 +51,7 @@ class LightningLogger(Logger):  # type: ignore[misc]  # Lightning may be either 
         return self._writer.run.id
 
     @rank_zero_only  # type: ignore[untyped-decorator]
+    @where_written
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Lightning calls this with what was logged at a global step."""
         with self._writer.attempt("metrics"):
@@ -58,12 +59,14 @@ class LightningLogger(Logger):  # type: ignore[misc]  # Lightning may be either 
                 self._writer.metric(name, value, step)
 
     @rank_zero_only  # type: ignore[untyped-decorator]
+    @where_written
     def log_hyperparams(self, params: Any, *_more: Any, **_others: Any) -> None:
         """Lightning calls this once, with what ``save_hyperparameters`` kept."""
         with self._writer.attempt("parameters"):
             self._writer.params(dict(vars(params)) if isinstance(params, argparse.Namespace) else dict(params))
 
     @rank_zero_only  # type: ignore[untyped-decorator]
+    @where_written
     def finalize(self, status: str) -> None:  # noqa: ARG002
         """Lightning calls this when the training has ended; the run's own end is whoever's began it."""
         self._writer.settle()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prefect_ledger.autolog.children import open_child
 from prefect_ledger.autolog.studies import STATES, names_of, write_study
-from prefect_ledger.autolog.writer import Writer, key_of
+from prefect_ledger.autolog.writer import Writer, key_of, where_written
 from prefect_ledger.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ class OptunaCallback:
     def __enter__(self) -> Self:
         return self
 
+    @where_written
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         study, self._study = self._study, None
         if study is not None:  # after an error too: the trials until then are known
             write_study(self._writer, study)
 
+    @where_written
     def __call__(self, study: Any, trial: Any) -> None:
         self._study = study
         with self._writer.attempt("a trial's values"):

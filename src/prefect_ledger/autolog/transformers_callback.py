@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import transformers
 
-from prefect_ledger.autolog.writer import Writer
+from prefect_ledger.autolog.writer import Writer, where_written
 
 if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun
@@ -36,12 +36,14 @@ class TransformersCallback(transformers.TrainerCallback):  # type: ignore[misc] 
     def __init__(self, *, prefix: str = "", run: ActiveRun | None = None) -> None:
         self._writer = Writer(run, prefix, _WHO)
 
+    @where_written
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:  # noqa: ARG002
         """The trainer begins."""
         if state.is_world_process_zero:
             with self._writer.attempt("parameters"):
                 self._writer.params({**_chosen(args), **_about(model)})
 
+    @where_written
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002
         """The trainer logs."""
         if state.is_world_process_zero:
@@ -50,6 +52,7 @@ class TransformersCallback(transformers.TrainerCallback):  # type: ignore[misc] 
                     if isinstance(value, int | float):
                         self._writer.metric(name, value, state.global_step)
 
+    @where_written
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """The trainer ends."""
         self._writer.settle()

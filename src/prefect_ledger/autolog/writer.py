@@ -54,6 +54,17 @@ def where_recorded(log: Callable[P, R]) -> Callable[P, R | None]:
     return verb
 
 
+def where_written(hook: Callable[P, R]) -> Callable[P, R | None]:
+    """A callback's method, which looks at nothing where its writer's ledger is disabled, and gives back None."""
+
+    @functools.wraps(hook)
+    def method(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        callback: Any = args[0]
+        return None if callback._writer.silent else hook(*args, **kwargs)
+
+    return method
+
+
 class Writer:
     """The run that is logged into, the prefix of every key, and whether trouble was told already.
 
@@ -82,6 +93,11 @@ class Writer:
 
     def __deepcopy__(self, _memo: object) -> Self:
         return self
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is recorded where the run is, so that nothing need be found out; in another process than the run's it is."""
+        return self._handle is not None and self._handle._ledger.silent
 
     @property
     def run(self) -> ActiveRun:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from prefect_ledger.autolog.boosting import Boosting
+from prefect_ledger.autolog.writer import where_written
 from prefect_ledger.errors import MissingExtra
 
 try:
@@ -53,8 +54,12 @@ class XGBoostCallback(Boosting, xgboost.callback.TrainingCallback):
         return model
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
-        if not _first_worker():
-            return False
+        if _first_worker():
+            self._round(model, epoch, evals_log)
+        return False
+
+    @where_written
+    def _round(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> None:
         if not self._described:
             self._described = True
             with self._writer.attempt("parameters"):
@@ -63,12 +68,10 @@ class XGBoostCallback(Boosting, xgboost.callback.TrainingCallback):
             for data, metrics in evals_log.items():
                 for metric, values in metrics.items():
                     self._point(f"{data}.{metric}", values[-1], epoch)
-        return False
 
     def after_training(self, model: Any) -> Any:
-        if _first_worker() and not hasattr(model, "cvfolds"):
+        if _first_worker():
             self._end(model)
-            self._writer.settle()
         return model
 
     def _point(self, name: str, value: Any, epoch: int) -> None:
@@ -77,12 +80,16 @@ class XGBoostCallback(Boosting, xgboost.callback.TrainingCallback):
             self._writer.metric(f"{name}.std", spread, epoch)
         self._writer.metric(name, value, epoch)
 
+    @where_written
     def _end(self, booster: Any) -> None:
+        if hasattr(booster, "cvfolds"):
+            return
         with self._writer.attempt("the best iteration"):
             found = booster.attributes()
             self._writer.metrics({name: found[name] for name in ("best_iteration", "best_score") if name in found})
         self._log_importance(lambda kind: _scores(booster, kind))
         self._log_model(booster)
+        self._writer.settle()
 
 
 def _first_worker() -> bool:
