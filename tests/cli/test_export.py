@@ -26,6 +26,8 @@ def test_a_file_of_runs_and_a_folder_of_all(filled: Filled, tmp_path: Path) -> N
     artifacts = by_lines(tmp_path / "all" / "artifacts.jsonl")
     assert {row["path"] for row in artifacts} == {"notes/hello.txt"}
     assert json.loads((tmp_path / "all" / "datasets.jsonl").read_text().splitlines()[0])["rows"] == 12
+    assert cli("runs", "export", f"{tmp_path}/alerts.csv", "--what", "alerts").returncode == 0
+    assert (tmp_path / "alerts.csv").read_text().startswith("run_id,time,level,title,text,attempt,task_run_id\n")
 
 
 def test_several_tables_and_refusals(filled: Filled, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefect_ledger.database import Database
-from prefect_ledger.events import ArtifactLogged, DatasetLogged, ParamsLogged, ResultSeen, RunStarted, TagsSet
+from prefect_ledger.events import Alerted, ArtifactLogged, DatasetLogged, ParamsLogged, ResultSeen, RunStarted, TagsSet
 from prefect_ledger.exporting.job import Wanted, export
 from prefect_ledger.queries import Reader, batches
 from tests.exporting.reading import READERS, Rows, by_arrow, by_json, plain
@@ -182,6 +182,9 @@ def full(database: Database) -> None:
         ArtifactLogged(A, BASE, 2, path="a.txt", uri="file:///a", size=3, sha256="ab" * 32, task="t1"),
         ArtifactLogged(A, BASE, 1, path="a.txt", uri="file:///old", size=1, sha256="cd" * 32),
         DatasetLogged(A, BASE, 2, name="train", digest="12" * 32, context="fit", source="s3://x", rows=7),
+        Alerted(A, BASE + 9, 2, "late", "loss is NaN", "error", task="t1"),
+        Alerted(A, BASE, 1, "early"),
+        Alerted(B, BASE, 1, "=1+1", "one\ntwo", "warning"),
     )
 
 
@@ -207,7 +210,10 @@ def test_an_export_says_what_a_run_says(database: Database, tmp_path: Path) -> N
             )
         paths = [(row["path"], row["sha256"], row["logged_by"]) for row in by_arrow(files["artifacts"]) if row["run_id"] == run.id]
         assert paths == [(one.path, one.sha256, one.run_id) for one in reader.artifacts(run.id)]
+        alerts = [tuple(row.values())[2:] for row in by_arrow(files["alerts"]) if row["run_id"] == run.id]
+        assert alerts == [(one.level, one.title, one.text, one.attempt, one.task_run_id) for one in reader.alerts(run.id)]
     assert [(row["name"], row["context"], row["rows"]) for row in by_arrow(files["datasets"])] == [("train", "fit", 7)]
+    assert [(row["title"], row["time"]) for row in by_arrow(files["alerts"])] == [("=1+1", BASE), ("early", BASE), ("late", BASE + 9)]
     assert [row["value"] for row in by_arrow(files["params"])] == ["0.2"]
     watched = by_arrow(exported(database, tmp_path / "watched", what=["series"], watched=True)["series"])
     assert {row["key"] for row in watched} - {row["key"] for row in series} == {"system.cpu"}

@@ -145,7 +145,7 @@ def export(
     experiment: Experiments = (),
     filter: Annotated[str, Parameter(name=["--filter", "-f"], help="As in search_runs: metrics.auc > 0.9.")] = "",  # noqa: A002
     what: Annotated[
-        tuple[Literal["runs", "metrics", "series", "params", "tags", "artifacts", "datasets", "all"], ...],
+        tuple[Literal["runs", "metrics", "series", "params", "tags", "artifacts", "datasets", "alerts", "all"], ...],
         Parameter(name=["--what", "-w"], negative="", help="A table; again for more. All into a folder, runs into a file if not said."),
     ] = (),
     format: Annotated[  # noqa: A002

@@ -81,7 +81,7 @@ def export_runs(
     ``to`` is a file where its name ends in .parquet, .csv, .json or .jsonl, and then holds one table, "runs" if ``what`` does not say
     another. Otherwise it is a folder, which gets a file for each table, all of them if ``what`` does not say which: "runs" (a row a run,
     with columns ``params.x``, ``metrics.y``, ``tags.z``), "metrics" (a row a run and key: last, min, max, mean), "series" (every
-    point), "params", "tags", "artifacts" and "datasets". docs/export.md has all columns.
+    point), "params", "tags", "artifacts", "datasets" and "alerts". docs/export.md has all columns.
 
     ``experiment``, ``filter``, ``order_by`` and ``lifecycle`` are as in :func:`prefect_ledger.search_runs`, without its limit.
     "series" has the last attempt alone unless ``attempts="all"``; ``watched`` adds what was seen of the machine. ``spreadsheet`` puts

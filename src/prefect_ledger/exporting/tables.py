@@ -51,9 +51,10 @@ _LONG = {
     " last_time:time min:float min_step:int max:float max_step:int mean:float",
     "artifacts": "run_id path kind size:int sha256 uri attempt:int task_run_id logged_by logged_at:time metadata",
     "datasets": "run_id name digest context source rows:int schema used_at:time",
+    "alerts": "run_id time:time level title text attempt:int task_run_id",
 }
 _FIRST, _LAST = 5, 8  # where in a row of metrics the values are that may be NaN, which SQL has not
-TABLES = ("runs", "metrics", "series", "params", "tags", "artifacts", "datasets")
+TABLES = ("runs", "metrics", "series", "params", "tags", "artifacts", "datasets", "alerts")
 
 
 class Table(NamedTuple):
@@ -122,6 +123,9 @@ def _said(name: str, row: Sequence[Any]) -> Sequence[Any]:
     if name == "artifacts":
         run, path, attempt, _, at, by, kind, size, sha256, uri, task, metadata = row
         return run, path, kind, size, sha256, uri, max(1, attempt), task, by, at, metadata
+    if name == "alerts":
+        run, at, _, level, title, text, attempt, task = row
+        return run, at, level, title, text, max(1, attempt), task
     return row
 
 

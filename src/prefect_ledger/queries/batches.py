@@ -46,6 +46,7 @@ _SIDES = {
     "datasets": """SELECT u.run_id, u.name, u.digest, u.context, d.source, d.row_count, d.schema_json, u.at FROM dataset_uses u
  JOIN runs r ON r.id = u.run_id AND r.attempt = u.attempt JOIN datasets d ON d.name = u.name AND d.digest = u.digest
  WHERE u.run_id {texts}""",
+    "alerts": "SELECT a.run_id, a.at, a.id, a.level, a.title, a.text, a.attempt, a.task_run_id FROM alerts a WHERE a.run_id {texts}",
 }
 # Of each path the last attempt's that has it; what came by link counts as the attempt that took it, and after what is the run's own.
 _ARTIFACTS = """SELECT a.run_id, a.path, a.attempt, 1, a.at, a.run_id, a.kind, a.size, a.sha256, a.uri, a.task_run_id, a.details
@@ -105,7 +106,8 @@ def keys(tx: sa.Connection, ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def side(tx: sa.Connection, table: str, ids: Sequence[str], *, watched: bool = False) -> list[tuple[Any, ...]]:
-    """Rows of "params", "tags", "metrics", "datasets" or "artifacts" of these runs: in their order, then by key, name or path."""
+    """Rows of a table of these runs ("params", "tags", "metrics", "datasets", "artifacts", "alerts"): in their order, then by key, name,
+    path or time."""
     place = {run: at for at, run in enumerate(ids)}
     if table == "artifacts":
         rows = sorted(_of(tx, _ARTIFACTS, ids, watched=True), key=lambda row: (place[row[0]], *row[1:6]))
