@@ -396,8 +396,9 @@ def start_run(
 def open_run(run_id: str) -> ActiveRun:
     """A handle that logs into an existing run, from any process; ``run_id`` may be its first 8 characters.
 
-    A whole id is taken as it is, known or not, since its run's start may still be on its way here. What is logged under one that nobody
-    began makes a run without a name, RUNNING until ``reconcile`` finds that nothing was heard of it.
+    A whole id is taken as it is, known or not: workers attach before their run's start has come to the store, and while the store is
+    away. What is logged under one that nobody began makes a run without a name, RUNNING until ``reconcile`` finds that nothing was heard
+    of it. Its first characters are looked up and refused where no run has them, so they are better for an id that a person types.
 
     Raises:
         RunNotFound, InvalidName.
