@@ -115,7 +115,6 @@ def _by(way: str, one: Waiting, settings: Settings, at: int) -> Answer:
         # Who sets where alerts of this process go is trusted with where it posts, so a host of this network is none to refuse.
         hook = Webhook(0, way, settings.alert_secret, allow_private=True)
         return post_event(hook, key, _event(one), delivery_id(0, f"{one.id}/{shown_way(way)}"), at=at // _MICROS)
-    assert sources.courier is not None or way != PREFECT
     if sources.courier is None:
         return Answer(0, "nobody here knows of blocks")
     try:
