@@ -12,13 +12,17 @@ PEERS := mlflow trackio wandb tensorboard
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch check format soak bench docs lock clean
+.PHONY: help demo dashboard test test-torch check format soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(READY) ## train a few models under Prefect, tracked, and compare them
 	@$(BIN)/prefect-ledger demo
+
+dashboard: $(READY) ## train the demo's models, then open the dashboard on them
+	@$(BIN)/prefect-ledger demo
+	@$(BIN)/prefect-ledger dashboard
 
 # One more at a time than there are cores: many tests wait for processes, servers and disks.
 test: $(READY) $(MLFLOW) ## run the tests

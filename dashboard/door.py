@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -111,14 +110,6 @@ class Guard:
         if (cookie := self._door.enter(tokens[0])) is not None:
             response.set_cookie(self._door.cookie, cookie, httponly=True, samesite="strict", path="/")
         return response
-
-
-def cookies_of(header: str) -> dict[str, str]:
-    """The cookies of a header; none where it cannot be read."""
-    try:
-        return {name: one.value for name, one in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
 
 
 def _is_local(scope: Scope) -> bool:

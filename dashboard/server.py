@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -140,7 +141,18 @@ def _url(host: str, listener: socket.socket) -> str:
 
 
 def _run(uvicorn: Any, app: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve in this process; a stop that was asked for is an end in order, not a death by signal."""
+
     class Server(uvicorn.Server):  # type: ignore[misc]
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:

@@ -268,6 +268,37 @@ def gc(
 
 
 @app.command
+def dashboard(
+    *,
+    host: Annotated[
+        str, Parameter(env_var="PREFECT_LEDGER_DASHBOARD_HOST", help="Address to listen on: 127.0.0.1 if not said, 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Parameter(env_var="PREFECT_LEDGER_DASHBOARD_PORT", help="Port to listen on: 8501 if not said.")] = 8501,
+    public: Annotated[
+        bool, Parameter(negative="", help="Answer others too although nobody signs in: all may look, nobody can change anything.")
+    ] = False,
+    browser: Annotated[
+        bool, Parameter(negative="--no-browser", help="Open a browser where there is a screen; --no-browser leaves it.")
+    ] = True,
+) -> int:
+    """Look at runs, compare them, and decide on promotions, in a browser.
+
+    Says the address when it can be opened. By itself it answers this machine
+    alone, and the address lets in one browser, once, as you. For a team, set up
+    sign-in (the guide to the dashboard says how) and give --host. Stops at Ctrl-C.
+
+    For example:
+
+        prefect-ledger dashboard
+        prefect-ledger dashboard --port 0 --no-browser
+        prefect-ledger dashboard --host 0.0.0.0
+    """
+    from prefect_ledger.cli.dashboard import serve_dashboard
+
+    return serve_dashboard(host=host, port=port, public=public, browser=browser)
+
+
+@app.command
 def serve(
     reference: Annotated[str | None, Parameter(env_var="PREFECT_LEDGER_MODEL", help="The model.")] = None,
     *,
