@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from prefect_ledger.cli.comparison import SECTIONS, Row
 from prefect_ledger.cli.render import cell, dim, show, status, table
+from prefect_ledger.comparison import SECTIONS, Row
 from prefect_ledger.entities import Run
 from prefect_ledger.formats import MISSING, duration, moment, number, numbers, short
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from rich.text import Text
 
 from prefect_ledger.cli.alerts_table import alerts_table
-from prefect_ledger.cli.comparison import flat
 from prefect_ledger.cli.models import models_table
 from prefect_ledger.cli.render import Kind, cell, console, heading, pairs, show, status, table
 from prefect_ledger.cli.runs_table import runs_table
+from prefect_ledger.comparison import flat
 from prefect_ledger.entities import Attempt, Dataset, Run, Summary, TaskRun
 from prefect_ledger.errors import MetricNotFound
 from prefect_ledger.events import MODEL, MODEL_FILE

@@ -15,7 +15,7 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.formats import listed
 
 if TYPE_CHECKING:
-    from prefect_ledger.cli.comparison import Row
+    from prefect_ledger.comparison import Row
 
 app = App(name="runs", help="List, show, compare, edit, export, delete and restore runs.")
 RunId = Annotated[str, Parameter(help="Its id, or the first 8 characters of it.")]
@@ -110,7 +110,7 @@ def compare_(
         prefect-ledger runs compare 8f2c51aa 03b7d2e9 5c1f88d0 --all --lower epochs
     """
     from prefect_ledger import get_run
-    from prefect_ledger.cli.comparison import compare
+    from prefect_ledger.comparison import compare
 
     if len(runs) < 2:
         raise InvalidValue(f"compare takes two runs or more, not {len(runs)}: prefect-ledger runs list shows their ids")

@@ -1,4 +1,4 @@
-"""Floor 6. Runs beside one another: what they have in common, what differs, and which value is the best. Pure."""
+"""Floor 1. Runs beside one another: what they have in common, what differs, and which value is the best. Pure."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prefect_ledger.cli.comparison import Row, compare, direction
+from prefect_ledger.comparison import Row, compare, direction
 from prefect_ledger.entities import Run, RunStatus
 
 NAN = float("nan")
