@@ -36,7 +36,7 @@ from prefect_ledger.errors import (
 )
 from prefect_ledger.settings import shown_url
 
-SCHEMA = 5  # the schema this version writes: the number that the newest migration's name begins with
+SCHEMA = 6  # the schema this version writes: the number that the newest migration's name begins with
 OLDEST = 4  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations

@@ -215,6 +215,17 @@ class Alert:
     waiting: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """What somebody wants to see again on a page of the dashboard: the query of its address, by a name."""
+
+    page: str
+    name: str
+    query: str
+    author: str
+    saved_at: datetime | None = None
+
+
 class RunReader(Protocol):
     """What a :class:`Run` asks when it is asked for more than its row."""
 

@@ -35,8 +35,9 @@ _REGISTRAR = {
     "outbox": f"{ADD}, UPDATE (sent)",
     "webhooks": f"{ADD}, UPDATE (planned, removed)",
     "deliveries": f"{ADD}, UPDATE (state, tries, due, status, answer, ended)",
+    "saved_views": ALL,
 }
-REGISTRY = frozenset(_REGISTRAR)
+REGISTRY = frozenset(_REGISTRAR)  # and what else is the dashboard's: workers read it
 VIEWS = ("latest_metrics", "lineage", "model_versions_now", "runs_wide")  # they show a role no more than the tables below them do
 PRIVATE = ("deliveries", "webhooks")  # URLs can be secrets, and what receivers answer: nobody but the registrar reads them
 

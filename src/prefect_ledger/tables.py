@@ -592,3 +592,14 @@ class DeliveryRow(Row, table=True):
     status: int | None = Field(default=None, sa_column=Column(Integer))
     answer: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     ended: int | None = Field(default=None, sa_column=_big())
+
+
+class SavedViewRow(Row, table=True):
+    """What somebody wants to see again on a page of the dashboard: the query of its address, by a name."""
+
+    __tablename__ = "saved_views"
+    page: str = Field(sa_column=Column(String(32), primary_key=True))
+    name: str = Field(sa_column=Column(String(500), primary_key=True))
+    query: str = Field(sa_column=Column(Text, nullable=False))
+    author: str = Field(sa_column=Column(String(250), nullable=False))
+    at: int = Field(sa_column=_big(nullable=False))

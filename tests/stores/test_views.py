@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
-from prefect_ledger import get_run, registry
+from prefect_ledger import get_run, migrations, registry
 from prefect_ledger.database import SCHEMA, Database, execute, rows
 from prefect_ledger.errors import StoreUnavailable
 from prefect_ledger.events import ArtifactLogged, DatasetLogged, ResultSeen, RunStarted, RunStatusSeen, TagsSet, TaskRunSeen
@@ -256,13 +256,11 @@ def test_nothing_is_written_through_a_view(database: Database) -> None:
             execute(tx, statement)
 
 
-def test_a_ledger_from_before_the_views_works_and_gets_them(database: Database, store_url: str) -> None:
+def test_a_ledger_from_before_the_views_works_and_gets_them(store_url: str) -> None:
     """A store without them is read and written as before, and has them after an upgrade, of what was in it."""
-    with database.write() as tx:
-        for view in VIEWS:
-            execute(tx, f"DROP VIEW {view}")
-        execute(tx, "UPDATE ledger_schema_version SET version_num = '0004'")
     before = Database(store_url)
+    with before._engine.connect() as tx, tx.begin():
+        migrations.upgrade(tx, "0004")
     fold(before, RunStarted(A, BASE, 1, experiment="churn"))
     assert before.version() == 4
     assert before.upgrade() == (4, SCHEMA)
