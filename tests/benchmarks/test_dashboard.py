@@ -16,7 +16,7 @@ def test_the_filled_ledger_is_one_that_is_read_as_any_other(home: Path) -> None:
     found = search_runs(dashboard_store.RUNS, "metrics.auc > 0")
     assert [run.id for run in found] == made.runs
     assert (len(made.runs), len(found[0].params), len(found[0].metrics)) == (30, 5, 4)
-    assert [run.parent_id for run in found if run.parent_id] == [made.runs[-1]] * 4 + [made.runs[9]] * 4
+    assert [run.parent_id for run in found if run.parent_id] == [made.runs[9]] * 4 + [made.runs[29]] * 4
     long = get_run(made.curves[0])
     curve = long.metric("curve.02")
     assert (len(curve), curve.values[-1]) == (5_000, long.metrics["curve.02"])
