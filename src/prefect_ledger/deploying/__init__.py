@@ -43,5 +43,10 @@ def get_target(name: str) -> Target:
 
 
 def target_names() -> list[str]:
-    """The names of all targets, those of other packages too."""
+    """The names of all targets, those of other packages too.
+
+    Example:
+        >>> target_names()
+        ['docker', 'kubernetes', 'local', 'sagemaker']
+    """
     return sorted({*_BUILT_IN, *plugins.points(GROUP)})

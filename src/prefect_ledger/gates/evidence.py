@@ -188,6 +188,11 @@ def evidence_of(json: object, arrays: Arrays | None = None) -> Evidence:
 
     Raises:
         InvalidValue: it is no evidence, or an array is missing.
+
+    Example:
+        >>> kept = Evidence(Side("churn", 7, "ab" * 32, metrics={"auc": 0.91}), None)
+        >>> evidence_of(kept.to_json(), kept.arrays()) == kept
+        True
     """
     return Evidence.from_json(json, arrays)
 

@@ -18,7 +18,7 @@ from prefect_ledger.registered import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules for models and stages: the first that matches holds, and :data:`DEFAULT` where none does.
+    """Rules for models and stages: the first that matches holds, and a plain ``Rule()`` where none does.
 
     ``signers`` are the public keys (as in ``id_ed25519.pub``) that each person signs with, versioned with the rules. ``set_by`` are names
     or patterns of those who may set another policy in place of this one (nobody named: anyone), known by ``set_identity`` at least.

@@ -44,6 +44,11 @@ def read_cases(text: str) -> tuple[Case, ...]:
 
     Raises:
         InvalidValue: no such text; the message names the case's number (from 1) and the key.
+
+    Example:
+        >>> [case] = read_cases('[[case]]\\nmodel = "churn"\\nstage = "production"\\ncandidate = {auc = 0.9}\\nexpect = "passes"')
+        >>> case.model, case.expect
+        ('churn', 'passes')
     """
     found = _loaded(text)
     known_only("the file of cases", found, ("case",))

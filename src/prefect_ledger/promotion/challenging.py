@@ -80,6 +80,10 @@ def challenge(
 
     Raises:
         RegisteredModelNotFound, InvalidName: of what was given. InvalidValue: a version cannot go where it is. StoreUnavailable.
+
+    Example:
+        >>> [(one.version, one.state) for one in challenge("churn", rows=Rows("holdout.parquet", "churned"))]
+        [(7, 'opened')]
     """
     goal, place = check_stage(stage), check_stage(source)
     if goal == place:

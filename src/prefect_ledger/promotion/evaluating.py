@@ -71,11 +71,16 @@ class Evaluator(ABC):
 
 
 def evaluate(candidate: str, champion: str | None, rows: Rows, *, evaluator: str = BUILT_IN) -> Evaluated:
-    """Have an evaluator ask both models about the same rows; of the one that is built in see :mod:`prefect_ledger.promotion.asked_rows`.
+    """Have an evaluator ask both models about the same rows; the one that is built in asks both about all rows, and times single ones.
 
     Raises:
         InvalidValue: there is no such evaluator, it fails, or the rows are not there or not what a model takes.
         MissingExtra, ModelNotFound, ArtifactCorrupt and what else :func:`prefect_ledger.load_predictor` raises.
+
+    Example:
+        >>> found = evaluate("models:/churn/7", "models:/churn@champion", Rows("holdout.parquet", "churned"))
+        >>> len(found.holdout.target), len(found.holdout.candidate), len(found.holdout.champion)
+        (1000, 1000, 1000)
     """
     if not isinstance(rows, Rows):
         raise InvalidValue(f"rows are prefect_ledger.promotion.Rows, not {type(rows).__name__}")

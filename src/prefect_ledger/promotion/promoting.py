@@ -49,6 +49,11 @@ def promote(
     Raises:
         RegisteredModelNotFound, VersionNotFound, InvalidName, InvalidValue: of what was given, of the rows, or of the evaluator.
         StoreUnavailable, ArtifactsUnavailable.
+
+    Example:
+        >>> done = promote("churn", "latest", rows=Rows("holdout.parquet", "churned"), wait=600)
+        >>> done.state, done.reason
+        ('promoted', '')
     """
     given = (aliases_of(stage, aliases), check_targets(targets))
     number = candidate_of(name, version, stage)

@@ -44,6 +44,11 @@ def rollback(
         TransitionRefused: the person is known too weakly. RegistryConflict: the stage changed meanwhile. VersionNotFound: nothing was in
             the stage before, or ``to`` never was. ModelUnusable, ArtifactCorrupt: the version does not work. Nothing was moved then.
         RegisteredModelNotFound, InvalidName, InvalidValue: no reason, no such target. StoreUnavailable, ArtifactsUnavailable.
+
+    Example:
+        >>> back = rollback("churn", "it answers NaN")
+        >>> back.version, back.state
+        (1, 'rolled back')
     """
     begun, names = time.monotonic(), check_words(aliases, "aliases")
     placed, asked = check_targets(targets), check_endpoints(endpoints)
