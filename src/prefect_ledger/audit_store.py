@@ -119,6 +119,27 @@ def changes(tx: sa.Connection, model_id: int | None = None, version: int | None 
         yield _change(*row)
 
 
+def latest(
+    tx: sa.Connection,
+    model_id: int | None = None,
+    version: int | None = None,
+    *,
+    text: str = "",
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Change]:
+    """What was changed last, the latest first: everywhere, of one model or of one version, whose row has ``text`` in it, in whatever case
+    of plain letters, and stands before row ``before``."""
+    where, params = ["seq < ?"], [(1 << 62) if before is None else before]
+    asked: list[tuple[str, Any]] = [("model_id = ?", model_id), ("version = ?", version)]
+    if text:
+        escaped = json.dumps(text, ensure_ascii=False)[1:-1].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        asked.append(("lower(content) LIKE lower(CAST(? AS TEXT)) ESCAPE '\\'", f"%{escaped}%"))
+    where += [condition for condition, value in asked if value is not None]
+    params += [value for _, value in asked if value is not None]
+    return [_change(*row) for row in rows(tx, f"{_LINES} WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?", [*params, limit])]
+
+
 def lines(tx: sa.Connection, after: int = 0, limit: int = _PART) -> list[tuple[int, str, str]]:
     """Number, text and hash of rows as they are, whatever was done to them; beyond row ``after``, at most ``limit``."""
     return [(seq, text, found) for seq, text, found in rows(tx, f"{_LINES} WHERE seq > ? ORDER BY seq LIMIT ?", [after, limit])]

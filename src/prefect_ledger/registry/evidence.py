@@ -159,6 +159,22 @@ def read(tx: Any, digest: str) -> Evidence:
         raise EvidenceCorrupt(f"the evidence {digest} does not read as evidence: {error}") from error
 
 
+def told(tx: Any, digest: str) -> dict[str, Any]:
+    """What evidence says, without its arrays, its digest checked.
+
+    Raises:
+        EvidenceNotFound, EvidenceCorrupt.
+    """
+    from prefect_ledger import request_store as store
+
+    content = store.evidence(tx, digest)[0]
+    _check(digest, content)
+    try:
+        return dict(json.loads(content)["evidence"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise EvidenceCorrupt(f"the evidence {digest} does not read as evidence: {error}") from error
+
+
 def check_text(tx: Any, digest: str) -> None:
     """Refuse evidence that is gone, or whose JSON is not what was judged; its arrays are not asked for.
 

@@ -68,6 +68,26 @@ def get_evidence(request: int) -> Evidence:
         return kept.read(tx, store.request(tx, check_request(request)).evidence)
 
 
+def evidence_record(request: int) -> dict[str, Any]:
+    """What ``get_evidence(request).to_json()`` says, its digest checked, without reading the rows of a holdout, which may be many.
+
+    Raises:
+        RequestNotFound, InvalidValue, EvidenceNotFound, EvidenceCorrupt. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger import registry
+        >>> from prefect_ledger.registry.replaying import evidence_record
+        >>> asked = registry.list_requests("churn", state="done")[0]
+        >>> evidence_record(asked.id) == registry.get_evidence(asked.id).to_json()
+        True
+    """
+    from prefect_ledger import request_store as store
+    from prefect_ledger.registry import evidence as kept
+
+    with looking() as tx:
+        return kept.told(tx, store.request(tx, check_request(request)).evidence)
+
+
 def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     before, after = list(then.get("verdicts", [])), list(now.get("verdicts", []))
     found = [f"there were {len(before)} verdicts, and are {len(after)}"] if len(before) != len(after) else []
