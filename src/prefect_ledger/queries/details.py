@@ -49,6 +49,7 @@ OF_WATCH = f"substr({{key}}, 1, {len(WATCHED)}) = '{WATCHED}'"
 _USERS = OF_USERS.format(key="key")
 _AMONG = "IN (SELECT value FROM json_each(?))"
 _RUNS = f"SELECT {_FIELDS} FROM runs r {_EXPERIMENT} WHERE r.id {_AMONG}"
+_ROWS = f"SELECT {_FIELDS} FROM runs r {_EXPERIMENT} WHERE r.id = ANY(?)"
 _PARAMS = f"SELECT run_id, attempt, key, value FROM params WHERE run_id {_AMONG}"
 _METRICS = f"SELECT run_id, attempt, key, lv FROM metrics WHERE run_id {_AMONG} AND {_USERS}"
 _TAGS = f"SELECT run_id, key, value FROM tags WHERE run_id {_AMONG} AND value IS NOT NULL"
@@ -100,6 +101,14 @@ class Sides(NamedTuple):
 def read(tx: sa.Connection, ids: Sequence[str]) -> tuple[list[RunFields], Sides]:
     """The rows of these runs in this order, and what their last attempts have by key; a run that is not there is left out."""
     return (_read_whole if tx.dialect.name == "postgresql" else _read_each)(tx, ids)
+
+
+def fields(tx: sa.Connection, ids: Sequence[str]) -> list[RunFields]:
+    """The rows alone of these runs, in this order; a run that is not there is left out."""
+    postgresql = tx.dialect.name == "postgresql"
+    found = rows(tx, _ROWS if postgresql else _RUNS, [list(ids) if postgresql else json.dumps(list(ids))])
+    by_id = {row[0]: RunFields._make(row) for row in found}
+    return [by_id[run] for run in ids if run in by_id]
 
 
 def runs(tx: sa.Connection, ids: Sequence[str], reader: RunReader | None) -> list[Run]:

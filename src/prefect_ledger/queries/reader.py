@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import alert_store, names
@@ -15,7 +16,8 @@ from prefect_ledger.database import Database, rows
 from prefect_ledger.entities import Alert, Artifact, Attempt, Dataset, LoggedModel, Run, RunStatus, Summary, TaskRun, to_datetime
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, MetricNotFound, ModelNotFound, RunNotFound
 from prefect_ledger.events import clean
-from prefect_ledger.queries import artifact_series, details, frames, links, models, registered, search
+from prefect_ledger.expressions import Operand
+from prefect_ledger.queries import artifact_series, cells, census, details, frames, links, models, registered, search
 from prefect_ledger.queries.page import Page
 from prefect_ledger.queries.shown import Shown
 from prefect_ledger.usage import Prices
@@ -94,6 +96,84 @@ class Reader:
                 return Page(details.runs(tx, found.ids, self), found.next_page)
             fields, sides = details.read(tx, found.ids)
         return (frames.to_pandas if as_ == "pandas" else frames.to_arrow)(fields, sides, found.next_page)
+
+    def count_runs(
+        self,
+        experiment: Experiments = None,
+        filter: str = "",  # noqa: A002
+        lifecycle: search.Lifecycle = "active",
+    ) -> int:
+        """How many runs a search with this filter goes through, page after page.
+
+        Raises:
+            InvalidFilter, ExperimentNotFound, InvalidValue: as :meth:`search_runs`.
+        """
+        asked = search.read_search(filter, (), lifecycle, 1)
+        with self._read() as tx:
+            return search.count(tx, search.within(tx, asked, experiment))
+
+    def run_cells(
+        self,
+        columns: Sequence[str],
+        experiment: Experiments = None,
+        filter: str = "",  # noqa: A002
+        order_by: Sequence[str] | str | None = (),
+        limit: int = 100,
+        page: str | None = None,
+        lifecycle: search.Lifecycle = "active",
+        skip: int = 0,
+    ) -> cells.Cells:
+        """A page of what :meth:`search_runs` finds with these columns alone, as a table that somebody looks at has it.
+
+        ``skip``: leave out so many runs first, where no token leads to the page.
+
+        Raises:
+            InvalidFilter: also of a column. ExperimentNotFound, InvalidValue: as :meth:`search_runs`.
+        """
+        asked = search.read_search(filter, order_by, lifecycle, limit)
+        operands = cells.read_columns(columns)
+        with self._read() as tx:
+            wanted = search.within(tx, asked, experiment)
+            while skip > 0:
+                few = min(skip, search.LIMIT)
+                if (page := search.find(tx, replace(wanted, limit=few), page).next_page) is None:
+                    return cells.Cells([], [], {name: [] for name in operands}, None)
+                skip -= few
+            found = search.find(tx, wanted, page)
+            return cells.read(tx, operands, found.ids, lifecycle, found.next_page)
+
+    def run_keys(
+        self,
+        experiment: Experiments = None,
+        filter: str = "",  # noqa: A002
+        lifecycle: search.Lifecycle = "active",
+        latest: int = census.LATEST,
+    ) -> census.Census:
+        """Which parameters, metrics and tags the latest of matching runs have, and how many of them.
+
+        Raises:
+            InvalidFilter, ExperimentNotFound, InvalidValue: as :meth:`search_runs`.
+        """
+        asked = search.read_search(filter, (), lifecycle, latest)
+        with self._read() as tx:
+            return census.keys(tx, search.find(tx, search.within(tx, asked, experiment), None).ids)
+
+    def run_values(
+        self,
+        experiment: Experiments = None,
+        filter: str = "",  # noqa: A002
+        lifecycle: search.Lifecycle = "active",
+        most: int = 30,
+        latest: int = census.LATEST,
+    ) -> list[tuple[Operand, str, int]]:
+        """Values that parameters and tags of the latest of matching runs have, of those with ``most`` values at most.
+
+        Raises:
+            InvalidFilter, ExperimentNotFound, InvalidValue: as :meth:`search_runs`.
+        """
+        asked = search.read_search(filter, (), lifecycle, latest)
+        with self._read() as tx:
+            return census.values(tx, search.find(tx, search.within(tx, asked, experiment), None).ids, most)
 
     # --- what belongs to a run --------------------------------------------------------------------------------------
 

@@ -119,6 +119,17 @@ def find(tx: sa.Connection, search: Search, page: str | None) -> Found:
     return Found(ids, token(str(search), place_of(keys, found[search.limit - 1][1:])))
 
 
+def count(tx: sa.Connection, search: Search) -> int:
+    """How many runs match, on all pages."""
+    if search.experiments == ():
+        return 0
+    know_letters(tx)
+    columns = RunColumns()
+    where, joins = listed(_where(search, columns), " AND "), columns.joins
+    text = f"SELECT COUNT(*) FROM runs r{joins.text}" + (f" WHERE {where.text}" if where.text else "")
+    return int(rows(tx, text, [*joins.params, *where.params])[0][0])
+
+
 def within(tx: sa.Connection, search: Search, experiment: str | int | Iterable[str | int] | None) -> Search:
     """The same question about one experiment, given by name or id, or about several.
 
