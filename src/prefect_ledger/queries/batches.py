@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,10 +27,10 @@ POINTS = 1 << 20  # that are read together, where no single series has more
 _DENSE = 1 << 22  # ids of series between the least and the greatest, up to which a table of all of them is made
 # The series that count for each run: its own, and by link those of tasks whose results its tasks took from the cache.
 _SERIES = """SELECT s.run_id, s.key, s.attempt, s.task_run_id, s.run_id, s.task_run_id, s.attempt, s.try_number, s.id, s.n
- FROM series s WHERE s.run_id {among} AND s.n > 0 AND {own}
+ FROM series s WHERE s.run_id {among} AND s.n > 0 AND {own}{of_keys}
 UNION ALL SELECT l.run_id, s.key, l.attempt, l.task_run_id, s.run_id, s.task_run_id, s.attempt, s.try_number, s.id, s.n
  FROM cache_links l JOIN series s ON s.run_id = l.source_run_id AND s.task_run_id = l.source_task AND s.attempt = l.source_attempt
- WHERE l.run_id {among} AND s.n > 0 AND {own}"""
+ WHERE l.run_id {among} AND s.n > 0 AND {own}{of_keys}"""
 _CHUNKS = """SELECT id, series_id, data FROM chunks WHERE series_id {numbers}
 UNION ALL SELECT id, series_id, data FROM chunks WHERE run_id {texts}"""
 _AMONG = {
@@ -115,13 +115,30 @@ def side(tx: sa.Connection, table: str, ids: Sequence[str], *, watched: bool = F
     return sorted(_of(tx, _SIDES[table], ids, watched=watched), key=lambda row: (place[row[0]], *row[1:4]))
 
 
-def stretches(tx: sa.Connection, ids: Sequence[str], *, every_attempt: bool = False, watched: bool = False) -> Iterator[Stretch]:
+def stretches(
+    tx: sa.Connection,
+    ids: Sequence[str],
+    *,
+    every_attempt: bool = False,
+    watched: bool = False,
+    keys: Sequence[str] | None = None,
+    attempts: Mapping[str, Collection[int]] | None = None,
+) -> Iterator[Stretch]:
     """All points that count of these runs: of the last attempt or of every one, of each task run the last try. In the order of the runs,
-    then by key, attempt and task run. A stretch has at most :data:`POINTS` points, or is one series."""
+    then by key, attempt and task run. A stretch has at most :data:`POINTS` points, or is one series.
+
+    With ``keys`` of these metrics alone, watched or not; ``attempts`` names those that are wanted of a run instead of the last one.
+    """
     for part in parts(ids, RUNS):
-        series = _counted(tx, part, every_attempt=every_attempt, watched=watched)
+        choice = _Choice(every_attempt, watched, keys, attempts or {})
+        series = _counted(tx, part, choice)
         for some in _together(series):
             yield _read(tx, some)
+
+
+def select(tx: sa.Connection, text: str, texts: Sequence[str]) -> Iterator[Any]:
+    """The rows of a statement that has ``{texts}`` behind a column where it is to be one of these texts."""
+    return _of(tx, text, texts, watched=True)
 
 
 def parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -129,18 +146,39 @@ def parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (ids[low : low + size] for low in range(0, len(ids), size))
 
 
-def _counted(tx: sa.Connection, ids: Sequence[str], *, every_attempt: bool, watched: bool) -> list[_Series]:
+class _Choice(NamedTuple):
+    every_attempt: bool
+    watched: bool
+    keys: Sequence[str] | None
+    attempts: Mapping[str, Collection[int]]
+
+    def wants(self, run: str, attempt: int, last: int) -> bool:
+        """Whether this attempt of the run is wanted."""
+        chosen = self.attempts.get(run)
+        return self.every_attempt or (attempt == last if chosen is None else max(1, attempt) in chosen)
+
+
+def _counted(tx: sa.Connection, ids: Sequence[str], choice: _Choice) -> list[_Series]:
     place = {run: at for at, run in enumerate(ids)}
     last = {row[0]: row[1] for row in _of(tx, "SELECT id, attempt FROM runs WHERE id {texts}", ids, watched=True)}
-    rows = list(_of(tx, _SERIES, ids, watched=watched))
+    rows = list(_all_series(tx, ids, choice))
     rows.sort(key=lambda row: (place[row[0]], row[1], row[2], *row[4:8]))
     found = []
     for (run, key, attempt), tries in itertools.groupby(rows, key=itemgetter(0, 1, 2)):
-        if every_attempt or attempt == last[run]:
+        if run in last and choice.wants(run, attempt, last[run]):
             counting = {row[4:6]: row for row in tries}.values()  # in order of try: the last one stays
             ordered = sorted(counting, key=itemgetter(3, 4))
             found += [_Series(Piece(run, key, max(1, attempt), row[3], row[9]), row[8], row[4]) for row in ordered]
     return found
+
+
+def _all_series(tx: sa.Connection, ids: Sequence[str], choice: _Choice) -> Iterator[Any]:
+    if choice.keys is None:
+        return _of(tx, _SERIES.replace("{of_keys}", ""), ids, watched=choice.watched)
+    among = _AMONG[tx.dialect.name]["texts"]
+    text = _SERIES.format(among=among, own="1 = 1", of_keys=f" AND s.key {among}")
+    both: list[Any] = [list(ids), list(choice.keys)]
+    return iter(execute(tx, text, 2 * (both if tx.dialect.name == "postgresql" else [json.dumps(one) for one in both])).all())
 
 
 def _together(series: Iterable[_Series]) -> Iterator[list[_Series]]:
