@@ -110,7 +110,7 @@ def test_runs_are_found_by_what_people_paste(database: Database) -> None:
 
 
 def test_surroundings_data_attempts_and_children_are_those_of_each_run(database: Database) -> None:
-    """Facts with packages, digests of data by name (and context, where a run has several of one name), attempts and children, for each run asked."""
+    """Facts with packages, digests of data by name (and context, where a run has several of one), attempts and children, of each run."""
     fold(
         database,
         *(RunStarted(A, BASE), RunStarted(B, BASE), RunStarted(B, BASE + 5, 2), RunStarted(C, BASE + 7, parent=A)),
