@@ -22,6 +22,7 @@ def outcome(curves: dict[str, list[float]], **causes: dict[str, object]) -> Outc
     return Outcome(causes, made)
 
 
+@settings(deadline=None)
 @given(CURVES.filter(bool))
 def test_a_run_beside_itself_is_identical(curves: dict[str, list[float]]) -> None:
     """Whatever its values, NaN and infinities among them."""
@@ -29,7 +30,7 @@ def test_a_run_beside_itself_is_identical(curves: dict[str, list[float]]) -> Non
     assert (verdict.result, verdict.first) == (Reproduced.IDENTICAL, None)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(CURVES, CURVES, st.floats(0, 1e3), st.floats(0, 1e3))
 def test_the_law_of_tolerances(one: dict[str, list[float]], other: dict[str, list[float]], narrow: float, more: float) -> None:
     """It is the same from both sides; a wider tolerance never judges worse; identical means that no bit is off."""
