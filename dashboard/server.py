@@ -89,10 +89,11 @@ def application(*, local: bool, door: bool) -> Any:
     from starlette.middleware import Middleware
     from streamlit.starlette import App
 
+    from . import raw
     from .door import DOOR, Guard
 
     guard = Middleware(Guard, door=DOOR if door else None, local=local)
-    return App(Path(__file__).with_name("app.py"), lifespan=_warm, middleware=[guard], on_script_error=_told)
+    return App(Path(__file__).with_name("app.py"), routes=raw.routes(), lifespan=_warm, middleware=[guard], on_script_error=_told)
 
 
 @contextlib.asynccontextmanager

@@ -32,3 +32,13 @@ def code(text: object) -> str:
         "`a'b`"
     """
     return f"`{clean(text).replace('`', chr(39)) or ' '}`"
+
+
+def text(value: object, longest: int = 200_000) -> str:
+    """``value`` for a place that shows texts as they are, such as ``st.code``: with its line breaks, and nothing invisible in it.
+
+    Example:
+        >>> text("a\\x1b[31m\\nb")
+        'a\\\\x1b[31m\\nb'
+    """
+    return paragraph(str(value)[:longest])

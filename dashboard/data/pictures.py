@@ -1,0 +1,67 @@
+"""Pictures of a run as bytes that any browser shows: decoded here, and written anew, so that nothing but pixels reaches the page."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from typing import BinaryIO
+
+import streamlit as st
+
+from prefect_ledger.entities import Artifact
+from prefect_ledger.errors import InvalidValue, LedgerError
+
+from . import artifacts
+
+PIXELS = 34_000_000  # of 8K; decoded they are 136 MB, for a moment
+SIDE = 1_600  # pixels of the longer side as shown
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # others are seldom what a browser knows, or have readers with a history
+_one = threading.Lock()  # at a time: each may take a hundred megabytes
+
+
+@st.cache_data(ttl=300, max_entries=60, show_spinner=False)
+def shown(_artifact: Artifact, sha256: str, side: int = SIDE) -> bytes:  # noqa: ARG001 - the digest is what it is kept by
+    """The picture as PNG, of at most ``side`` pixels in width and height; of a moving one the first.
+
+    Raises:
+        InvalidValue: no picture, or one of more pixels than are decoded here. Else as of its bytes.
+    """
+    with artifacts.looked_into(_artifact) as file, _one:
+        return decoded(file, side)
+
+
+def decoded(file: BinaryIO, side: int = SIDE) -> bytes:
+    """The picture in ``file``; see :func:`shown`."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we count ourselves, and sooner
+            picture: Image.Image = Image.open(file, formats=_FORMATS)
+        width, height = picture.size
+        if width * height > PIXELS:
+            raise InvalidValue(
+                f"a picture of {width:,} x {height:,} pixels is not decoded here ({PIXELS:,} pixels at most); save the file to look at it"
+            )
+        picture.draft("RGB", (side, side))
+        picture.load()
+        picture.thumbnail((side, side))
+        picture = ImageOps.exif_transpose(picture)
+        target = io.BytesIO()
+        picture.convert(_mode(picture)).save(target, "PNG", compress_level=1)
+    except LedgerError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InvalidValue(f"this picture is not decoded here: {error}") from error
+    except Exception as error:  # Pillow's readers raise all sorts
+        raise InvalidValue(f"this does not open as a picture ({type(error).__name__}); save the file to look at it") from error
+    return target.getvalue()
+
+
+def _mode(picture: object) -> str:
+    mode = str(getattr(picture, "mode", ""))
+    if mode in ("1", "L", "RGB", "RGBA", "LA"):
+        return "L" if mode == "1" else mode
+    info = getattr(picture, "info", {})
+    return "RGBA" if mode in ("PA", "La", "RGBa") or "transparency" in info else "RGB"
