@@ -9,16 +9,21 @@ from datetime import UTC, datetime
 
 import cloudpickle  # type: ignore[import-untyped]
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
+from prefect.states import AwaitingRetry, Crashed, Running
 
-from prefect_ledger import tracked_flow
+from prefect_ledger import get_run, tracked_flow
 from prefect_ledger.entities import Run
+from prefect_ledger.events import RunStarted
 from prefect_ledger.orchestration import context
 from prefect_ledger.orchestration.attempts import bodies_begun
+from prefect_ledger.orchestration.flow_runs import ledger_on_crashed
 from prefect_ledger.tracking.ledger import Ledger
 from tests.orchestration import stage as plots
 from tests.orchestration.helpers import cards_of, table
 from tests.orchestration.stage import Stage, stage
+from tests.stores.folding import fold
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +98,31 @@ def test_one_run_each(tried: Stage) -> None:
     assert {run.id for run in tried.reader.search_runs()} == set(tried.runs.values())
     done = tried.command("reconcile")
     assert (done.returncode, done.stdout) == (0, "nothing to reconcile\n"), done.stderr
+
+
+@pytest.mark.parametrize("before", [[Running()], []], ids=["begun", "never-begun"])
+def test_a_crash_that_is_told_late(ledger: Ledger, before: list[State]) -> None:
+    """A runner that tells of a crash when somebody's next attempt has begun ends the attempt that crashed, and not the one that runs."""
+
+    @tracked_flow
+    def hasty() -> None: ...
+
+    with get_client(sync_client=True) as client:
+        flow_run = client.create_flow_run_from_deployment(client.create_deployment(client.create_flow(hasty), "tried-again"))
+        run = str(flow_run.id)
+        for state in (*before, Crashed(message="killed")):
+            client.set_flow_run_state(flow_run.id, state, force=True)
+        crashed = client.read_flow_run(flow_run.id)
+        for state in (AwaitingRetry(), Running()):
+            client.set_flow_run_state(flow_run.id, state, force=True)
+    number = len(before) + 1
+    fold(ledger.database, RunStarted(run, time.time_ns() // 1000 - 500_000, number, experiment="hasty", kind="flow"), journal="next")
+    assert crashed.state is not None
+    ledger_on_crashed(hasty, crashed, crashed.state)
+    ledger.flush()
+    found = get_run(run)
+    assert (found.status, found.attempt) == ("RUNNING", number)
+    assert [(one.number, one.status) for one in found.attempts] == [(1, "CRASHED")] * len(before) + [(number, "RUNNING")]
 
 
 def test_resumptions_travel_with_the_flow(ledger: Ledger) -> None:

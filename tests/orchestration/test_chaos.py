@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from prefect import Flow
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import AwaitingRetry, Cancelling
 
 from prefect_ledger.entities import Run
@@ -159,7 +159,8 @@ def disagreement(here: Stage, flow_run: FlowRun) -> str:
     """What is wrong with a run; "" when nothing is."""
     name, state = str(flow_run.id), flow_run.state
     assert state is not None
-    begun = bodies_begun(here.client.read_flow_run_states(flow_run.id))
+    history = here.client.read_flow_run_states(flow_run.id)
+    begun = bodies_begun(history)
     try:
         run = here.reader.run(name)
     except RunNotFound:
@@ -170,11 +171,22 @@ def disagreement(here: Stage, flow_run: FlowRun) -> str:
         expected = {"FAILED", "CRASHED"}
     else:
         expected = {"CANCELLED" if state.type is StateType.CANCELLING else "CRASHED"}
+    if state.type is StateType.CANCELLED and (before := _ended_before_it_was_cancelled(history)):
+        expected |= {before}
     if run.status not in expected:
-        return f"{name}: {run.status} ({run.status_reason}), Prefect says {state.type.value} ({state.message})"
+        told = ", ".join(one.type.value for one in sorted(history, key=lambda one: one.timestamp))
+        return f"{name}: {run.status} ({run.status_reason}), Prefect says {state.type.value} ({state.message}) after {told}"
     if not max((attempt.number for attempt in run.attempts), default=0) <= max(begun, 1):
         return f"{name}: {len(run.attempts)} attempts, Prefect began {begun}"
     return _loss(here, run)
+
+
+def _ended_before_it_was_cancelled(history: list[State[Any]]) -> str:
+    """How the attempt before ended where somebody asked for another and cancelled that before it began; "" else. Prefect tells nobody
+    when that is over (its server gives it up after five minutes), so the attempt before speaks."""
+    types = [one.type for one in sorted(history, key=lambda one: one.timestamp)]
+    ends = [at for at, one in enumerate(types) if one in (StateType.FAILED, StateType.CRASHED)]
+    return types[ends[-1]].value if ends and StateType.RUNNING not in types[ends[-1] :] else ""
 
 
 def _loss(here: Stage, run: Run) -> str:

@@ -16,17 +16,19 @@ def attempt_begun(flow_run: FlowRun, *, known: bool) -> int:
     """The attempt whose body begins now; ``known``: an earlier one began in this process."""
     run_id, count = str(flow_run.id), max(1, flow_run.run_count)
     if not known and _may_have_been_resumed(flow_run):
-        resumptions[run_id] = max(0, attempts_seen(flow_run) - count)
+        resumptions[run_id] = max(0, (attempts_seen(flow_run) or 0) - count)
     return count + resumptions.get(run_id, 0)
 
 
-def attempts_seen(flow_run: FlowRun) -> int:
-    """How often the body was begun so far, by the states that Prefect has of the run; 0 when it cannot be asked."""
+def attempts_seen(flow_run: FlowRun, until: State | None = None) -> int | None:
+    """How often the body was begun so far, or before the run came into a state that Prefect has of it; None when it cannot be asked."""
     try:
         with get_client(sync_client=True) as client:
-            return bodies_begun(client.read_flow_run_states(flow_run.id))
+            states = client.read_flow_run_states(flow_run.id)
     except Exception:  # noqa: BLE001  # the API is away or says no: Prefect's own count must do
-        return 0
+        return None
+    then = next((one.timestamp for one in states if until is not None and one.id == until.id), None)
+    return bodies_begun([one for one in states if then is None or one.timestamp <= then])
 
 
 def bodies_begun(states: list[State]) -> int:

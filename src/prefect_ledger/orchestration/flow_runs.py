@@ -204,7 +204,7 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
     if status is RunStatus.COMPLETED:
         error, reason = None, ""  # of an earlier attempt
     if run is None:
-        _settle_stranger(flow, flow_run, status, reason, error)
+        _settle_stranger(flow, flow_run, state, status, reason, error)
     elif any(handle.id == run_id for handle in tuple(working)):
         run.status_seen(status, reason=reason, exception=described(error))
         ledger().ended(run)  # not closed: the flow did not wait for all of its tasks, and what they log is the run's
@@ -219,14 +219,19 @@ def _settle(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: 
         cards.finish()
 
 
-def _settle_stranger(flow: Flow[..., Any], flow_run: FlowRun, status: RunStatus, reason: str, error: BaseException | None) -> None:
+def _settle_stranger(
+    flow: Flow[..., Any], flow_run: FlowRun, state: State[Any], status: RunStatus, reason: str, error: BaseException | None
+) -> None:
     """The end of a run whose body did not begin in this process: it never began, or its process is gone."""
     run_id, options, parent = str(flow_run.id), options_of(flow) or Options(), _parent(str(flow_run.id))
     if status in (RunStatus.CRASHED, RunStatus.CANCELLED):
         flow_run = _read_again(flow_run)  # a runner's view is as old as the process it started
     never_began = flow_run.run_count == 0
-    seen = attempts_seen(flow_run) if flow_run.deployment_id is not None else flow_run.run_count
-    attempt = max(seen, flow_run.run_count) if seen else 0
+    # A runner may tell of an end when somebody's next attempt has begun already.
+    seen = attempts_seen(flow_run, until=state) if flow_run.deployment_id is not None else flow_run.run_count
+    if seen == 0 and not never_began:
+        return  # what ended then was not begun; by now it is, and speaks for itself
+    attempt = seen or 0
     run = ledger().enter(
         run_id,
         attempt=max(1, attempt or flow_run.run_count),
