@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from prefect import flow, task
 
 from prefect_ledger import capture
-from prefect_ledger.capture import GitState
+from prefect_ledger.capture import GitState, machine
+from prefect_ledger.capture import repository as repository_module
 from prefect_ledger.masking import MASK
 
 LAW = settings(max_examples=100, deadline=None)
@@ -93,8 +94,8 @@ def test_graphics_cards_are_read_from_their_driver(tmp_path: Path) -> None:
     for n in range(2):
         (tmp_path / f"0000:0{n}:00.0").mkdir()
         (tmp_path / f"0000:0{n}:00.0" / "information").write_text("Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 11\n")
-    assert capture._gpus(tmp_path) == ["NVIDIA H100 80GB HBM3"] * 2
-    assert capture._gpus(tmp_path / "nothing") == []
+    assert machine._gpus(tmp_path) == ["NVIDIA H100 80GB HBM3"] * 2
+    assert machine._gpus(tmp_path / "nothing") == []
 
 
 # --- packages ------------------------------------------------------------------------------------------------------------
@@ -158,9 +159,9 @@ def repository(tmp_path: Path) -> Iterator[Path]:
     (folder / "train.py").write_text("print(1)\n")
     run_git(folder, "add", ".")
     run_git(folder, "commit", "-q", "-m", "one")
-    capture._git_known.clear()
+    repository_module._git_known.clear()
     yield folder
-    capture._git_known.clear()
+    repository_module._git_known.clear()
 
 
 def test_a_repository_is_described(repository: Path) -> None:
@@ -185,13 +186,13 @@ def test_dirty_means_that_tracked_files_differ(repository: Path) -> None:
     clean = capture.git(repository)
     assert clean is not None
     (repository / "data.csv").write_text("1\n")
-    capture._git_known.clear()
+    repository_module._git_known.clear()
     assert capture.git(repository) == clean
     (repository / "train.py").write_text("print(2)\n")
-    capture._git_known.clear()
+    repository_module._git_known.clear()
     assert capture.git(repository) == replace(clean, dirty=True)
     run_git(repository, "add", "train.py")
-    capture._git_known.clear()
+    repository_module._git_known.clear()
     assert capture.git(repository) == replace(clean, dirty=True)
 
 
@@ -208,12 +209,12 @@ def test_unusual_states_are_said(repository: Path, tmp_path: Path) -> None:
 
 def test_no_repository_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside a repository, in a folder that is not there, in a bare one and without git, the answer is None."""
-    capture._git_known.clear()
+    repository_module._git_known.clear()
     (tmp_path / "bare").mkdir()
     run_git(tmp_path / "bare", "init", "-q", "--bare")
     assert [capture.git(tmp_path / name) for name in ("", "nothing", "bare")] == [None, None, None]
     monkeypatch.setenv("PATH", "")
-    capture._git_known.clear()
+    repository_module._git_known.clear()
     assert capture.git(Path(__file__).parent) is None
 
 
@@ -289,8 +290,8 @@ def test_a_git_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "git").write_text(f"#!/bin/sh\nsleep 600 &\necho $! $$ >> {pids}\nwait\n")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(capture, "GIT_SECONDS", 0.3)
-    capture._git_known.clear()
+    monkeypatch.setattr(repository_module, "GIT_SECONDS", 0.3)
+    repository_module._git_known.clear()
     assert capture.git(tmp_path) is None
     for pid in pids.read_text().split():
         until = time.monotonic() + 20
@@ -307,7 +308,7 @@ def test_a_large_tree_still_has_its_commit(repository: Path, tmp_path: Path, mon
     (tmp_path / "bin" / "git").chmod(0o755)
     expected = run_git(repository, "rev-parse", "HEAD")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setattr(capture, "GIT_SECONDS", 1.0)
+    monkeypatch.setattr(repository_module, "GIT_SECONDS", 1.0)
     assert capture.git(repository) == GitState(expected, "main", dirty=None, remote="", root=str(repository.resolve()))
 
 
