@@ -104,8 +104,10 @@ def test_runs_are_found_by_what_people_paste(database: Database) -> None:
     fold(database, RunStarted(A, BASE, name="a"), RunStarted(B, BASE, name="b"))
     found = together.runs(database, Reader(database), [B, "00000001", A.replace("-", ""), "ffffffff", C, "nonsense"])
     assert [run.name for run in found.runs] == ["b", "a"]
-    assert list(found.missing) == ["ffffffff", "nonsense", C]
+    assert list(found.missing) == ["ffffffff", C, "nonsense"]
     assert "no run" in found.missing[C]
+    fold(database, RunStarted(A[:-1] + "1", BASE), journal="twin")
+    assert "several" in together.runs(database, Reader(database), [A[:20]]).missing[A[:20]]
     assert together.runs(database, Reader(database), []) == ([], {})
 
 
@@ -119,7 +121,9 @@ def test_surroundings_data_attempts_and_children_are_those_of_each_run(database:
         *(DatasetLogged(A, BASE, 1, "train", "d1", "train"), DatasetLogged(B, BASE, 2, "train", "d2", "fit")),
         DatasetLogged(B, BASE, 2, "train", "d3", "test"),
     )
+    fold(database, *(Point((B, "loss", 2, "", 1), step, BASE, value) for step, value in enumerate((2.0, 1.0, 3.0))), journal="points")
     reader, ids = Reader(database), [B, C, A]
+    assert together.summaries(database, ids) == {run: reader.summaries(run) for run in ids}
     assert together.facts(database, ids) == [reader.facts(run) for run in ids]
     assert together.datasets(database, ids) == [{"train (fit)": "d2", "train (test)": "d3"}, {}, {"train (train)": "d1"}]
     assert together.attempts(database, ids) == {A: [1], B: [1, 2], C: [1]}

@@ -9,16 +9,24 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger import names
-from prefect_ledger.errors import InvalidName, RunNotFound
+from prefect_ledger.database import rows
+from prefect_ledger.entities import Summary
+from prefect_ledger.errors import InvalidName
 from prefect_ledger.points import Points, order
 from prefect_ledger.queries import batches, details
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from prefect_ledger.database import Database
     from prefect_ledger.entities import Run
     from prefect_ledger.queries.reader import Reader
 
 _WHOLE = 36  # characters of a run id
+_FROM = {"sqlite": "json_each(?) a", "postgresql": "unnest(?::text[]) AS a (value)"}
+# The range finds them in the index, whatever the locale; the rest makes it exact.
+_BEGUN = """SELECT a.value, r.id FROM {asked} JOIN runs r ON r.id >= a.value AND r.id <= a.value || 'g'
+ AND substr(r.id, 1, length(a.value)) = a.value"""
 _FACTS = "SELECT r.id, r.facts, r.packages FROM runs r WHERE r.id {texts}"
 _PACKAGES = "SELECT digest, content FROM packages WHERE digest {texts}"
 _CHILDREN = """SELECT c.parent_id, c.id FROM runs c JOIN runs r ON r.id = c.parent_id AND r.lifecycle = c.lifecycle
@@ -44,19 +52,36 @@ class Curve(NamedTuple):
 
 def runs(database: Database, reader: Reader, asked: Sequence[str]) -> Found:
     """The runs of these ids or unique beginnings of ids, deleted ones too. Nothing that is asked for makes it raise."""
-    ids: dict[str, str] = {}
-    missing: dict[str, str] = {}
+    prefixes, missing = _prefixes(asked)
+    with database.read() as tx:
+        begun = _begun(tx, [one for one in prefixes.values() if len(one) < _WHOLE])
+        ids = {text: begun.get(one, []) if len(one) < _WHOLE else [one] for text, one in prefixes.items()}
+        found = details.runs(tx, list(dict.fromkeys(one[0] for one in ids.values() if len(one) == 1)), reader)
+    there = {run.id for run in found}
+    for text, few in ids.items():
+        if len(few) > 1:
+            missing[text] = f"several runs begin with {text!r}: give more characters"
+        elif not few or few[0] not in there:
+            missing[text] = f"no run has the id {text!r}; it may have been erased"
+    return Found(found, {text: missing[text] for text in dict.fromkeys(asked) if text in missing})
+
+
+def _prefixes(asked: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    good, bad = {}, {}
     for text in dict.fromkeys(asked):
         try:
-            prefix = names.run_id_prefix(text)
-            ids[text] = prefix if len(prefix) == _WHOLE else reader.run(prefix).id
-        except (InvalidName, RunNotFound) as error:
-            missing[text] = str(error)
-    with database.read() as tx:
-        found = details.runs(tx, list(dict.fromkeys(ids.values())), reader)
-    there = {run.id for run in found}
-    missing |= {text: f"no run has the id {one}; it may have been erased" for text, one in ids.items() if one not in there}
-    return Found(found, missing)
+            good[text] = names.run_id_prefix(text)
+        except InvalidName as error:
+            bad[text] = str(error)
+    return good, bad
+
+
+def _begun(tx: sa.Connection, prefixes: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    asked: Any = list(prefixes) if tx.dialect.name == "postgresql" else json.dumps(list(prefixes))
+    for prefix, run in rows(tx, _BEGUN.format(asked=_FROM[tx.dialect.name]), [asked]) if prefixes else ():
+        found.setdefault(prefix, []).append(run)
+    return found
 
 
 def facts(database: Database, ids: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -83,6 +108,16 @@ def datasets(database: Database, ids: Sequence[str]) -> list[dict[str, str]]:
         {f"{name} ({context})" if name in several and context else name: digest for (name, context), digest in found[run].items()}
         for run in ids
     ]
+
+
+def summaries(database: Database, ids: Sequence[str]) -> dict[str, dict[str, Summary]]:
+    """Every metric of each run's last attempt in one row, as :meth:`Reader.summaries` has them, but for where they came from."""
+    found: dict[str, dict[str, Summary]] = {run: {} for run in ids}
+    with database.read() as tx:
+        for run, key, _, n, nan, fv, fs, _, lv, ls, _, vmin, smin, vmax, smax, mean in batches.side(tx, "metrics", ids):
+            first, last = (details.NAN if value is None else value for value in (fv, lv))
+            found[run][key] = Summary(key, n, nan, first, last, vmin, vmax, mean, fs, ls, smin, smax)
+    return found
 
 
 def children(database: Database, ids: Sequence[str]) -> dict[str, list[str]]:
