@@ -63,6 +63,15 @@ def test_cells_count_the_runs_below(reader: Reader) -> None:
     assert reader.run_cells([], filter="run_name = 'run 5'", lifecycle="all").below == [0]
 
 
+def test_children_are_gathered_as_the_column_says(reader: Reader) -> None:
+    """The greatest of the greatest, the least of the least, the sum of counts, the last of whoever started last; None of others."""
+    names = ["max(metrics.auc)", "min(metrics.auc)", "count(metrics.auc)", "mean(metrics.auc)", "metrics.auc", "first(metrics.auc)"]
+    found = reader.gathered([*names, "params.depth", "metrics.none"], [IDS[0], IDS[1]])
+    values = [found[name].pop(IDS[0]) for name in names]
+    assert values == [0.9, 0.5, 6, pytest.approx(2.025 / 3, abs=1e-9), 0.63, 0.5]
+    assert found == {**{name: {} for name in names}, "metrics.none": {}}
+
+
 @pytest.mark.parametrize("order", ["", "metrics.auc desc", "params.depth, run_name"])
 def test_pages_of_cells_are_those_of_the_search(reader: Reader, order: str) -> None:
     """By token or by the number of runs that stand before it, a page holds the runs that the search has there; beyond the end none."""

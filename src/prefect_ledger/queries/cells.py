@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from prefect_ledger.expressions import Operand, Order, parse_order
 from prefect_ledger.queries import details, search
 from prefect_ledger.queries.columns import RunColumns
 from prefect_ledger.queries.details import NAN, RunFields
+from prefect_ledger.queries.filters import Sql
 from prefect_ledger.queries.search import listed
 
 if TYPE_CHECKING:
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 200
 AMONG = {"sqlite": "IN (SELECT value FROM json_each(?))", "postgresql": "= ANY(?)"}
 _BELOW = "SELECT parent_id, COUNT(*) FROM runs WHERE parent_id {among}{alive} GROUP BY parent_id"
+
+_CHILDREN = "FROM runs c JOIN metrics m ON m.run_id = c.id AND m.key = ? AND m.attempt = c.attempt WHERE c.parent_id {among}{alive}"
+_LATEST = f"""SELECT x.parent_id, x.value FROM (SELECT c.parent_id, m.{{column}} AS value, ROW_NUMBER() OVER
+ (PARTITION BY c.parent_id ORDER BY c.started IS NULL, c.started DESC, c.id) AS place {_CHILDREN} AND m.{{column}} IS NOT NULL) x
+ WHERE x.place = 1"""
+_SUMMED = f"SELECT c.parent_id, {{column}} {_CHILDREN} AND {{inner}} IS NOT NULL GROUP BY c.parent_id"
+_GATHERED = {
+    "last": _LATEST.replace("{column}", "lv"),
+    "first": _LATEST.replace("{column}", "fv"),
+    **{
+        name: _SUMMED.replace("{column}", f"{call}({inner})").replace("{inner}", inner)
+        for name, call, inner in (("max", "MAX", "m.vmax"), ("min", "MIN", "m.vmin"), ("mean", "AVG", "m.mean"), ("count", "SUM", "m.n"))
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,24 @@ def below(tx: sa.Connection, ids: Sequence[str], lifecycle: search.Lifecycle) ->
     alive = "" if lifecycle == "all" else " AND lifecycle = ?"
     text = _BELOW.format(among=AMONG[tx.dialect.name], alive=alive)
     return {run: int(count) for run, count in rows(tx, text, [one_parameter(tx, ids), *([lifecycle] if alive else [])])}
+
+
+def gathered(
+    tx: sa.Connection, columns: Mapping[str, Operand], parents: Sequence[str], lifecycle: search.Lifecycle
+) -> dict[str, dict[str, float]]:
+    """What the runs right below each of these come to in columns of metrics: by column, then by the id of the run above.
+
+    ``max`` is the greatest of theirs, ``min`` the least, ``count`` the sum, ``mean`` the mean of their means; ``last`` and ``first`` are
+    those of the run that started last. NaN and what is missing take no part.
+    """
+    alive = Sql("") if lifecycle == "all" else Sql(" AND c.lifecycle = ?", (lifecycle,))
+    found: dict[str, dict[str, float]] = {}
+    for name, operand in columns.items():
+        if operand.kind == "metric":
+            text = _GATHERED[operand.aggregate].format(among=AMONG[tx.dialect.name], alive=alive.text)
+            values = rows(tx, text, [operand.key, one_parameter(tx, parents), *alive.params])
+            found[name] = {run: float(value) for run, value in values}
+    return found
 
 
 def one_parameter(tx: sa.Connection, ids: Sequence[str]) -> Any:

@@ -142,6 +142,22 @@ class Reader:
             found = search.find(tx, wanted, page)
             return cells.read(tx, operands, found.ids, lifecycle, found.next_page)
 
+    def gathered(
+        self, columns: Sequence[str], parents: Sequence[str], lifecycle: search.Lifecycle = "active"
+    ) -> dict[str, dict[str, float]]:
+        """What the runs right below each of ``parents`` come to in columns of metrics: by column, then by the id of the run above.
+
+        ``max`` is the greatest of theirs, ``min`` the least, ``count`` the sum, ``mean`` the mean of their means; ``last`` and ``first``
+        are those of the run that started last.
+
+        Raises:
+            InvalidFilter: of a column. InvalidValue: of the lifecycle.
+        """
+        operands = cells.read_columns(columns)
+        search.check_lifecycle(lifecycle)
+        with self._read() as tx:
+            return cells.gathered(tx, operands, parents, lifecycle)
+
     def run_keys(
         self,
         experiment: Experiments = None,
