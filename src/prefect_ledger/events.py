@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
+from prefect_ledger.errors import InvalidValue
+
 Json = Mapping[str, Any]
 _BEYOND = 1 << 63
 
@@ -283,12 +285,21 @@ def _clean(value: Any) -> Any:
 
 
 def pack(event: Event) -> bytes:
-    """The event as UTF-8 JSON, with its defaults left out."""
+    """The event as UTF-8 JSON, with its defaults left out.
+
+    Raises:
+        InvalidValue: a field is of another type. Who reads would pass over the event without a word.
+    """
     out: dict[str, Any] = {"t": event.TAG}
-    for name, default in _DEFAULTS[type(event)]:
+    kind = type(event)
+    types = _TYPES[kind]
+    for name, default in _DEFAULTS[kind]:
         value = getattr(event, name)
         if default is MISSING or value != default:
-            out[name] = value if type(value) is int and -_BEYOND <= value < _BEYOND else _clean(value)
+            out[name] = value = value if type(value) is int and -_BEYOND <= value < _BEYOND else _clean(value)
+            if type(value) not in types[name] and not (isinstance(value, str) and str in types[name]):
+                wanted = " or ".join(one.__name__ for one in types[name])
+                raise InvalidValue(f"this cannot be kept: {kind.__name__}.{name} is {wanted}, not {type(value).__name__}")
     return _ENCODE(out).encode()
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefect_ledger import events
+from prefect_ledger.errors import InvalidValue
 from prefect_ledger.events import ArtifactLogged, DatasetLogged, Event, Noted, RunDescribed, RunStarted, TagsSet, clean, pack, unpack
 
 KINDS: list[type[Any]] = [getattr(events, str(kind.__name__)) for kind in events.Event.__args__]
@@ -116,6 +117,29 @@ def test_what_a_newer_version_added_is_passed_over() -> None:
 def test_what_is_no_event_is_none(data: bytes) -> None:
     """Bytes that are no event, or one with fields missing or of other types, are None and never an error."""
     assert unpack(data) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        (Noted(run="r", at=1, text=5), r"Noted\.text is str, not int"),  # type: ignore[arg-type]
+        (Noted(run="r", at=True, text="x"), r"Noted\.at is int, not bool"),
+        (RunDescribed(run="r", at=1, facts=[1]), r"RunDescribed\.facts is dict, not list"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(event: Event, says: str) -> None:
+    """An event with a field of another type is refused where it is said: readers would pass over it without a word."""
+    with pytest.raises(InvalidValue, match=says):
+        pack(event)
+
+
+def test_texts_of_classes_of_somebodys_are_text() -> None:
+    """A subclass of str is packed as the text it is."""
+
+    class Text(str):
+        __slots__ = ()
+
+    assert unpack(pack(Noted(run=Text("r"), at=1, text=Text("é")))) == Noted(run="r", at=1, text="é")
 
 
 def test_defaults_are_left_out() -> None:

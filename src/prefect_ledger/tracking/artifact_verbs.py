@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun, Shared
 
 _SHOWN = 5  # paths in a note
+_KIND = 32  # characters of an artifact's kind
 _FOREIGN_TABLES = (".arrow", ".csv", ".feather", ".html", ".json", ".jsonl", ".tsv", ".xlsx")
 
 
@@ -68,10 +69,17 @@ class ArtifactVerbs(Channel):
         self._keep(lambda store, base: store.put_folder(base, prefix, local, progress=progress))
 
     def log_bytes(self, data: bytes, path: str, *, kind: str = "", metadata: Mapping[str, Any] | None = None) -> None:
-        """Log bytes as the artifact ``path``. Raises as :meth:`log_artifact`."""
+        """Log bytes as the artifact ``path``; ``kind`` says how they are best shown where the ending of the path does not.
+
+        Raises:
+            InvalidValue: no bytes, a kind of more than 32 characters, metadata that are no mapping. Else as :meth:`log_artifact`.
+        """
         check_path(path)
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InvalidValue(f"log_bytes takes bytes, not {type(data).__name__}")
+        _check_kind(kind)
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise InvalidValue(f"log_bytes: metadata is a mapping, not {type(metadata).__name__}")
         self._check_open()
         self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind=kind, metadata=metadata)
 
@@ -239,8 +247,7 @@ class ArtifactVerbs(Channel):
         """
         from prefect_ledger.tracking.datasets import describe, name_of
 
-        if not isinstance(source, str):
-            raise InvalidValue(f"log_dataset: source is text, such as 's3://lake/people', not {type(source).__name__}")
+        _check_source(source)
         self._check_open()
         found = describe(data, name=name_of(data) if name is None else name, context=context)
         self.record_dataset(found.name, found.digest, context=context, source=source or found.source, rows=found.rows, schema=found.schema)
@@ -267,6 +274,9 @@ class ArtifactVerbs(Channel):
                 raise InvalidValue(f"dataset {name!r}: {what} is text of at most {limit} characters, not {value!r:.80}")
         if rows is not None and not (type(rows) is int and 0 <= rows < 1 << 63):
             raise InvalidValue(f"dataset {name!r}: rows is a whole number, not {rows!r:.80}")
+        _check_source(source)
+        if schema is not None and not isinstance(schema, Mapping):
+            raise InvalidValue(f"dataset {name!r}: schema is a mapping of columns to types, not {type(schema).__name__}")
         self._check_open()
         self.say(
             DatasetLogged(
@@ -317,6 +327,16 @@ def _local(path: str | os.PathLike[str]) -> Path:
         return Path(path)
     except TypeError:
         raise InvalidValue(f"a local path is text or a Path, not {type(path).__name__}: {path!r:.80}") from None
+
+
+def _check_kind(kind: object) -> None:
+    if not isinstance(kind, str) or len(kind) > _KIND:
+        raise InvalidValue(f"log_bytes: kind is a word of at most {_KIND} characters, such as 'table', not {kind!r:.80}")
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str):
+        raise InvalidValue(f"the data's source is text, such as 's3://lake/people', not {type(source).__name__}")
 
 
 def _step(verb: str, step: SupportsIndex) -> int:

@@ -337,24 +337,32 @@ class ActiveRun(ArtifactVerbs):
         )
 
     def finish(
-        self, status: str = "COMPLETED", *, reason: str = "", exception: Mapping[str, Any] | None = None, refuse: bool = True
+        self,
+        status: str = "COMPLETED",
+        *,
+        reason: str = "",
+        exception: BaseException | Mapping[str, Any] | None = None,
+        refuse: bool = True,
     ) -> None:
         """End the run; every handle of it in this process refuses values from here on. A second call does nothing.
 
-        With ``refuse=False`` the end is said and values are still taken.
+        ``exception`` is the one that ended it, kept with its traceback. With ``refuse=False`` the end is said and values are still taken.
 
         Raises:
-            InvalidValue: not a status in which a run ends.
+            InvalidValue: not a status in which a run ends, a reason that is no text, an exception that is none.
         """
         if status not in _ENDS:
             raise InvalidValue(f"a run ends as {', '.join(_ENDS)}, not as {status!r}")
+        if not isinstance(reason, str):  # before anything is closed: a run whose end is not said would run for ever
+            raise InvalidValue(f"the reason of an end is text, not {type(reason).__name__}")
+        described = _described(exception)
         shared = self._shared
         with shared.mutex:
             if shared.finished:
                 return
             shared.finished = refuse
             handles = [self, *shared.handles.values()]
-        self.status_seen(status, reason=reason, exception=exception)
+        self.status_seen(status, reason=reason, exception=described)
         if refuse:
             for handle in handles:
                 handle.close()
@@ -362,15 +370,13 @@ class ActiveRun(ArtifactVerbs):
 
     def end(self, error: BaseException | None, *, refuse: bool = True) -> None:
         """End the run as the block or program did that ``error`` left: with none, it is COMPLETED."""
-        from prefect_ledger.capture import exception as describe
-
         if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
             self.finish(refuse=refuse)
         elif isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":  # asyncio's, without importing it
             reason = "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "cancelled"
             self.finish("CANCELLED", reason=reason, refuse=refuse)
         else:
-            described = describe(error)
+            described = _described(error)
             reason = f"{type(error).__name__}: {described.get('message', '')}"[:500]
             self.finish("FAILED", reason=reason, exception=described, refuse=refuse)
 
@@ -398,6 +404,17 @@ class ActiveRun(ArtifactVerbs):
         with self._shared.mutex:
             index = max((i for i, (thread, _) in enumerate(entered) if thread == here), default=len(entered) - 1)
             return entered.pop(index)[1], not entered
+
+
+def _described(error: BaseException | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What is kept of an exception: its class, text and traceback."""
+    if isinstance(error, BaseException):
+        from prefect_ledger import capture
+
+        return capture.exception(error)
+    if error is not None and not isinstance(error, Mapping):
+        raise InvalidValue(f"exception is the exception itself, or a mapping, not {type(error).__name__}")
+    return error or {}
 
 
 def _forked() -> None:
