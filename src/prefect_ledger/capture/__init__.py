@@ -6,6 +6,7 @@ at, asks for a password or reaches for a network. All of it is masked where secr
 
 from __future__ import annotations
 
+from prefect_ledger.capture.changes import Changes, changes
 from prefect_ledger.capture.failures import MESSAGE_LIMIT, TRACEBACK_LIMIT, exception
 from prefect_ledger.capture.installed import packages, packages_digest
 from prefect_ledger.capture.machine import environment
@@ -15,7 +16,9 @@ from prefect_ledger.capture.repository import GitState, git
 __all__ = [
     "MESSAGE_LIMIT",
     "TRACEBACK_LIMIT",
+    "Changes",
     "GitState",
+    "changes",
     "environment",
     "exception",
     "git",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prefect_ledger.masking import mask_text
@@ -65,7 +66,7 @@ def _git_state(folder: str) -> GitState | None:
     root = (_ask_git(folder, end, "rev-parse", "--show-toplevel") or "").removesuffix("\n")
     if not root:
         return None
-    remote, off = _git_config(folder, end)
+    remote, off = git_config(folder, end)
     status = _ask_git(folder, end, *off, "status", "--porcelain=v2", "--branch", "-uno", "--no-renames", "--ignore-submodules=dirty")
     if status is None:  # too large to look through in time: what needs no look is still known
         commit = _ask_git(folder, time.monotonic() + 0.5, "rev-parse", "-q", "--verify", "HEAD") or ""
@@ -77,7 +78,7 @@ def _git_state(folder: str) -> GitState | None:
     return GitState("" if commit == "(initial)" else commit, "" if branch == "(detached)" else branch, dirty, remote, root)
 
 
-def _git_config(folder: str, end: float) -> tuple[str, list[str]]:
+def git_config(folder: str, end: float) -> tuple[str, list[str]]:
     """The masked URL of origin, else of the first remote; and the options that switch off filter programs named by the repository."""
     wanted = r"^(remote\..*\.url|filter\..*\.(clean|smudge|process|required))$"
     said = _ask_git(folder, end, "config", "-z", "--show-scope", "--get-regexp", wanted) or ""
@@ -94,18 +95,27 @@ def _git_config(folder: str, end: float) -> tuple[str, list[str]]:
 
 
 def _ask_git(folder: str, end: float, *words: str) -> str | None:
-    """What git answers to ``words``; None when it fails, is not there or is not done at ``end`` (a time of ``time.monotonic``)."""
+    said = ask_git(folder, end, *words)
+    return None if said is None else said.decode("utf-8", "replace")
+
+
+def ask_git(folder: str, end: float, *words: str, given: bytes = b"", places: Mapping[str, str] | None = None) -> bytes | None:
+    """What git answers to ``words``; None when it fails, is not there or is not done at ``end`` (a time of ``time.monotonic``).
+
+    ``given`` is what it reads; ``places`` are variables that name other places than the repository's own for its index and objects.
+    """
     import signal
     import subprocess
 
     env = {key: value for key, value in os.environ.items() if key not in _GIT_PLACES} | _GIT_ENV
+    env |= places or {}
     command = [*_GIT, *words]
     try:
         process = subprocess.Popen(
             command,
             cwd=folder,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -114,9 +124,9 @@ def _ask_git(folder: str, end: float, *words: str) -> str | None:
         return None
     with process:
         try:
-            said, _ = process.communicate(timeout=max(0.01, end - time.monotonic()))
+            said, _ = process.communicate(given or None, timeout=max(0.01, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started, which could hold the pipe open
             return None
-    return said.decode("utf-8", "replace") if process.returncode == 0 else None
+    return said if process.returncode == 0 else None
