@@ -99,6 +99,9 @@ def application(*, local: bool, door: bool) -> Any:
 @contextlib.asynccontextmanager
 async def _warm(_app: Any) -> AsyncIterator[None]:
     """What the first page needs, before anybody asks for it: an import that a page waits for is an import that a person waits for."""
+    from streamlit.runtime.pages_manager import PagesManager
+
+    PagesManager.uses_pages_directory = False  # else the first address of a page runs its file by itself, before anything navigates
     for name in _WARM:
         importlib.import_module(name)
     try:

@@ -1,0 +1,110 @@
+"""The files that Streamlit's own page consists of: kept in memory, and asked for before the page finds out that it needs them.
+
+Streamlit reads a file from the disk, in pieces, each time it is asked for; a page asks for over a hundred, and for those that draw its
+tables and charts only when the first rows have come. Here the page's HTML names them as well, so that they come with the rest, and what
+other pages will want comes once this one has been there for a while. What is not known here is answered by Streamlit as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+Headers = list[tuple[bytes, bytes]]
+
+_TABLE = ("DataFrame", "TextInput", "Selectbox", "Multiselect", "Button", "ButtonGroup")
+_CHARTS = (*_TABLE, "PlotlyChart")
+NEEDS: Mapping[str, Sequence[str]] = {  # what the pages show, by Streamlit's names
+    "/": _CHARTS,
+    "/runs": _TABLE,
+    "/compare": _CHARTS,
+    "/run": _CHARTS,
+    "/models": _TABLE,
+    "/promotions": _TABLE,
+}
+_LATER = 3_000  # ms after a page is there until it asks for what others will need
+_IMPORT = re.compile(r"""\b(?:from|import)["'`]\./([\w.-]+\.js)["'`]""")
+_SMALL = 1_400  # bytes, about a packet: not worth packing
+_PACKED = ("text/", "application/javascript", "application/json", "image/svg")
+_KEEP = (b"cache-control", b"public, immutable, max-age=31536000")  # their names change with their content
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
+
+
+class Shell:
+    """Middleware: answers for the page and the files below ``/static/`` that lie in ``folder``, Streamlit's own where none is named."""
+
+    def __init__(self, app: ASGIApp, *, folder: Path | None = None) -> None:
+        if folder is None:
+            import streamlit
+
+            folder = Path(streamlit.__file__).with_name("static")
+        self._app, self._page = app, folder / "index.html"
+        # Only what is listed here is ever read, whatever a path says.
+        self._files = {f"/static/{path.relative_to(folder / 'static')}": path for path in (folder / "static").rglob("*") if path.is_file()}
+        self._kept: dict[tuple[str, bool], tuple[Headers, bytes]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from memory, or have Streamlit answer."""
+        path = scope["path"] if scope["type"] == "http" and scope["method"] == "GET" else ""
+        if path not in self._files and not (path in NEEDS and self._page.is_file()):
+            await self._app(scope, receive, send)
+            return
+        asked = path, _wants_packed(scope)
+        if asked not in self._kept:
+            self._kept[asked] = await asyncio.to_thread(self._answer, *asked)
+        headers, body = self._kept[asked]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _answer(self, path: str, packed: bool) -> tuple[Headers, bytes]:
+        page = path not in self._files
+        body = self._hinted(path) if page else self._files[path].read_bytes()
+        kind = "text/html; charset=utf-8" if page else mimetypes.guess_type(path)[0] or "application/octet-stream"
+        headers = [(b"content-type", kind.encode()), (b"vary", b"accept-encoding"), (b"cache-control", b"no-cache") if page else _KEEP]
+        if packed and len(body) > _SMALL and kind.startswith(_PACKED):
+            body = gzip.compress(body, 6, mtime=0)
+            headers.append((b"content-encoding", b"gzip"))
+        return [*headers, (b"content-length", str(len(body)).encode())], body
+
+    def _hinted(self, path: str) -> bytes:
+        """Streamlit's page, which is the same for each path, with hints for this one behind its own."""
+        text = self._page.read_text("utf-8")
+        now = [name for name in self.scripts(NEEDS[path]) if name not in text]
+        everything = self.scripts(sorted({need for needs in NEEDS.values() for need in needs}))
+        later = [name for name in everything if name not in text and name not in now]
+        links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in now)
+        return text.replace("</head>", f"{links}<script>{_idle(later)}</script></head>", 1).encode()
+
+    def scripts(self, needs: Sequence[str]) -> list[str]:
+        """The files of these parts of Streamlit, and those that they import; a part that this Streamlit has not is left out."""
+        found: dict[str, None] = {}
+        waiting = [path.name for need in needs for name, path in self._files.items() if name.startswith(f"/static/js/{need}.")]
+        while waiting:
+            name = waiting.pop(0)
+            path = self._files.get(f"/static/js/{name}")
+            if name not in found and path is not None:
+                found[name] = None
+                waiting += _IMPORT.findall(path.read_text("utf-8"))
+        return list(found)
+
+
+def _idle(names: Sequence[str]) -> str:
+    """What the page does later: ask for these scripts, which the browser then has, and has read."""
+    add = 'const l=document.createElement("link");l.rel="modulepreload";l.crossOrigin="";l.href="./static/js/"+n;document.head.append(l)'
+    return f'addEventListener("load",()=>setTimeout(()=>{{for(const n of {json.dumps(names)}){{{add}}}}},{_LATER}))'
+
+
+def _wants_packed(scope: Scope) -> bool:
+    """Whether bytes cost more than time: not where the browser is on this machine, or whoever stands between packs them."""
+    client = scope.get("client")
+    accepted = next((value for name, value in scope["headers"] if name == b"accept-encoding"), b"")
+    return client is not None and not str(client[0]).startswith(_LOOPBACK) and b"gzip" in accepted
