@@ -13,7 +13,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +34,7 @@ _MODES: tuple[str, ...] = get_args(Mode)
 _ANY = "any"  # in place of a store's digest: what was logged while nobody had said for which store
 _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("tool", "prefect", "integrations", "ledger")))
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+_KEEPS = ("auto", "on", "off")
 _FLAGS = ("capture_git", "capture_packages", "prefect_artifacts", "watch")
 _WAY = re.compile(r"block:[a-z0-9-]{1,100}/[a-z0-9-]{1,200}")
 _NUMBERS = {"watch_seconds": (5.0, 0.1), "cpu_hour_price": (0.0, 0.0), "gpu_hour_price": (0.0, 0.0)}  # default, least
@@ -50,8 +51,9 @@ class Settings:
     store yet. ``block``: the LedgerStore block that says store and artifact root where nothing above it does. ``dashboard_url``: where
     the dashboard answers. ``mode``: "online"; "offline", where no store is asked and ``prefect-ledger sync`` brings in later what was
     logged; "disabled", where nothing is recorded. ``capture_git``, ``capture_packages``, ``prefect_artifacts``, ``watch``: off switches.
-    ``watch_seconds``: between two looks at the machine. ``alert_to``: who is told of alerts, URLs and notification blocks of Prefect
-    (``block:slack-webhook/team``), as text with commas. ``alert_secret``: what signs what is posted to URLs, ``env:NAME`` or
+    ``capture_changes``: whether uncommitted changes are kept with a run: "on", "off", or "auto", where store and artifacts are on this
+    machine. ``watch_seconds``: between two looks at it. ``alert_to``: who is told of alerts, URLs and notification blocks of
+    Prefect (``block:slack-webhook/team``), as text with commas. ``alert_secret``: what signs what is posted to URLs, ``env:NAME`` or
     ``block:name``. ``alert_level``: "info", "warning" or "error", the least that is told. ``cpu_hour_price``, ``gpu_hour_price``: in
     whatever money, 0 for no price.
 
@@ -72,6 +74,7 @@ class Settings:
     dashboard_url: str = ""
     capture_git: bool = True
     capture_packages: bool = True
+    capture_changes: str = "auto"
     prefect_artifacts: bool = True
     watch: bool = True
     watch_seconds: float = 5.0
@@ -193,7 +196,8 @@ def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str
         storage_options=_options(values.get("storage_options"), origin.get("storage_options", "default")),
         alert_to=_ways(values.get("alert_to") or (), origin.get("alert_to", "")),
         alert_secret=_secret_name(str(values.get("alert_secret") or ""), origin.get("alert_secret", "")),
-        alert_level=_level(str(values.get("alert_level") or ALERT_LEVELS[0]), origin.get("alert_level", "")),
+        alert_level=_choice("alert_level", values.get("alert_level"), ALERT_LEVELS, origin),
+        capture_changes=_choice("capture_changes", values.get("capture_changes"), _KEEPS, origin),
         dashboard_url=str(values.get("dashboard_url") or "").rstrip("/"),
         missing=missing,
         address=address,
@@ -334,10 +338,11 @@ def _secret_name(value: str, source: str) -> str:
     return value
 
 
-def _level(value: str, source: str) -> str:
-    low = value.strip().lower()
-    if low not in ALERT_LEVELS:
-        raise InvalidSettings(f"alert_level = {value!r} (from {source}): say {', '.join(ALERT_LEVELS)}")
+def _choice(name: str, value: Any, choices: Sequence[str], origin: Mapping[str, str]) -> str:
+    """One of the choices; the first where nothing is said."""
+    low = str(value or choices[0]).strip().lower()
+    if low not in choices:
+        raise InvalidSettings(f"{name} = {value!r} (from {origin.get(name, 'default')}): say {', '.join(choices)}")
     return low
 
 

@@ -90,6 +90,23 @@ def test_surroundings(ledger: Ledger) -> None:
     assert run.facts["environment"]
 
 
+def test_what_was_started_is_kept_so_that_it_can_be_started_again(ledger: Ledger) -> None:
+    """The place of the flow's function and its parameters as values; what Prefect cannot write down is named, and secrets are masked."""
+
+    @tracked_flow
+    def begun(depth: int, names: list[str], data: object, password: str = "hunter2hunter2") -> None: ...
+
+    begun(3, ["a", "b"], threading.Lock())
+    surroundings.finish()
+    entry = the_run("begun").facts["entry"]
+    assert (entry["kind"], entry["file"]) == ("flow", __file__)
+    assert entry["name"].endswith("begun")
+    assert entry["parameters"]["depth"] == 3
+    assert entry["parameters"]["names"] == ["a", "b"]
+    assert entry["unkept"] == ["data"]
+    assert "hunter2" not in str(entry)
+
+
 def test_annotated_returns(ledger: Ledger) -> None:
     """A returned value is logged as its annotation says; one that does not fit is noted, and the flow does not fail for it."""
 

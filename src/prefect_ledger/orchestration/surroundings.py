@@ -7,18 +7,19 @@ import contextlib
 import contextvars
 import functools
 import inspect
+import json
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
 from prefect.flows import Flow
 
 from prefect_ledger.events import RunStarted
@@ -26,8 +27,10 @@ from prefect_ledger.orchestration.bodies import user_function
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.runs import ActiveRun
+from prefect_ledger.tracking.surroundings import describe
 
 EXIT_SECONDS = 5.0
+_ENTRY = 64_000  # characters of parameters that are kept as what was started
 HEAD_START = 0.02  # seconds that the flow goes ahead
 
 
@@ -84,7 +87,7 @@ def observe_flow_run(run: ActiveRun, flow: Flow[..., Any], flow_run: FlowRun, *,
     deployed = capture and flow_run.deployment_id is not None
     name = os.environ.get("PREFECT__DEPLOYMENT_NAME") if deployed else None
     if capture:
-        facts = {"prefect": prefect_facts(flow, flow_run), "deployment": name}
+        facts = {"prefect": prefect_facts(flow, flow_run), "deployment": name, "entry": entry_of_flow(flow, flow_run)}
         _looking.do(_describe, run, user_function(flow.fn), {key: value for key, value in facts.items() if value})
     unnamed = deployed and name is None
     if unnamed or orphan:
@@ -114,15 +117,23 @@ def prefect_facts(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items() if value not in (None, [])}
 
 
-@quietly
-def _describe(run: ActiveRun, function: Callable[..., Any], facts: dict[str, Any]) -> None:
+def entry_of_flow(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
+    """What was started: where the flow's function is, and the parameters as Prefect has them; ``unkept`` are those that it has not."""
     from prefect_ledger import capture
 
-    settings = ledger().settings
-    found: dict[str, Any] = {**facts, "environment": capture.environment()}
-    if settings.capture_git and (state := capture.git(_folder(function))) is not None:
-        found["git"] = asdict(state)
-    run.describe(found, capture.packages() if settings.capture_packages else None)
+    context, found = FlowRunContext.get(), dict(flow_run.parameters or {})
+    real = (context.parameters or {}) if context is not None else {}
+    # What Prefect cannot write as JSON it replaces by its type's name.
+    unkept = sorted(name for name, value in real.items() if found.get(name) == f"<{type(value).__name__}>" and not isinstance(value, str))
+    entry = {"kind": "flow", **capture.source(flow.fn), "parameters": {name: found[name] for name in found if name not in unkept}}
+    if len(json.dumps(entry, default=str)) > _ENTRY:
+        entry, unkept = {**entry, "parameters": {}}, sorted({*found, *unkept})
+    return {**entry, "unkept": unkept} if unkept else entry
+
+
+@quietly
+def _describe(run: ActiveRun, function: Callable[..., Any], facts: dict[str, Any]) -> None:
+    describe(run, _folder(function), ledger().settings, facts)
 
 
 @quietly

@@ -292,6 +292,10 @@ class ArtifactVerbs(Channel):
             )
         )
 
+    def keep_code(self, data: bytes, path: str) -> None:
+        """Keep code beside the run, also when it has ended meanwhile: what belongs to its surroundings is found out in the background."""
+        self._keep(lambda store, base: [store.put_bytes(base, path, data)], kind="code", beside=True)
+
     # --- storing --------------------------------------------------------------------------------------------------
 
     def _keep(self, put: Put, *, kind: str = "", metadata: Mapping[str, Any] | None = None, named: str = "", beside: bool = False) -> None:

@@ -26,11 +26,11 @@ from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import context, endings, exits, measured
+from prefect_ledger.tracking import context, endings, exits, given, measured
 from prefect_ledger.tracking.keeping import send_held, send_in_background
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.sending import Sender
-from prefect_ledger.tracking.surroundings import describe
+from prefect_ledger.tracking.surroundings import describe, entry_of_script
 from prefect_ledger.tracking.tags import tag_texts
 from prefect_ledger.usage import Prices
 
@@ -193,7 +193,12 @@ class Ledger:
     def start(
         self, *, experiment: str | None = None, name: str | None = None, tags: dict[str, Any] | None = None, parent: str | None = None
     ) -> ActiveRun:
-        """A new run of a script or notebook."""
+        """A new run of a script or notebook; or, for the first of a project's program, the project's."""
+        if parent is None:
+            if (joined := given.join(self, experiment=experiment, name=name, tags=tags)) is not None:
+                self._describe(joined)
+                return joined
+            parent = given.run_id() or None
         run_id = str(uuid.uuid4())
         if name is not None:
             check_name(name, "run")
@@ -255,7 +260,8 @@ class Ledger:
 
     def _describe(self, run: ActiveRun) -> None:
         """Record the surroundings, beside the run: the caller does not wait for it."""
-        thread = threading.Thread(target=describe, args=(run, Path.cwd(), self.settings), name="prefect-ledger-capture", daemon=True)
+        given = (run, Path.cwd(), self.settings, {"entry": entry_of_script()})
+        thread = threading.Thread(target=describe, args=given, name="prefect-ledger-capture", daemon=True)
         thread.start()
         self._capturing = [*(one for one in self._capturing if one.is_alive()), thread]
 
@@ -380,7 +386,8 @@ def start_run(
 ) -> ActiveRun:
     """Open a run without Prefect: use it in a ``with`` block, or call ``finish()``.
 
-    ``experiment`` is made when it is new ("Default" when left out); ``parent`` is the id of the run this one belongs to.
+    ``experiment`` is made when it is new ("Default" when left out); ``parent`` is the id of the run this one belongs to. In a program of a
+    project the first call gives the project's run, and further ones give runs below it.
 
     Raises:
         InvalidName, InvalidValue: of the experiment, name, tags or parent. InvalidSettings: of the ledger, at the first run.
