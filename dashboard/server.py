@@ -91,9 +91,16 @@ def application(*, local: bool, door: bool) -> Any:
 
     from . import raw
     from .door import DOOR, Guard
+    from .shell import Shell
 
     guard = Middleware(Guard, door=DOOR if door else None, local=local)
-    return App(Path(__file__).with_name("app.py"), routes=raw.routes(), lifespan=_warm, middleware=[guard], on_script_error=_told)
+    return App(
+        Path(__file__).with_name("app.py"),
+        routes=raw.routes(),
+        lifespan=_warm,
+        middleware=[guard, Middleware(Shell)],
+        on_script_error=_told,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -33,6 +33,7 @@ NEEDS: Mapping[str, Sequence[str]] = {  # what the pages show, by Streamlit's na
 }
 _LATER = 3_000  # ms after a page is there until it asks for what others will need
 _IMPORT = re.compile(r"""\b(?:from|import)["'`]\./([\w.-]+\.js)["'`]""")
+_HEAD = 1 << 16  # bytes in which a script's imports stand: the builder puts them first
 _SMALL = 1_400  # bytes, about a packet: not worth packing
 _PACKED = ("text/", "application/javascript", "application/json", "image/svg")
 _KEEP = (b"cache-control", b"public, immutable, max-age=31536000")  # their names change with their content
@@ -50,7 +51,10 @@ class Shell:
         self._app, self._page = app, folder / "index.html"
         # Only what is listed here is ever read, whatever a path says.
         self._files = {f"/static/{path.relative_to(folder / 'static')}": path for path in (folder / "static").rglob("*") if path.is_file()}
+        self._imports: dict[str, list[str]] = {}
         self._kept: dict[tuple[str, bool], tuple[Headers, bytes]] = {}
+        if self._page.is_file():
+            self._kept |= {(path, False): self._answer(path, packed=False) for path in NEEDS}  # ready before anybody asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from memory, or have Streamlit answer."""
@@ -60,12 +64,12 @@ class Shell:
             return
         asked = path, _wants_packed(scope)
         if asked not in self._kept:
-            self._kept[asked] = await asyncio.to_thread(self._answer, *asked)
+            self._kept[asked] = await asyncio.to_thread(self._answer, path, packed=asked[1])
         headers, body = self._kept[asked]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, path: str, packed: bool) -> tuple[Headers, bytes]:
+    def _answer(self, path: str, *, packed: bool) -> tuple[Headers, bytes]:
         page = path not in self._files
         body = self._hinted(path) if page else self._files[path].read_bytes()
         kind = "text/html; charset=utf-8" if page else mimetypes.guess_type(path)[0] or "application/octet-stream"
@@ -90,11 +94,16 @@ class Shell:
         waiting = [path.name for need in needs for name, path in self._files.items() if name.startswith(f"/static/js/{need}.")]
         while waiting:
             name = waiting.pop(0)
-            path = self._files.get(f"/static/js/{name}")
-            if name not in found and path is not None:
+            if name not in found and f"/static/js/{name}" in self._files:
                 found[name] = None
-                waiting += _IMPORT.findall(path.read_text("utf-8"))
+                waiting += self._imported(name)
         return list(found)
+
+    def _imported(self, name: str) -> list[str]:
+        if name not in self._imports:
+            with self._files[f"/static/js/{name}"].open("rb") as file:
+                self._imports[name] = _IMPORT.findall(file.read(_HEAD).decode("utf-8", "replace"))
+        return self._imports[name]
 
 
 def _idle(names: Sequence[str]) -> str:
