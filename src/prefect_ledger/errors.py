@@ -6,6 +6,8 @@ happened, with which value, and what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class LedgerError(Exception):
     """Base of every error of prefect-ledger."""
@@ -174,6 +176,37 @@ class DeploymentExists(LedgerError, ValueError):
 
 class DeploymentFailed(LedgerError, RuntimeError):
     """A deployment does not come up, does not answer, or refuses what it is asked; the message has the target's own words."""
+
+
+# --- projects ----------------------------------------------------------------------------------------------------
+
+
+class ProjectInvalid(LedgerError, ValueError):
+    """A project's file says what cannot be; ``problems`` has a sentence for each."""
+
+    def __init__(self, what: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(what + "".join(f"\n  {problem}" for problem in self.problems))
+
+
+class ProjectNotFound(NotFound):
+    """There is no project at this place, or no such version of it."""
+
+
+class EntryPointNotFound(NotFound):
+    """The project has no entry point of this name."""
+
+
+class EnvironmentFailed(LedgerError, RuntimeError):
+    """The environment of a project cannot be built; the message has the builder's own words. Nothing half built is used."""
+
+
+class ProjectFailed(LedgerError, RuntimeError):
+    """A project was run and did not end well; ``run_id`` is its run, ``exit_code`` the program's, None where there is none."""
+
+    def __init__(self, message: str, *, run_id: str = "", exit_code: int | None = None) -> None:
+        self.run_id, self.exit_code = run_id, exit_code
+        super().__init__(message)
 
 
 # --- the store ---------------------------------------------------------------------------------------------------

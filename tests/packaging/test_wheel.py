@@ -77,7 +77,7 @@ def test_the_extras_are_those_that_the_errors_name(metadata: Message) -> None:
     """``pip install 'prefect-ledger[x]'`` works for every x that a message may offer."""
     data = ["data", "media", "s3", "postgres", "dashboard"]
     models = ["sklearn", "xgboost", "lightgbm", "onnx", "statsmodels", "catboost", "models"]
-    assert metadata.get_all("Provides-Extra") == [*data, *models, "serve", "sagemaker", "gpu", "demo", "all"]
+    assert metadata.get_all("Provides-Extra") == [*data, *models, "serve", "sagemaker", "gpu", "projects", "demo", "all"]
 
 
 def test_the_command_is_installed(wheel: Path) -> None:

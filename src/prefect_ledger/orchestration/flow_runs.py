@@ -33,6 +33,7 @@ from prefect_ledger.orchestration.context import (
 )
 from prefect_ledger.orchestration.guard import quietly
 from prefect_ledger.orchestration.options import Options, options_of
+from prefect_ledger.tracking import given
 from prefect_ledger.tracking.context import current
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.tracking.runs import ActiveRun, now
@@ -111,7 +112,7 @@ def _enter(flow: Flow[..., Any], flow_run: FlowRun, options: Options) -> ActiveR
 
 def _parent(run_id: str) -> ActiveRun | None:
     """The run that this one was started in, if it is tracked."""
-    parent = current() or _parents.get(run_id)
+    parent = current() or _parents.get(run_id) or given.attach(ledger())
     return parent if parent is not None and parent.id != run_id else None
 
 

@@ -43,13 +43,21 @@ def active() -> ActiveRun:
     if run is None and resolver is not None:
         run = resolver()
     if run is None:
-        run = _of_no_ledger()
+        run = _given() or _of_no_ledger()
     if run is None:
         raise NoActiveRun(
             "no run is open here: decorate the flow with @tracked_flow, open one with start_run(), or in a thread of your own"
             " use the handle: run = current_run() outside, run.log_metric(...) inside"
         )
     return run
+
+
+def _given() -> ActiveRun | None:
+    """The run that this process was started for, such as a project's."""
+    from prefect_ledger.tracking import given
+    from prefect_ledger.tracking.ledger import ledger
+
+    return given.attach(ledger()) if given.run_id() else None
 
 
 def _of_no_ledger() -> ActiveRun | None:
