@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from prefect_ledger.artifact_store import ArtifactStore
+from prefect_ledger.cli import recovery
+from prefect_ledger.recovery import Recovered
 from tests.cli.conftest import command, document, environment, process
 from tests.services.scripts import Place, ended
 
@@ -235,6 +237,16 @@ with start_run(experiment="away", name="alive") as run:
     print("ready", flush=True)
     sys.stdin.readline()
 """
+
+
+def test_a_journal_in_which_no_run_began(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one whose runs the store had already, nothing is said of how many there are."""
+    recovery._report(Recovered(journals=1, points=5, events=2), [], "")
+    recovery._report(Recovered(journals=1, points=5, events=2, runs=1), [], "the store")
+    assert capsys.readouterr().out.splitlines() == [
+        "brought in 1 journal: 5 points and 2 other records",
+        "brought in 1 journal: 5 points and 2 other records, of 1 run, into the store",
+    ]
 
 
 def test_a_process_that_still_logs_is_left_alone_and_watched_for(tmp_path: Path) -> None:

@@ -133,7 +133,8 @@ def _refuse(settings: Settings, store: Path, root: Path | None, *, overwrite: bo
     """Refuse to replace what processes log into, or, unless ``overwrite``, what is not empty."""
     online = waiting.of_store(settings)[0]
     if live := len(online.found) - len(online.waiting):
-        raise LedgerInUse(f"{live} process{'es' if live > 1 else ''} of this machine log into {store}: let them end, and try again")
+        those, them = (f"{live} processes of this machine log", "them") if live > 1 else ("a process of this machine logs", "it")
+        raise LedgerInUse(f"{those} into {store}: let {them} end, and try again")
     if store.is_symlink():
         raise OutputExists(f"the store {store} is a link: name the file that it leads to in store_url")
     if store.exists() and not overwrite and not sqlite_copies.is_empty(store):

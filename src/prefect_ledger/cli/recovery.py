@@ -137,7 +137,8 @@ def _names(database: Database, runs: list[str]) -> list[str]:
 def _report(found: Recovered, crashed: list[str], store: str) -> None:
     if found.journals:
         what = f"{count(found.points, 'point')} and {count(found.events, 'other record')}"
-        say(f"brought in {count(found.journals, 'journal')}: {what}, of {count(found.runs, 'run')}" + (f", into {store}" if store else ""))
+        runs = f", of {count(found.runs, 'run')}" if found.runs else ""  # those that began there; the store may know the run already
+        say(f"brought in {count(found.journals, 'journal')}: {what}{runs}" + (f", into {store}" if store else ""))
     else:
         say("nothing waits: all that was logged here is in the store" if not found.alive else "nothing to bring in now")
     for run in crashed:

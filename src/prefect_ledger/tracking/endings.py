@@ -16,8 +16,8 @@ def not_stored(ledger: Ledger, left: Left) -> Iterator[str]:
     """A sentence for what waits, and one for what is lost."""
     if left.waiting:
         yield (
-            f"{left.waiting} records are not in the store {ledger.settings.shown_store_url} yet; they wait in {ledger.journal.folders}:"
-            " prefect-ledger recover brings them in"
+            f"about {left.waiting:,} records are not in the store {ledger.settings.shown_store_url} yet; they wait in"
+            f" {ledger.journal.folders}: prefect-ledger recover brings them in"
         )
     yield from lost(ledger, left)
 
