@@ -42,7 +42,7 @@ def decoded(file: BinaryIO, side: int = SIDE) -> bytes:
         width, height = picture.size
         if width * height > PIXELS:
             raise InvalidValue(
-                f"a picture of {width:,} x {height:,} pixels is not decoded here ({PIXELS:,} pixels at most); save the file to look at it"
+                f"a picture of so many pixels ({width:,} x {height:,}) is not decoded here ({PIXELS:,} at most); save the file"
             )
         picture.draft("RGB", (side, side))
         picture.load()
@@ -53,7 +53,7 @@ def decoded(file: BinaryIO, side: int = SIDE) -> bytes:
     except LedgerError:
         raise
     except Image.DecompressionBombError as error:
-        raise InvalidValue(f"this picture is not decoded here: {error}") from error
+        raise InvalidValue(f"a picture of so many pixels is not decoded here ({PIXELS:,} at most); save the file to look at it") from error
     except Exception as error:  # Pillow's readers raise all sorts
         raise InvalidValue(f"this does not open as a picture ({type(error).__name__}); save the file to look at it") from error
     return target.getvalue()
