@@ -18,7 +18,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 X = Literal["step", "time", "relative"]
 POINTS = 1_000  # that a curve is drawn from at most
 TOGETHER = 24_000  # that all curves of a figure are
-_LEAST = 120
+_LEAST = 60
 _LEGEND = 30  # names beside the figure; more are told by the pointer alone
 _UNITS = ((172_800.0, 86_400.0, "days"), (7_200.0, 3_600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 _FAINT = 0.28
@@ -52,9 +52,9 @@ class Curve:
         return len(self.values)
 
 
-def share(curves: int) -> int:
-    """How many points each of so many curves is drawn from."""
-    return max(_LEAST, min(POINTS, TOGETHER // max(1, curves)))
+def share(curves: int, panels: int = 1) -> int:
+    """How many points each of so many curves is drawn from, in each of so many panels."""
+    return max(_LEAST, min(POINTS, TOGETHER * min(panels, 3) // max(1, curves * panels)))
 
 
 def thin(curve: Curve, most: int = POINTS) -> Curve:

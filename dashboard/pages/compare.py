@@ -1,10 +1,36 @@
-"""The page Compare."""
+"""The page Compare: runs side by side, their curves over one another, and what parameters do to metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
+
+from ..data import compare
+from ..parts import compare_curves, compare_runs, compare_table, links
+
+_VIEWS: dict[str, Callable[[compare.Chosen], None]] = {
+    "Table": compare_table.show,
+    "Curves": compare_curves.show,
+}
 
 
 def show() -> None:
     """Show it."""
     st.title("Compare")
+    chosen = compare_runs.choose()
+    if not chosen.runs:
+        _nothing()
+        return
+    view = st.segmented_control(
+        "View", _VIEWS, default="Table", required=True, key="view", bind="query-params", label_visibility="collapsed"
+    )
+    _VIEWS[view](chosen)
+
+
+def _nothing() -> None:
+    st.info(
+        "No runs are chosen. Select some in the table of runs and press Compare, or write a filter above, such as: experiment = 'churn'"
+    )
+    links.link("Runs", "runs", icon=":material/table_rows:")
+    st.code("prefect-ledger runs list\nprefect-ledger runs compare 8f2c51aa 03b7d2e9", language="bash")
