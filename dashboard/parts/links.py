@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 import streamlit as st
 
@@ -37,9 +37,20 @@ def link(label: object, page: str, *, icon: str | None = None, **params: object)
     st.page_link(_page(page), label=said.plain(label, 200) or " ", icon=icon or "", query_params=_texts(params))
 
 
+def within(label: object, page: str, *, key: str, icon: str | None = None, **params: object) -> None:
+    """Show a way to another address of the page that is shown: where only the parameters differ, a link leaves the address as it was."""
+    if st.button(said.plain(label, 200) or " ", key=key, icon=icon, type="tertiary"):
+        go(page, **params)
+
+
 def go(page: str, **params: object) -> None:
     """Go to a page now; not from a callback, which ends before the page begins."""
     st.switch_page(_page(page), query_params=_texts(params))
+
+
+def go_to(page: str, query: str) -> None:
+    """Go to a page now, with what follows the ``?`` of its address; values that come twice stay two."""
+    st.switch_page(_page(page), query_params=parse_qs(query, keep_blank_values=True))
 
 
 def _page(path: str) -> Any:

@@ -113,6 +113,42 @@ def owner(browser: Browser, served: Served, entered: Any) -> Iterator[Page]:
     yield from _opened(browser.new_context(viewport=WIDE, base_url=served.url, storage_state=entered))
 
 
+@dataclass(frozen=True)
+class Own:
+    """A ledger that tests change, the dashboard on it, and what a browser keeps that came in by the printed address."""
+
+    filled: Filled
+    served: Served
+    state: Any
+
+    def run(self, code: str) -> str:
+        """Run code on the ledger, in a process of its own; returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=self.filled.env, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Own]:
+    """A filled ledger with its dashboard for tests that change something: each begins with what it makes itself."""
+    home = tmp_path_factory.mktemp("own")
+    filled = fill(home)
+    for served in serve(filled.env, home):
+        context = browser.new_context(viewport=WIDE)
+        context.new_page().goto(served.first)
+        state = context.storage_state()
+        context.close()
+        yield Own(filled, served, state)
+
+
+@pytest.fixture
+def decider(browser: Browser, own: Own) -> Iterator[Page]:
+    """A page of the person who started the dashboard on the ledger that tests change."""
+    yield from _opened(browser.new_context(viewport=WIDE, base_url=own.served.url, storage_state=own.state))
+
+
 @pytest.fixture
 def visitor(browser: Browser, served: Served) -> Iterator[Page]:
     """A page of somebody who came without the token."""
