@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.reading import get_run, search_runs
     from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model
     from prefect_ledger.tracking.runs import ActiveRun
+    from prefect_ledger.tracking.seeds import set_seed
     from prefect_ledger.tracking.verbs import (
         alert,
         current_run,
@@ -130,6 +131,7 @@ _HOME = {
     "search_experiments": "tracking.experiments",
     "search_models": "tracking.models",
     "search_runs": "tracking.reading",
+    "set_seed": "tracking.seeds",
     "set_tag": "tracking.verbs",
     "set_tags": "tracking.verbs",
     "start_run": "tracking.ledger",
@@ -200,6 +202,7 @@ __all__ = [
     "search_experiments",
     "search_models",
     "search_runs",
+    "set_seed",
     "set_tag",
     "set_tags",
     "start_run",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prefect_ledger.capture.changes import Changes, changes
 from prefect_ledger.capture.failures import MESSAGE_LIMIT, TRACEBACK_LIMIT, exception
-from prefect_ledger.capture.installed import packages, packages_digest
+from prefect_ledger.capture.installed import origins, packages, packages_digest
 from prefect_ledger.capture.machine import environment
 from prefect_ledger.capture.places import source
 from prefect_ledger.capture.repository import GitState, git
@@ -22,6 +22,7 @@ __all__ = [
     "environment",
     "exception",
     "git",
+    "origins",
     "packages",
     "packages_digest",
     "source",

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +88,9 @@ def _beside(root: str, end: float, off: Sequence[str], new: Sequence[str]) -> It
 
     It writes an object for that, an empty one, into a folder of ours too.
     """
+    import shutil
+    import tempfile
+
     said = ask_git(root, end, "rev-parse", "--git-path", "index", "--git-path", "objects") or b""
     index, objects = [Path(root, os.fsdecode(line)) for line in (said.splitlines() + [b"", b""])[:2]]
     with tempfile.TemporaryDirectory(prefix="prefect-ledger-index-") as folder:

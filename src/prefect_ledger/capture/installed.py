@@ -7,6 +7,9 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from typing import Any
+
+from prefect_ledger.masking import mask_text
 
 
 def packages() -> dict[str, str]:
@@ -35,6 +38,43 @@ def _packages() -> dict[str, str]:
             found.setdefault(re.sub(r"[-_.]+", "-", fields["Name"]).lower(), fields["Version"])
         time.sleep(0)  # the main thread trains meanwhile: let it have its turn after each file
     return dict(sorted(found.items()))
+
+
+def origins() -> dict[str, str]:
+    """Where those distributions came from that no index has: a requirement such as ``git+https://…@commit``, or ``-e`` and a folder.
+
+    As installers say it (PEP 610); credentials are masked. Asked once a process.
+    """
+    return dict(_origins())
+
+
+@functools.lru_cache(maxsize=1)
+def _origins() -> dict[str, str]:
+    import re
+    from importlib import metadata
+
+    found = {}
+    for distribution in metadata.distributions():
+        try:
+            said = json.loads(distribution.read_text("direct_url.json") or "{}")
+        except (OSError, ValueError):
+            continue
+        if isinstance(said, dict) and (where := _origin(said)):
+            name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "").lower()
+            found[name] = mask_text(where)
+    return dict(sorted(found.items()))
+
+
+def _origin(said: Mapping[str, Any]) -> str:
+    url, vcs, folder, archive = (said.get(name) for name in ("url", "vcs_info", "dir_info", "archive_info"))
+    if not isinstance(url, str):
+        return ""
+    if isinstance(vcs, dict) and vcs.get("commit_id"):
+        return f"{vcs.get('vcs', 'git')}+{url}@{vcs['commit_id']}"
+    if isinstance(folder, dict):
+        return f"-e {url}" if folder.get("editable") else url
+    hashes = archive.get("hashes") if isinstance(archive, dict) else None
+    return f"{url}#sha256={hashes['sha256']}" if isinstance(hashes, dict) and "sha256" in hashes else url
 
 
 def packages_digest(installed: Mapping[str, str] | None = None) -> str:

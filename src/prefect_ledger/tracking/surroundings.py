@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import LedgerError
+from prefect_ledger.tracking import seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,10 @@ def describe(run: ActiveRun, folder: Path, settings: Settings, facts: Mapping[st
         found["git"] = asdict(state)
         if state.root and state.dirty is not None and keeps_changes(settings):
             found["git"]["changes"] = _kept(run, state)
+    if settings.capture_packages and (elsewhere := capture.origins()):
+        found["origins"] = elsewhere
+    if said := seeds.said():
+        found["seeds"] = said
     run.describe(found, capture.packages() if settings.capture_packages else None)
 
 
