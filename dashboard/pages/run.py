@@ -10,9 +10,31 @@ from prefect_ledger.entities import Run
 from prefect_ledger.errors import InvalidName, RunNotFound
 
 from ..data import run as data
-from ..parts import run_artifacts, run_find, run_head, run_overview, said
+from ..parts import (
+    live,
+    run_artifacts,
+    run_code,
+    run_curves,
+    run_find,
+    run_head,
+    run_lineage,
+    run_machine,
+    run_media,
+    run_overview,
+    run_timeline,
+    said,
+)
 
-_TABS: dict[str, Callable[[Run], None]] = {"Overview": run_overview.show, "Artifacts": run_artifacts.show}
+_TABS: dict[str, Callable[[Run], None]] = {
+    "Overview": run_overview.show,
+    "Curves": run_curves.show,
+    "Timeline": run_timeline.show,
+    "Artifacts": run_artifacts.show,
+    "Media": run_media.show,
+    "Machine": run_machine.show,
+    "Code": run_code.show,
+    "Lineage": run_lineage.show,
+}
 
 
 def show() -> None:
@@ -36,3 +58,4 @@ def show() -> None:
         if tab.open:
             with tab:
                 section(run)
+    live.watch(not run.status.final)

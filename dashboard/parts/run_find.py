@@ -30,7 +30,7 @@ def latest() -> None:
     st.subheader("Latest")
     for one in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            links.link(one.name or one.id[:8], "run", run=one.id)
+            links.within(one.name or one.id[:8], "run", key=f"latest_{one.id}", run=one.id)
             st.caption(f"{one.status} · {moment(one.started_at)}", width="content")
 
 

@@ -49,7 +49,7 @@ def _ways(run: Run) -> None:
     if run.experiment:
         links.link(run.experiment, "runs", icon=":material/folder_open:", experiment=run.experiment)
     if run.parent_id:
-        links.link(data.name_of(run.parent_id), "run", icon=":material/arrow_upward:", run=run.parent_id)
+        links.within(data.name_of(run.parent_id), "run", key="parent", icon=":material/arrow_upward:", run=run.parent_id)
     if address := prefect_ui.address(run):
         st.link_button("Prefect", address, icon=":material/open_in_new:", type="tertiary")
 

@@ -89,7 +89,7 @@ def _children(run: Run) -> None:
     st.subheader(f"{len(children):,} child runs" if len(children) > 1 else "1 child run", anchor=False)
     for one in children[:_CHILDREN]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            links.link(one.name or one.id[:8], "run", run=one.id)
+            links.within(one.name or one.id[:8], "run", key=f"child_{one.id}", run=one.id)
             states.badge(one.status)
             st.caption(said.plain(duration(one.duration)), width="content")
     if len(children) > _CHILDREN:
