@@ -13,6 +13,7 @@ from prefect_ledger.errors import EvidenceCorrupt, InvalidValue, RegisteredModel
 from prefect_ledger.gates import Holdout
 from prefect_ledger.registry.history import latest_changes, meant_at
 from prefect_ledger.registry.replaying import evidence_record
+from prefect_ledger.registry.versions import logged_versions
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, BOB, version
 
@@ -70,3 +71,13 @@ def test_what_evidence_says_is_read_without_its_rows(fresh_ledger: Ledger) -> No
         execute(tx, "UPDATE evidences SET content = replace(content, '0.9', '0.99')")
     with pytest.raises(EvidenceCorrupt):
         evidence_record(asked.id)
+
+
+def test_versions_come_with_the_models_they_are(fresh_ledger: Ledger) -> None:
+    """The newest first, as many as asked for, deleted ones where they are asked for; each is the logged model that it names."""
+    found = [version(), version(), version()]
+    registry.delete_version("churn", 2, by=ALICE)
+    told = logged_versions("churn")
+    assert [one.version for one, _ in told] == [3, 1]
+    assert [logged.id for _, logged in told if logged] == [found[2].logged_id, found[0].logged_id]
+    assert [one.version for one, _ in logged_versions("churn", deleted=True, limit=2)] == [3, 2]

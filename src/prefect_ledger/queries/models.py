@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 _COLUMNS = "m.id, m.name, m.run_id, m.path, m.digest, m.flavor, m.size, m.attempt, m.task_run_id, m.at, m.details"
+_PART = 500
 _BY_ID = f"SELECT {_COLUMNS} FROM models m JOIN runs r ON r.id = m.run_id WHERE m.id = ? AND r.lifecycle <> 'erasing'"
 _OF_RUN = f"""
 SELECT {_COLUMNS}, m.attempt AS here FROM models m WHERE m.run_id = ?
@@ -28,6 +29,16 @@ def by_id(tx: sa.Connection, model_id: str) -> LoggedModel | None:
     """The model of this id."""
     found = rows(tx, _BY_ID, [model_id])
     return _model(found[0]) if found else None
+
+
+def by_ids(tx: sa.Connection, model_ids: Sequence[str]) -> dict[str, LoggedModel]:
+    """The models of these ids, by id; one that is not there is left out."""
+    found: dict[str, LoggedModel] = {}
+    for low in range(0, len(model_ids), _PART):
+        part = list(model_ids[low : low + _PART])
+        text = f"SELECT {_COLUMNS} FROM models m JOIN runs r ON r.id = m.run_id WHERE m.id IN ({', '.join('?' * len(part))})"
+        found |= {row[0]: _model(row) for row in rows(tx, f"{text} AND r.lifecycle <> 'erasing'", part)}
+    return found
 
 
 def of_run(tx: sa.Connection, run_id: str) -> list[LoggedModel]:

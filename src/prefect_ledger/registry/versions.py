@@ -125,6 +125,25 @@ def list_versions(name: str, *, deleted: bool = False) -> list[ModelVersion]:
         return registered.versions(tx, registered.known(tx, name), deleted=deleted)
 
 
+def logged_versions(name: str, *, deleted: bool = False, limit: int = 500) -> list[tuple[ModelVersion, LoggedModel | None]]:
+    """The newest versions of a registered model, each with the logged model it is; None where that is gone.
+
+    Raises:
+        RegisteredModelNotFound. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger.registry.versions import logged_versions
+        >>> [(one.version, logged.flavor) for one, logged in logged_versions("churn")][-1]
+        (1, 'python')
+    """
+    from prefect_ledger.queries import models, registered
+
+    with looking() as tx:
+        found = registered.versions(tx, registered.known(tx, name, deleted=deleted), deleted=deleted)[:limit]
+        logged = models.by_ids(tx, [one.logged_id for one in found])
+    return [(one, logged.get(one.logged_id)) for one in found]
+
+
 def search_versions(
     filter: str = "",  # noqa: A002 - the name that search_runs has
     order_by: Sequence[str] | str | None = None,
