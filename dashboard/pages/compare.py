@@ -7,11 +7,16 @@ from collections.abc import Callable
 import streamlit as st
 
 from ..data import compare
-from ..parts import compare_curves, compare_runs, compare_table, links
+from ..parts import compare_curves, compare_plots, compare_runs, compare_table, links
 
 _VIEWS: dict[str, Callable[[compare.Chosen], None]] = {
     "Table": compare_table.show,
     "Curves": compare_curves.show,
+    "Parallel": compare_plots.show_parallel,
+    "Scatter": compare_plots.show_scatter,
+    "Contour": compare_plots.show_contour,
+    "Boxes": compare_plots.show_boxes,
+    "Importance": compare_plots.show_importance,
 }
 
 

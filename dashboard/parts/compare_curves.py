@@ -135,7 +135,7 @@ def _figure(
         if not found:
             return None, "nothing there"
         made = bands_chart.figure(
-            found, settings.x, title=key, height=height, log_x=settings.log_x, log_y=settings.log_y, smoothing=settings.weight
+            found, _LABELS[settings.x], title=key, height=height, log_x=settings.log_x, log_y=settings.log_y, smoothing=settings.weight
         )
         told = f"The first {_GROUPS} of {len(groups):,} groups." if len(groups) > _GROUPS else ""
     else:
