@@ -67,7 +67,7 @@ def table(found: Sequence[audit.Row], *, model: bool = True) -> None:
         for one in found
     ]
     frame = pd.DataFrame(rows).astype({"version": "Int64"})
-    st.dataframe(frame if model else frame.drop(columns=["model", "hash"]), hide_index=True)
+    st.dataframe(frame if model else frame.drop(columns=["model", "hash"]), hide_index=True, placeholder="")
 
 
 def _before() -> int | None:
