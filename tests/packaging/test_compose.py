@@ -99,7 +99,7 @@ def test_what_is_mounted_is_there() -> None:
             source, _, rest = volume.partition(":")
             if source.startswith("."):
                 assert rest.endswith(":ro"), (name, volume)
-                assert source == EXAMPLE["PIPELINES"] or (FOLDER / source).is_file(), (name, volume)
+                assert source in (EXAMPLE["PIPELINES"], EXAMPLE["SIGN_IN"]) or (FOLDER / source).is_file(), (name, volume)
             else:
                 assert source in said["volumes"], (name, volume)
         assert {one["source"] for one in service.get("configs", [])} <= set(said["configs"])
@@ -125,15 +125,14 @@ def test_settings_of_a_service_are_settings(name: str) -> None:
 
 
 def test_commands_of_the_services_exist() -> None:
-    """Every prefect-ledger command of the file is understood; the dashboard, which is to come, waits behind its profile."""
+    """Every prefect-ledger command of the file is understood, and no service is left out unless it is asked for."""
     lines = [SERVICES[name].get("command", []) for name in PYTHON]
     lines += [line.split() for command in lines for text in command for line in text.splitlines() if line.startswith("prefect-ledger ")]
     commands = [line for line in lines if line and line[0] == "prefect-ledger"]
     assert ["prefect-ledger", "db", "upgrade"] in commands
     for command in commands:
-        if command[1] in app or command[1] != "dashboard":
-            app.parse_args(command[1:], exit_on_error=False, print_error=False)
-    assert [name for name, one in SERVICES.items() if one.get("profiles")] == ["dashboard"]
+        app.parse_args(command[1:], exit_on_error=False, print_error=False)
+    assert not any("profiles" in one for one in SERVICES.values())
 
 
 def test_the_image_is_of_files_that_are_there_and_runs_as_nobody_special() -> None:
@@ -217,7 +216,7 @@ def test_what_a_worker_is_told_opens_the_database_and_the_bucket(team: Team) -> 
 @pytest.mark.soak
 def test_a_team_deploys_runs_and_finds(team: Team, tmp_path: Path) -> None:
     """With the file's own commands and environments, the example and a team's own flow run on the worker, and are in the ledger, with
-    their artifacts in the bucket; set-up may be done again; and nobody gets in without a password."""
+    their artifacts in the bucket; set-up may be done again; the dashboard answers; and nobody gets in without a password."""
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "ours.py").write_text(_PIPELINE, encoding="utf-8")
     (tmp_path / "pipelines" / "prefect.yaml").write_text(team.mapped(_DEPLOYED), encoding="utf-8")
@@ -241,6 +240,9 @@ def test_a_team_deploys_runs_and_finds(team: Team, tmp_path: Path) -> None:
                 "artifacts": ["notes.txt"],
                 "bytes": "ours",
             }
+        with team.up("dashboard"):
+            status, text = compose.page(f"http://{team.places['127.0.0.1:8501']}/?run={ours}")
+            assert (status, "<script" in text) == (200, True)
         _backs_up_and_restores(team, ours)
         _nobody_gets_in(team)
 

@@ -132,7 +132,7 @@ class Team:
 @contextlib.contextmanager
 def ground(folder: Path, environ: Mapping[str, str]) -> Iterator[Team]:
     """The team's PostgreSQL and S3 server, running, with all that the compose file says of them; the Python services come with it."""
-    prefect, health = free_port(), free_port()
+    prefect, health, dashboard = free_port(), free_port(), free_port()
     (folder / "home").mkdir()
     with postgres.postgres() as database, _s3(folder, environ) as url:
         team = Team(folder, environ)
@@ -142,7 +142,9 @@ def ground(folder: Path, environ: Mapping[str, str]) -> Iterator[Team]:
             "http://prefect:4200": f"http://127.0.0.1:{prefect}",
             "127.0.0.1:4200": f"127.0.0.1:{prefect}",
             "127.0.0.1:8080": f"127.0.0.1:{health}",
+            "127.0.0.1:8501": f"127.0.0.1:{dashboard}",
             "4200": str(prefect),
+            "8501": str(dashboard),
             "0.0.0.0": "127.0.0.1",
             "/var/lib/ledger": str(folder / "home"),
             "/deployments/": f"{FOLDER}/",
