@@ -5,6 +5,7 @@ Importing this costs next to nothing on top of Prefect; numpy, SQLModel and alem
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.cleaning import collect_garbage
     from prefect_ledger.tracking.deletion import delete_runs, restore_runs
     from prefect_ledger.tracking.editing import describe_run, rename_run, tag_runs
+    from prefect_ledger.tracking.errands import Errand
     from prefect_ledger.tracking.experiments import (
         create_experiment,
         delete_experiment,
@@ -269,10 +271,25 @@ def _may_reach_prefect() -> bool:
 
 
 def _tell_alerts() -> None:
-    """Tell of alerts by the ways of the settings, and Prefect, where it is here or a server of it is named."""
+    """Have alerts told behind the back of who said one, where the settings name somebody, or Prefect may be reached; nothing is loaded
+    for it before that."""
+    from prefect_ledger.tracking.ledger import ledger
+
+    if ledger().settings.alert_to or _may_reach_prefect():
+        _telling().soon()
+
+
+def _tell_what_waits() -> None:
     from prefect_ledger.webhooks import telling
 
-    telling.tell_soon()
+    telling.tell_where_there_is_a_way()
+
+
+@functools.cache
+def _telling() -> Errand:
+    from prefect_ledger.tracking.errands import Errand
+
+    return Errand("alerts", _tell_what_waits)
 
 
 def _hears_alerts() -> bool:

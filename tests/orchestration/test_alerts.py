@@ -15,8 +15,8 @@ from prefect_ledger import alert, configure, get_run, search_alerts, tracked_flo
 from prefect_ledger.flows.outbox import outbox
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking.ledger import Ledger
-from prefect_ledger.webhooks import telling
 from tests.orchestration.helpers import heard
+from tests.services_real import errands
 
 
 class AlertFile(NotificationBlock):
@@ -52,7 +52,7 @@ def test_prefect_has_it_as_an_event(ledger: Ledger) -> None:
     assert event["resource"]["prefect-ledger.level"] == "warning"
     assert event["resource"]["prefect-ledger.experiment"] == "watched"
     assert (event["payload"]["title"], event["payload"]["text"]) == ("drift", "PSI 0.4")
-    telling._ERRAND.finish()
+    errands.rest()
     [found] = get_run(run).alerts
     assert (found.told, found.task_run_id != "") == (("prefect",), True)
 
@@ -63,7 +63,7 @@ def test_a_notification_block_says_it(ledger: Ledger, tmp_path: Path, monkeypatc
     monkeypatch.setattr(ledger, "settings", Settings.resolve(alert_to="block:alert-file/team, block:alert-file/nobody"))
     state = nightly(return_state=True)
     run = str(state.state_details.flow_run_id)
-    telling._ERRAND.finish()
+    errands.rest()
     said = (tmp_path / "said.txt").read_text()
     assert said.startswith("warning: drift | 'PSI 0.4\\n\\nrun ")
     assert f"({run}) of experiment watched" in said

@@ -18,10 +18,10 @@ from prefect_ledger import alert, delete_runs, get_run, restore_runs, search_ale
 from prefect_ledger.entities import Alert
 from prefect_ledger.errors import InvalidSettings, InvalidValue, NoActiveRun, RunFinished
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import context
+from prefect_ledger.tracking import context, errands
 from prefect_ledger.tracking import ledger as ledger_module
 from prefect_ledger.tracking.ledger import Ledger
-from prefect_ledger.webhooks import errands, telling
+from prefect_ledger.webhooks import telling
 from tests.registry.receiving import SECRET, Receiver, receiver
 
 HOUR = 3_600_000_000  # µs
@@ -253,6 +253,30 @@ def test_a_script_tells_by_itself(told: Receiver, home: Path) -> None:
     assert run("-m", "prefect_ledger.cli", "recover") == 0
     assert run("-c", SCRIPT, "later") == 0
     assert [one.event["payload"]["text"] for one in told.came] == ["ends", "killed"]
+
+
+LOADS = """
+import sys, threading, time
+from prefect_ledger import start_run
+loaded = []
+with start_run(experiment="scripts") as run:
+    run.log_metric("loss", 0.5)
+    while run._ledger.recorder._loading:  # what the recorder imports is done
+        time.sleep(0.01)
+    main = threading.get_ident()
+    sys.addaudithook(lambda event, args: loaded.append(args[0]) if event == "import" and threading.get_ident() == main else None)
+    run.alert("said")
+    print(*[name for name in loaded if name.startswith(("prefect_ledger.webhooks", "prefect_ledger.registry", "http", "sqlalchemy"))])
+"""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_who_says_the_first_alert_waits_for_no_import(told: Receiver, home: Path, named: bool) -> None:
+    """What tells of alerts is loaded behind the back of who says one, and not at all where nobody is named."""
+    environ = {**os.environ, **({"PREFECT_LEDGER_ALERT_TO": told.url} if named else {})}
+    done = subprocess.run([sys.executable, "-c", LOADS], env=environ, timeout=60, check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("\n", "")
+    assert len(told.came) == named
 
 
 @pytest.mark.parametrize("way", ["ftp://hooks.example", "slack-webhook/team", "block:Slack", "hunter2"])

@@ -7,7 +7,7 @@ AT_THE_END = """
 import atexit
 import threading
 import time
-from prefect_ledger.webhooks.errands import Errand
+from prefect_ledger.tracking.errands import Errand
 
 def work():
     while not threading._SHUTTING_DOWN:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.registry_events import event
+from prefect_ledger.tracking.errands import Errand
 from prefect_ledger.tracking.ledger import ledger
-from prefect_ledger.webhooks.errands import Errand
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefect_ledger.tracking.errands import Errand
 from prefect_ledger.tracking.ledger import ledger
-from prefect_ledger.webhooks.errands import Errand
 
 if TYPE_CHECKING:
     from prefect_ledger.database import Database

@@ -20,7 +20,6 @@ from prefect_ledger.tracking.alerts import at_least
 from prefect_ledger.tracking.ledger import ledger
 from prefect_ledger.webhooks import secrets
 from prefect_ledger.webhooks.delivering import Delivered, post_event
-from prefect_ledger.webhooks.errands import Errand
 from prefect_ledger.webhooks.posting import Answer
 from prefect_ledger.webhooks.trying import outcome
 
@@ -164,14 +163,7 @@ def _text(one: Waiting) -> str:
     return f"{one.alert.text}\n\n{about}" if one.alert.text else about
 
 
-def _tell() -> None:
-    tell_alerts()
-
-
-_ERRAND = Errand("alerts", _tell)
-
-
-def tell_soon() -> None:
-    """Tell of alerts in the background, where there is a way; the process waits for that at its end, for a few seconds."""
+def tell_where_there_is_a_way() -> None:
+    """As :func:`tell_alerts`, but where nobody is named nothing is asked."""
     if ways(ledger().settings):
-        _ERRAND.soon()
+        tell_alerts()
