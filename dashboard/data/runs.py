@@ -17,6 +17,7 @@ from prefect_ledger.tracking.ledger import ledger
 Lifecycle = Literal["active", "deleted", "all"]
 TOP = Null(Operand("attribute", "parent_run_id"))
 MOST_BELOW = 50  # runs that are shown below one that is unfolded
+MOST_GATHERED = 5_000  # runs below those of a page that are added up
 _MOST_EXPERIMENTS = 1_000
 
 
@@ -51,11 +52,62 @@ def page(asked: Asked, columns: tuple[str, ...], order: str, rows: int, place: s
     return ledger().reader.run_cells(columns, order_by=order, limit=rows, page=token, skip=skip, **asked.args)
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a table: runs with their columns, how deep each stands, and in columns of metrics what those below a run come to."""
+
+    cells: Cells
+    depths: list[int]
+    gathered: dict[str, dict[str, float]]
+
+
+def flat(cells: Cells) -> Lines:
+    """Each run for itself."""
+    return Lines(cells, [0] * len(cells.runs), {})
+
+
+def folded(cells: Cells, asked: Asked) -> Lines:
+    """Each run for those below it too."""
+    parents = [run.id for run, below in zip(cells.runs, cells.below, strict=True) if below]
+    if not parents or sum(cells.below) > MOST_GATHERED:
+        return flat(cells)
+    columns = [name for name, values in cells.values.items() if None in values]
+    return Lines(cells, [0] * len(cells.runs), _gathered(tuple(columns), tuple(parents), asked.lifecycle))
+
+
+def unfolded(cells: Cells, asked: Asked, order: str) -> Lines:
+    """Each run followed by the first of those right below it."""
+    parents = tuple(run.id for run, below in zip(cells.runs, cells.below, strict=True) if below)
+    if not parents:
+        return flat(cells)
+    children = _children(parents, tuple(cells.values), order, asked.lifecycle)
+    under: dict[str | None, list[int]] = {}
+    for at, run in enumerate(children.runs):
+        under.setdefault(run.parent_id, []).append(at)
+    places = [
+        place
+        for at, run in enumerate(cells.runs)
+        for place in ((cells, at, 0), *((children, of, 1) for of in under.get(run.id, ())[:MOST_BELOW]))
+    ]
+    whole = Cells(
+        [source.runs[at] for source, at, _ in places],
+        [source.below[at] for source, at, _ in places],
+        {name: [source.values[name][at] for source, at, _ in places] for name in cells.values},
+        cells.next_page,
+    )
+    return Lines(whole, [depth for _, _, depth in places], {})
+
+
 @st.cache_data(ttl=3, max_entries=50, show_spinner=False)
-def below(parents: tuple[str, ...], columns: tuple[str, ...], order: str, lifecycle: Lifecycle) -> Cells:
-    """The runs right below these, in the same order as theirs."""
+def _children(parents: tuple[str, ...], columns: tuple[str, ...], order: str, lifecycle: Lifecycle) -> Cells:
+    """The runs right below these, in the order of the page; a thousand at most."""
     parent = Comparison(Operand("attribute", "parent_run_id"), "IN", parents)
     return ledger().reader.run_cells(columns, filter=unparse(parent), order_by=order, limit=MOST_BELOW * 20, lifecycle=lifecycle)
+
+
+@st.cache_data(ttl=10, max_entries=50, show_spinner=False)
+def _gathered(columns: tuple[str, ...], parents: tuple[str, ...], lifecycle: Lifecycle) -> dict[str, dict[str, float]]:
+    return ledger().reader.gathered(columns, parents, lifecycle)
 
 
 @st.cache_data(ttl=10, max_entries=200, show_spinner=False)
@@ -84,5 +136,5 @@ def experiments() -> list[str]:
 
 def forget() -> None:
     """Ask anew what was changed here."""
-    for one in (page, below, count, keys, values):
+    for one in (page, count, keys, values, _children, _gathered, experiments):
         one.clear()

@@ -2,48 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from prefect_ledger.errors import InvalidFilter
 from prefect_ledger.expressions import STATUSES, And, Comparison, Node, Operand, Or, parse_filter, unparse
+from prefect_ledger.formats import count
 
 from ..data import runs as data
 from . import said
 
-PAGE = "page"  # of the address: which page of what matches
-ANY_TIME = "any time"
+PAGE, QUERY = "page", "q"  # of the address: which page of what matches, and the filter that was typed
+_ANY_TIME = "any time"
 _SINCE = {"last hour": timedelta(hours=1), "last day": timedelta(days=1), "last week": timedelta(weeks=1), "last month": timedelta(days=30)}
 _LIVES: tuple[data.Lifecycle, ...] = ("active", "deleted", "all")
 _EXAMPLE = "metrics.auc > 0.9 and params.model in ('xgb', 'lgbm')"
+_EMPTY = {"q": "", "experiment": [], "state": [], "only": [], "since": _ANY_TIME, "life": "active"}
+_CALLED = {
+    "q": "the filter",
+    "experiment": "Experiment",
+    "state": "State",
+    "only": "Parameters and tags",
+    "since": "Started",
+    "life": "Show",
+}
 
 
-def show() -> data.Asked | None:
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What was asked: its parts by the key of their widget, each a condition (None where nothing is asked there)."""
+
+    parts: Mapping[str, Node | None]
+    experiments: tuple[str, ...]
+    lifecycle: data.Lifecycle
+
+    def asked(self, without: str = "") -> data.Asked:
+        """The question; ``without`` one of its parts."""
+        nodes = [item for key, node in self.parts.items() if key != without for item in _items(node)]
+        whole = "" if not nodes else unparse(nodes[0] if len(nodes) == 1 else And(tuple(nodes)))
+        named = () if without == "experiment" else self.experiments
+        return data.Asked(whole, named, "all" if without == "life" else self.lifecycle)
+
+    @property
+    def narrowing(self) -> list[str]:
+        """The keys of the widgets that leave runs out."""
+        found = [key for key, node in self.parts.items() if node is not None]
+        return [*found, *(["experiment"] if self.experiments else []), *(["life"] if self.lifecycle != "all" else [])]
+
+
+def show() -> Box | None:
     """Show what can be asked; returns what is. None where it cannot be understood, which is said at its place."""
-    typed = st.text_input("Filter", key="q", bind="query-params", type="search", placeholder=_EXAMPLE, on_change=first_page)
-    experiments, states, only, since, life = st.columns([3, 2, 3, 1.4, 1.2])
-    with experiments:
-        named = st.multiselect("Experiment", data.experiments(), key="experiment", bind="query-params", on_change=first_page)
-    with states:
-        status = st.multiselect("State", STATUSES, key="state", bind="query-params", on_change=first_page)
-    with since:
-        started = st.selectbox("Started", [ANY_TIME, *_SINCE], key="since", bind="query-params", on_change=first_page)
-    with life:
-        lifecycle = st.selectbox("Show", _LIVES, key="life", bind="query-params", on_change=first_page)
+    typed = st.text_input(
+        "Filter", key=QUERY, bind="query-params", type="search", placeholder=_EXAMPLE, on_change=first_page, label_visibility="collapsed"
+    )
+    places = st.columns([3, 2.2, 3, 1.4, 1.2])
+    named = places[0].multiselect("Experiment", data.experiments(), key="experiment", bind="query-params", on_change=first_page)
+    states = places[1].multiselect("State", STATUSES, key="state", bind="query-params", on_change=first_page)
+    since = places[3].selectbox("Started", [_ANY_TIME, *_SINCE], key="since", bind="query-params", on_change=first_page)
+    lifecycle = places[4].selectbox("Show", _LIVES, key="life", bind="query-params", on_change=first_page)
     base = data.Asked("", tuple(named), lifecycle)
-    with only:
-        conditions = _only(base)
+    with places[2]:
+        only = _only(base)
     try:
-        parts = [parse_filter(typed or ""), *_quick(status, conditions, started)]
+        parts = {"q": parse_filter(typed or ""), "state": _in(states), "only": _alternatives(only), "since": _since(since)}
     except InvalidFilter as error:
         _told(error)
         return None
-    nodes = [node for node in parts if node is not None]
-    whole = "" if not nodes else unparse(nodes[0] if len(nodes) == 1 else And(tuple(nodes)))
-    if len(nodes) > 1 or (nodes and parts[0] is None):
-        st.code(whole, language=None, wrap_lines=True)
-    return data.Asked(whole, tuple(named), lifecycle)
+    box = Box(parts, tuple(named), lifecycle)
+    if any(node is not None for key, node in parts.items() if key != "q"):
+        st.code(box.asked().filter, language=None, wrap_lines=True)  # the whole of it, to be copied
+    return box
+
+
+def _items(node: Node | None) -> tuple[Node, ...]:
+    return () if node is None else node.items if isinstance(node, And) else (node,)
 
 
 def first_page() -> None:
@@ -51,40 +86,58 @@ def first_page() -> None:
     st.query_params.pop(PAGE, None)
 
 
+def nothing(box: Box) -> None:
+    """Say that no run matches, and which part of the question to give up."""
+    st.info("No run matches.", icon=":material/filter_alt_off:")
+    for key in box.narrowing:
+        if found := data.count(box.asked(key)):
+            label = f"Without {_CALLED[key]} {count(found, 'run')} {'matches' if found == 1 else 'match'}: take it away"
+            st.button(label, key=f"without_{key}", on_click=_clear, args=(key,), type="tertiary", icon=":material/close:")
+
+
+def _clear(key: str) -> None:
+    st.session_state[key] = "all" if key == "life" else _EMPTY[key]
+    first_page()
+
+
 def _only(base: data.Asked) -> list[str]:
     """Values of parameters and tags that were chosen, as conditions."""
-    offered = {unparse(Comparison(operand, "=", value)): count for operand, value, count in data.values(base)}
+    offered = [unparse(Comparison(operand, "=", value)) for operand, value, _ in data.values(base)]
     return st.multiselect(
         "Parameters and tags",
-        list(offered),
+        offered,
         key="only",
         bind="query-params",
         on_change=first_page,
         accept_new_options=True,
+        select_all=False,
+        placeholder="params.model = 'xgb'",
     )
 
 
-def _quick(states: list[str], conditions: list[str], started: str) -> list[Node | None]:
-    found: list[Node | None] = []
-    if states:
-        found.append(Comparison(Operand("attribute", "status"), "IN", tuple(states)))
-    found += _by_operand([parse_filter(text) for text in conditions])
-    if started in _SINCE:
-        at = datetime.now(UTC).replace(second=0, microsecond=0) - _SINCE[started]  # whole minutes: the same question for a while
-        found.append(Comparison(Operand("attribute", "start_time"), ">=", int(at.timestamp()) * 1_000_000))
-    return found
+def _in(states: list[str]) -> Node | None:
+    return Comparison(Operand("attribute", "status"), "IN", tuple(states)) if states else None
 
 
-def _by_operand(nodes: list[Node | None]) -> list[Node]:
+def _since(chosen: str) -> Node | None:
+    if chosen not in _SINCE:
+        return None
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - _SINCE[chosen]  # whole minutes: the same question for a while
+    return Comparison(Operand("attribute", "start_time"), ">=", int(at.timestamp()) * 1_000_000)
+
+
+def _alternatives(texts: list[str]) -> Node | None:
     """Conditions on the same key are alternatives, those on others come on top."""
     grouped: dict[object, list[Node]] = {}
-    for node in nodes:
+    for node in map(parse_filter, texts):
         if node is not None:
             grouped.setdefault(node.left if isinstance(node, Comparison) else node, []).append(node)
-    return [found[0] if len(found) == 1 else Or(tuple(found)) for found in grouped.values()]
+    found = [nodes[0] if len(nodes) == 1 else Or(tuple(nodes)) for nodes in grouped.values()]
+    return None if not found else found[0] if len(found) == 1 else And(tuple(found))
 
 
 def _told(error: InvalidFilter) -> None:
+    """The sentence, and below it the place."""
     message, _, pointed = str(error).partition("\n")
     st.error(said.plain(message), icon=":material/error:")
     if pointed:

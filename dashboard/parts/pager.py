@@ -1,6 +1,9 @@
-"""In which order runs stand, how many of them a page has, and which page it is."""
+"""In which order runs stand, whether those below others are folded, how many a page has, and which page it is."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
 
 import streamlit as st
 
@@ -9,26 +12,47 @@ from prefect_ledger.queries.cells import Cells
 from ..data import runs as data
 from .filter_box import PAGE, first_page
 
+ORDER, VIEW = "order", "view"  # of the address
 LATEST = "start_time desc"
+View = Literal["folded", "unfolded", "flat"]
+_VIEWS: tuple[View, ...] = ("folded", "unfolded", "flat")
 _ROWS = (50, 100, 200)
 _TOKENS = "tokens of pages"
 
 
-def order() -> str:
-    """The order that was chosen."""
-    return st.selectbox(
-        "Order",
-        [LATEST, "start_time", "run_name", "status", "duration desc"],
-        key="order",
-        bind="query-params",
-        accept_new_options=True,
-        on_change=first_page,
-    )
+def order(columns: Iterable[str]) -> str:
+    """The order that was chosen; others than those that are offered can be typed."""
+    names = ("start_time", "duration", "run_name", "status", *columns)
+    offered = [LATEST, *(f"{name}{way}" for name in names for way in ("", " desc") if f"{name}{way}" != LATEST)]
+    return st.selectbox("Order", offered, key=ORDER, bind="query-params", accept_new_options=True, on_change=first_page, width=260)
+
+
+def order_by(name: str) -> None:
+    """Order by a column, the greatest first; the other way round where that is how they stand."""
+    now = st.session_state.get(ORDER)
+    text = name in ("run_name", "experiment", "status") or name.startswith(("params.", "tags."))
+    first, second = (name, f"{name} desc") if text else (f"{name} desc", name)
+    st.session_state[ORDER] = second if now == first else first
+    first_page()
 
 
 def rows() -> int:
     """How many runs a page has."""
-    return st.selectbox("Rows", _ROWS, index=1, key="rows", bind="query-params", on_change=first_page)
+    return st.selectbox("Rows", _ROWS, index=1, key="rows", bind="query-params", on_change=first_page, width=90)
+
+
+def view() -> View:
+    """Whether runs below others are hidden, shown under them, or stand for themselves."""
+    wanted = st.segmented_control(
+        "Child runs", _VIEWS, default="folded", required=True, key=VIEW, bind="query-params", on_change=first_page
+    )
+    return wanted if wanted in _VIEWS else "folded"
+
+
+def flatten() -> None:
+    """Show all runs for themselves."""
+    st.session_state[VIEW] = "flat"
+    first_page()
 
 
 def number() -> int:
@@ -49,12 +73,10 @@ def show(asked: data.Asked, order: str, rows: int, number: int, cells: Cells) ->
     """Where this page stands among those that match, and ways to others."""
     if cells.next_page is not None:
         st.session_state.setdefault(_TOKENS, {})[asked, order, rows, number + 1] = cells.next_page
-    total = data.count(asked)
     first = (number - 1) * rows
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{first + 1:,} to {first + len(cells.runs):,} of {total:,}", width="content")
-        st.button("Previous", icon=":material/chevron_left:", disabled=number == 1, on_click=_go, args=(number - 1,), key="previous")
-        st.button("Next", icon=":material/chevron_right:", disabled=cells.next_page is None, on_click=_go, args=(number + 1,), key="next")
+    st.button("Previous", icon=":material/chevron_left:", disabled=number == 1, on_click=_go, args=(number - 1,), key="previous_page")
+    st.button("Next", icon=":material/chevron_right:", disabled=cells.next_page is None, on_click=_go, args=(number + 1,), key="next_page")
+    st.caption(f"{first + 1:,} to {first + len(cells.runs):,} of {data.count(asked):,}", width="content")
 
 
 def _go(number: int) -> None:

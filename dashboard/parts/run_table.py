@@ -1,9 +1,10 @@
-"""A table of runs: one line each, as people read it."""
+"""A table of runs: a line each, as people read it. Rows can be selected; a click on a column's head orders by it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -12,69 +13,115 @@ import pyarrow as pa
 import streamlit as st
 
 from prefect_ledger.errors import InvalidFilter
-from prefect_ledger.expressions import Operand, parse_order
+from prefect_ledger.expressions import Operand, Order, parse_order
 from prefect_ledger.formats import duration, number, short
-from prefect_ledger.queries.cells import Cells
 from prefect_ledger.queries.details import RunFields
 
-from . import links, said
+from ..data import runs as data
+from . import columns as chosen
+from . import links, pager, picked, said
 
-ATTRIBUTES = {"Run": "run_name", "State": "status", "Experiment": "experiment", "Started": "start_time", "Took": "duration"}
+KEY, _CLICKS = "runs", "clicks on heads of runs"
+_BY = {"Run": "run_name", "State": "status", "Experiment": "experiment", "Started": "start_time", "Took": "duration"}  # what heads order by
+_FIXED = {*_BY, "Below"}
 _COLORS = {
     "COMPLETED": "#2e9d5b",
     "FAILED": "#e05252",
-    "CRASHED": "#e05252",
+    "CRASHED": "#b03a6a",
     "CANCELLED": "#c98a1b",
     "PAUSED": "#c98a1b",
     "RUNNING": "#4c8df0",
-    "SCHEDULED": "#4c8df0",
+    "SCHEDULED": "#7d8da5",
 }
-_WIDEST = 60
+_WIDEST, _TALLEST = 60, 20  # characters of a cell, lines that are seen without scrolling
 
 
-def show(cells: Cells, columns: Mapping[str, Operand], order: str) -> None:
-    """Show it."""
-    zone = _zone()
-    runs = cells.runs
-    several = len({one.experiment_id for one in runs}) > 1
-    table: dict[str, Any] = {
-        "Run": [f"{links.to_run(one.id)}#{quote(short(one.name, _WIDEST) or one.id[:8], safe='')}" for one in runs],
-        "State": [[one.status] for one in runs],
-        **({"Experiment": [short(one.experiment or "", _WIDEST) for one in runs]} if several else {}),
-        "Started": [_moment(one.started, zone) for one in runs],
-        "Took": [duration(_took(one)) for one in runs],
-        **({"Below": [str(count) if count else "" for count in cells.below]} if any(cells.below) else {}),
-    }
-    table |= {name: list(map(_writer(operand, zone), cells.values[name])) for name, operand in columns.items()}
-    st.dataframe(
-        pa.table({name: pa.array(values, pa.list_(pa.string()) if name == "State" else pa.string()) for name, values in table.items()}),
-        key="runs",
+def show(lines: data.Lines, columns: Mapping[str, Operand], order: str) -> None:
+    """Show it; what is selected is in the address (see ``picked``), and so is the order (see ``pager``)."""
+    runs = lines.cells.runs
+    table = _table(lines, columns, _zone())
+    ids = [run.id for run in runs]
+    rows = [at for at, one in enumerate(ids) if one in set(picked.ids())]
+    key = f"{KEY}_{st.session_state.get(_CLICKS, 0)}"  # the browser forgets which column was clicked when the table is another one
+    st.session_state[key] = {"selection": {"rows": rows, "columns": []}}
+    st.container(key=KEY).dataframe(
+        pa.table({name: pa.array(cells, pa.list_(pa.string()) if name == "State" else pa.string()) for name, cells in table.items()}),
+        key=key,
         hide_index=True,
-        height=min(38 + 35 * len(runs), 738),
-        column_config=_config(columns, order),
+        height=38 + 35 * min(max(len(runs), 3), _TALLEST),
+        column_config=_config(lines, table, columns, order),
         placeholder="",
         alt="Runs",
+        on_select=partial(_selected, key, ids),
+        selection_mode=["multi-row", "single-column"],
     )
 
 
-def _config(columns: Mapping[str, Operand], order: str) -> dict[str, Any]:
-    make = st.column_config
-    by = _direction(order)
+def _selected(key: str, ids: Sequence[str]) -> None:
+    """Keep which rows are selected now; a column that is selected is one whose head was clicked."""
+    state = st.session_state[key]["selection"]
+    picked.among(ids, [ids[at] for at in state["rows"] if at < len(ids)])
+    for name in state["columns"]:
+        st.session_state[_CLICKS] = st.session_state.get(_CLICKS, 0) + 1
+        if name in _BY or name not in _FIXED:
+            pager.order_by(_BY.get(name, name))
+
+
+def _table(lines: data.Lines, columns: Mapping[str, Operand], zone: tzinfo) -> dict[str, Sequence[Any]]:
+    runs, below = lines.cells.runs, lines.cells.below
+    several = len({one.experiment_id for one in runs}) > 1
     return {
-        "Run": make.LinkColumn("Run" + by.get("run_name", ""), display_text=r"#(.*)$", pinned=True, alignment="left", width=200),
-        "State": make.MultiselectColumn("State" + by.get("status", ""), options=list(_COLORS), color=list(_COLORS.values()), width=120),
-        "Started": make.Column("Started" + by.get("start_time", ""), width=150),
-        "Took": make.Column("Took" + by.get("duration", ""), alignment="right"),
-        "Below": make.Column("Below", alignment="right", help="Runs right below this one"),
+        "Run": [_name(one, depth) for one, depth in zip(runs, lines.depths, strict=True)],
+        "State": [[one.status] for one in runs],
+        **({"Experiment": [short(one.experiment or "", _WIDEST) for one in runs]} if several and "experiment" not in columns else {}),
+        "Started": [_moment(one.started, zone) for one in runs],
+        "Took": [duration(_took(one)) for one in runs],
+        **({"Below": [f"{count:,}" if count else "" for count in below]} if any(below) else {}),
+        **{name: _cells(lines, name, _writer(operand, zone)) for name, operand in columns.items()},
+    }
+
+
+def _name(run: RunFields, depth: int) -> str:
+    """The link, which shows what follows its ``#``."""
+    name = short(run.name, _WIDEST) or run.id[:8]
+    return f"{links.to_run(run.id)}#{quote('└ ' * depth + name, safe='')}"
+
+
+def _cells(lines: data.Lines, name: str, write: Callable[[Any], str]) -> list[str]:
+    """Each run's own value; where it has none, in parentheses what those below it come to."""
+    gathered = lines.gathered.get(name, {})
+    return [
+        f"({write(gathered[run.id])})" if value is None and run.id in gathered else write(value)
+        for run, value in zip(lines.cells.runs, lines.cells.values[name], strict=True)
+    ]
+
+
+def _config(lines: data.Lines, table: Mapping[str, Sequence[str]], columns: Mapping[str, Operand], order: str) -> dict[str, Any]:
+    make, by, pinned = st.column_config, _direction(order), chosen.pinned()
+    fixed = {head: head + by.get(name, "") for head, name in _BY.items()}
+    return {
+        "Run": make.LinkColumn(fixed["Run"], display_text=r"#(.*)$", pinned=True, alignment="left", width=190),
+        "State": make.MultiselectColumn(fixed["State"], options=list(_COLORS), color=list(_COLORS.values()), width=115),
+        "Experiment": make.Column(fixed["Experiment"]),
+        "Started": make.Column(fixed["Started"], width=150),
+        "Took": make.Column(fixed["Took"], alignment="right"),
+        "Below": make.Column("Below", alignment="right", help="Runs right below this one."),
         **{
             name: make.Column(
                 _head(operand) + by.get(name, ""),
                 alignment="right" if operand.kind in ("metric", "param") else "left",
-                help=said.plain(name),
+                pinned=name in pinned,
+                width=_width(_head(operand), table[name]),
+                help=said.plain(name) + (", in parentheses of the runs below" if lines.gathered.get(name) else ""),
             )
             for name, operand in columns.items()
         },
     }
+
+
+def _width(head: str, cells: Sequence[str]) -> int:
+    """Pixels that a column takes: as the table itself has it, but for each page anew."""
+    return min(max(8 * len(head) + 40, 8 * max(map(len, cells), default=0) + 18, 60), 260)
 
 
 def _head(operand: Operand) -> str:
@@ -84,21 +131,22 @@ def _head(operand: Operand) -> str:
 
 def _direction(order: str) -> dict[str, str]:
     """An arrow for the column that the rows are ordered by."""
-    from .columns import name_of
-
     try:
-        first, *_ = parse_order(order) or (None,)
+        found = parse_order(order)
     except InvalidFilter:
         return {}
-    return {} if first is None else {name_of(first.operand): " ↓" if first.descending else " ↑"}
+    first = found[0] if found else Order(Operand("attribute", "start_time"), descending=True)
+    return {chosen.name_of(first.operand): " ↓" if first.descending else " ↑"}
 
 
 def _writer(operand: Operand, zone: tzinfo) -> Callable[[Any], str]:
-    if operand.key in ("start_time", "end_time") and operand.kind == "attribute":
-        return lambda value: _moment(value, zone)
-    if operand.key == "duration" and operand.kind == "attribute":
+    if operand.kind == "attribute" and operand.key in ("start_time", "end_time"):
+        return partial(_moment, zone=zone)
+    if operand.kind == "attribute" and operand.key == "duration":
         return duration
-    return lambda value: "" if value is None else number(value) if isinstance(value, float | int) else short(value, _WIDEST)
+    if operand.kind == "metric":
+        return lambda value: "" if value is None else number(value)
+    return lambda value: "" if value is None else short(value, _WIDEST)
 
 
 def _took(run: RunFields) -> float | None:
