@@ -10,7 +10,7 @@ from prefect_ledger.entities import Run, Summary
 from prefect_ledger.formats import duration, moment, size
 
 from ..data import run as data
-from . import facts, links, run_edit, said, states
+from . import facts, links, prose, run_edit, said, states
 
 _CHILDREN = 50  # that are listed here; the page Runs has them all
 
@@ -19,7 +19,7 @@ def show(run: Run) -> None:
     """Show it."""
     _error(run)
     if run.description:
-        st.markdown(said.lines(run.description))
+        prose.show(run.description)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _metrics(run)
