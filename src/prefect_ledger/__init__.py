@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
     from prefect_ledger.orchestration.blocks import LedgerStore
     from prefect_ledger.orchestration.reconcile import reconcile
+    from prefect_ledger.projects.handle import ProjectRun
+    from prefect_ledger.projects.running import run_project
     from prefect_ledger.scoring.job import score
     from prefect_ledger.series import Series
     from prefect_ledger.settings import Settings
@@ -84,6 +86,7 @@ _HOME = {
     "Metrics": "tracking.returns",
     "Model": "tracking.returns",
     "Predictor": "models.predictor",
+    "ProjectRun": "projects.handle",
     "Run": "entities",
     "RunStatus": "entities",
     "Series": "series",
@@ -128,6 +131,7 @@ _HOME = {
     "save_model": "models.saving",
     "restore_experiment": "tracking.experiments",
     "restore_runs": "tracking.deletion",
+    "run_project": "projects.running",
     "score": "scoring.job",
     "search_alerts": "tracking.alerts",
     "search_experiments": "tracking.experiments",
@@ -155,6 +159,7 @@ __all__ = [
     "Metrics",
     "Model",
     "Predictor",
+    "ProjectRun",
     "Run",
     "RunStatus",
     "Series",
@@ -198,6 +203,7 @@ __all__ = [
     "rename_run",
     "restore_experiment",
     "restore_runs",
+    "run_project",
     "save_model",
     "score",
     "search_alerts",

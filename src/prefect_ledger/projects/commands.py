@@ -75,8 +75,7 @@ def make(point: EntryPoint, values: Mapping[str, str], extra: Mapping[str, str])
     behind = [word for name, value in extra.items() for word in (f"--{name}", value)]
     shown_behind = [word for name, value in extra.items() for word in (f"--{name}", str(mask_value(name, value)))]
     if point.in_shell and isinstance(point.command, str):
-        quoted = {name: shlex.quote(value) for name, value in hidden.items()}
-        shown = " ".join([_filled(point.command, quoted), *map(shlex.quote, shown_behind)])
+        shown = " ".join([_as_typed(point.command, hidden), *map(shlex.quote, shown_behind)])
         return Command(_for_shell(point.command, values, behind), mask_text(shown))
     words = shlex.split(point.command) if isinstance(point.command, str) else list(point.command)
     shown_words = [_filled(word, hidden) for word in words] + shown_behind
@@ -102,27 +101,43 @@ def _for_shell(text: str, values: Mapping[str, str], behind: Sequence[str]) -> t
     return (SHELL, "-c", f"{kept}; set --; {out}" if used else out, SHELL, *used)
 
 
+def _as_typed(text: str, values: Mapping[str, str]) -> str:
+    """The command as a person would type it: each value quoted, quotes that are open closed before it."""
+    out, quoting = "", _Quoting()
+    for literal, name in _parts(text):
+        out += literal
+        quoting.read(literal)
+        if name is not None:
+            mark = quoting.open
+            out += f"{mark}{shlex.quote(values[name])}{mark}"
+    return out
+
+
 class _Quoting:
     """In which quotes a shell's text has come to stand. Where it is taken for another than it is, a value may become several words, and is
     still never read as a command."""
 
     def __init__(self) -> None:
-        self._in: list[str] = []  # of '  "  (  `
+        self._in: list[str] = []  # of '  "  (  `  #
+        self._before = "\n"
 
     def read(self, text: str) -> None:
-        """Go on to behind ``text``."""
+        """Go on to behind ``text``, which a value follows."""
         at = 0
         while at < len(text):
-            at += self._step(text, at)
+            step = self._step(text, at)
+            self._before = text[min(at + step, len(text)) - 1]
+            at += step
+        self._before = "a"
+
+    @property
+    def open(self) -> str:
+        """The quote that is open, "" where none is."""
+        return self._in[-1] if self._in and self._in[-1] in "'\"" else ""
 
     def around(self, variable: str) -> str:
         """``variable`` so that it is one word, or a part of the word that it stands in: quotes that are open are closed before it."""
-        now = self._in[-1] if self._in else ""
-        if now == "'":
-            return f"'\"{variable}\"'"
-        if now == '"':
-            return variable
-        return f'"{variable}"'
+        return {"'": f"'\"{variable}\"'", '"': variable}.get(self.open, f'"{variable}"')
 
     def _step(self, text: str, at: int) -> int:
         """How many letters to go on."""
@@ -130,14 +145,14 @@ class _Quoting:
         if now == "'":
             if letter == "'":
                 self._in.pop()
+        elif now == "#":
+            if letter == "\n":
+                self._in.pop()
         elif letter == "\\":
             return 2
         elif now == '"':
             self._in_double(text, at)
-        elif letter == "#" and (at == 0 or text[at - 1] in " \t\n;&|("):
-            end = text.find("\n", at)
-            return (end if end >= 0 else len(text)) - at
-        elif letter in "'\"(":
+        elif letter in "'\"(" or (letter == "#" and self._before in " \t\n;&|("):
             self._in.append(letter)
         elif letter == "`" or (letter == ")" and now == "("):
             self._turn(letter)
@@ -149,7 +164,7 @@ class _Quoting:
             self._in.pop()
         elif letter == "`":
             self._turn(letter)
-        elif letter == "(" and text[at - 1 : at] == "$":
+        elif letter == "(" and self._before == "$":
             self._in.append(letter)
 
     def _turn(self, letter: str) -> None:

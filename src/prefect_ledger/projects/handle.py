@@ -1,0 +1,139 @@
+"""Floor 5. A project that runs: waited for, or cancelled with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from prefect_ledger.errors import LedgerError, ProjectFailed
+from prefect_ledger.projects import recording, trees
+from prefect_ledger.projects.output import Output
+from prefect_ledger.tracking import given
+
+if TYPE_CHECKING:
+    from prefect_ledger.projects.environments import Environment
+    from prefect_ledger.tracking.runs import ActiveRun
+
+
+class ProjectRun:
+    """The run of a project's entry point, made by :func:`run_project`.
+
+    ``id`` is the run's, with which :func:`prefect_ledger.get_run` reads what it logged. The program goes on when this handle is dropped;
+    the process that started it waits for it at its end.
+    """
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        process: subprocess.Popen[bytes],
+        *,
+        environment: Environment,
+        output: Output,
+        open_until_then: ExitStack,
+        by_shell: bool,
+    ) -> None:
+        self.id, self.name, self.experiment = run.id, run.name, run.experiment
+        self.environment = environment.description
+        self._run, self._process, self._made, self._output = run, process, environment, output
+        self._open, self._by_shell = open_until_then, by_shell
+        self._status, self._code, self._cancelled = "RUNNING", None, ""
+        self._mutex = threading.Lock()
+        self._thread = threading.Thread(target=self._attend, name=f"prefect-ledger-project-{self.id[:8]}")
+        self._thread.start()
+
+    _code: int | None
+
+    def __repr__(self) -> str:
+        return f"<ProjectRun {self.id[:8]} {self.name!r}: {self.status}>"
+
+    @property
+    def status(self) -> str:
+        """RUNNING, or how it ended: COMPLETED, FAILED (with an exit code), CRASHED (by a signal), CANCELLED."""
+        return self._status
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the program ended with; None while it runs, negative the number of the signal that ended it."""
+        return self._code
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended, ``timeout`` seconds at most; returns whether it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def cancel(self, reason: str = "cancelled", *, grace: float = trees.GRACE) -> None:
+        """End the program and all that it started: they are asked to, and after ``grace`` seconds made to. Its run ends as CANCELLED.
+
+        One that has ended already stays as it ended.
+        """
+        with self._mutex:
+            if self._code is not None:
+                return
+            self._cancelled = self._cancelled or reason
+        trees.end(self._process.pid, word=(given.RUN, self.id), seconds=grace)
+        self._made.stop(self.id)
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Wait for its end. Whoever is interrupted meanwhile cancels it.
+
+        Raises:
+            ProjectFailed: it did not end as COMPLETED.
+        """
+        try:
+            self._thread.join()
+        except BaseException as error:
+            reason = "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "whoever started it was told to end"
+            try:
+                self.cancel(reason)
+            except BaseException:
+                self.cancel(reason, grace=0.0)  # twice is meant
+                raise
+            raise
+        if self._status != "COMPLETED":
+            how = f"exit code {self._code}" if self._status == "FAILED" else self._status
+            raise ProjectFailed(
+                f"{self.name} ended with {how}; what it said is the artifact {recording.LOG} of run {self.id[:8]}",
+                run_id=self.id,
+                exit_code=self._code,
+            )
+
+    # --- the thread that attends it ---------------------------------------------------------------------------------------
+
+    def _attend(self) -> None:
+        try:
+            self._output.follow(self._process, lambda: trees.end_session(self._process.pid))
+            code = self._process.wait()
+            if text := self._output.text():
+                with contextlib.suppress(LedgerError):  # the run's end is to be told all the same
+                    self._run.log_text(text, recording.LOG)
+            with self._mutex:
+                self._code = code
+            self._status = recording.end(self._run, code, cancelled=self._cancelled, by_shell=self._by_shell)
+        finally:
+            self._open.close()
+
+
+@contextlib.contextmanager
+def told_to_end() -> Iterator[None]:
+    """In the block, SIGTERM and SIGHUP interrupt as Ctrl-C does, where nobody else listens for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
