@@ -159,6 +159,10 @@ class ScoringFailed(LedgerError, RuntimeError):
     """A model raised while a source was scored, or answered with what is not a row for each row; the message says which rows."""
 
 
+class NotReproducible(LedgerError, RuntimeError):
+    """A run cannot be run again: what it needs was not recorded, or is gone."""
+
+
 class OutputExists(LedgerError, FileExistsError):
     """Something stands where predictions were to be written; it is replaced only when that is said, and only when it is predictions."""
 

@@ -100,7 +100,7 @@ def test_what_was_started_is_kept_so_that_it_can_be_started_again(ledger: Ledger
     surroundings.finish()
     entry = the_run("begun").facts["entry"]
     assert (entry["kind"], entry["file"]) == ("flow", __file__)
-    assert entry["name"].endswith("begun")
+    assert entry["function"].endswith("begun")
     assert entry["parameters"]["depth"] == 3
     assert entry["parameters"]["names"] == ["a", "b"]
     assert entry["unkept"] == ["data"]

@@ -89,6 +89,20 @@ def test_texts_that_look_like_patches_are_texts(tmp_path_factory: pytest.TempPat
     assert (files["train.py"], files["new.py"]) == ("".join(changed), "".join(new))
 
 
+def test_a_file_that_changed_in_the_moment_it_was_staged_is_seen(tree: Path) -> None:
+    """Though size and time of the file say that it is what was staged: git knows by the time of its index, which a copy has too."""
+    file, index, moment = tree / "train.py", tree / ".git" / "index", 1_700_000_000 * 10**9
+    run_git(tree, "config", "core.trustctime", "false")
+    os.utime(file, ns=(moment, moment))
+    run_git(tree, "update-index", "--refresh")
+    file.write_text("a = 1\nb = 3\n")
+    for path in (file, index):
+        os.utime(path, ns=(moment, moment))
+    found = capture.changes(str(tree))
+    assert found is not None
+    assert found.files == ("train.py",)
+
+
 def test_secrets_binaries_and_large_files_are_left_out_by_name(tree: Path) -> None:
     """Each with the reason, and nothing of them is in the patch; the rest of the patch still applies."""
     (tree / ".env").write_text("PLAIN=1\n")

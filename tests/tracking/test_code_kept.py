@@ -59,7 +59,7 @@ def test_a_run_of_a_ledger_on_this_machine_keeps_what_its_commit_has_not(tree: P
     assert found["kind"] == "code"
     changes = found["facts"]["git"]["changes"]
     assert (changes["files"], changes["artifact"]) == (["train.py"], "code/changes.patch")
-    assert changes["left_out"] == {".env": "its name says that it holds secrets"}
+    assert changes["left_out"] == [[".env", "its name says that it holds secrets"]]
     entry = found["facts"]["entry"]
     assert (entry["kind"], entry["file"]) == ("script", str(tree / "script.py"))
     assert entry["arguments"][:2] == ["--depth", "3"]

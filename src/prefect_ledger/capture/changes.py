@@ -96,7 +96,7 @@ def _beside(root: str, end: float, off: Sequence[str], new: Sequence[str]) -> It
     with tempfile.TemporaryDirectory(prefix="prefect-ledger-index-") as folder:
         own = Path(folder, "index")
         if index.is_file():
-            shutil.copyfile(index, own)
+            shutil.copy2(index, own)  # with its time: by that git knows which files may have changed in the moment they were staged
         places = {"GIT_INDEX_FILE": str(own), "GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects)}
         if new:
             given = b"\0".join(os.fsencode(path) for path in new)

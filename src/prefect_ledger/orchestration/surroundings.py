@@ -125,7 +125,9 @@ def entry_of_flow(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
     real = (context.parameters or {}) if context is not None else {}
     # What Prefect cannot write as JSON it replaces by its type's name.
     unkept = sorted(name for name, value in real.items() if found.get(name) == f"<{type(value).__name__}>" and not isinstance(value, str))
-    entry = {"kind": "flow", **capture.source(flow.fn), "parameters": {name: found[name] for name in found if name not in unkept}}
+    function = user_function(flow.fn)
+    where = {"module": getattr(function, "__module__", ""), "function": getattr(function, "__qualname__", "")}
+    entry = {"kind": "flow", **capture.source(function), **where, "parameters": {name: found[name] for name in found if name not in unkept}}
     if len(json.dumps(entry, default=str)) > _ENTRY:
         entry, unkept = {**entry, "parameters": {}}, sorted({*found, *unkept})
     return {**entry, "unkept": unkept} if unkept else entry

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import getpass
 import os
 import sys
 import threading
@@ -14,7 +13,6 @@ import uuid
 import warnings
 import weakref
 from collections.abc import Iterable
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +24,10 @@ from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import context, endings, exits, given, measured
+from prefect_ledger.tracking import begun, context, endings, exits, given, measured
+from prefect_ledger.tracking.handles import Handles
 from prefect_ledger.tracking.keeping import send_held, send_in_background
+from prefect_ledger.tracking.origin import program, user
 from prefect_ledger.tracking.runs import ActiveRun, Shared, now
 from prefect_ledger.tracking.sending import Sender
 from prefect_ledger.tracking.surroundings import describe, entry_of_script
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from prefect_ledger.recorder import Left, Recorder
 
 EXIT_SECONDS = 30.0
-_REMEMBERED = 1_000  # runs of others whose handles are kept
 _WHOLE = 36  # characters of a run id
 _CAPTURE_SECONDS = 5.0  # at exit and before a fork, for git and packages to be found out
 
@@ -62,8 +61,7 @@ class Ledger:
         self.settings = settings
         self.journal = Journal(settings.journal_folder, on_open=self._opened, on_trouble=_warn, store=settings.shown_store_url)
         self.recorder: Recorder | None = None
-        self._entered: dict[tuple[str, int], ActiveRun] = {}
-        self._most = _REMEMBERED
+        self._handles = Handles()
         self._mutex = threading.RLock()
         self._capturing: list[threading.Thread] = []
         _LIVE.add(self)
@@ -130,19 +128,10 @@ class Ledger:
         Called again for the same attempt it gives the same handle and says nothing, unless the run had been finished here.
         """
         with self._mutex:
-            known = self._entered.get((run_id, attempt))
-            if known is None or known.finished:
-                known = self._entered[run_id, attempt] = self._begin(run_id, attempt, experiment, name, kind, parent, owner, started)
-                self._forget()
+            known = self._handles.open(run_id, attempt)
+            if known is None:
+                known = self._handles.keep(self._begin(run_id, attempt, experiment, name, kind, parent, owner, started))
         return known.for_task(task_run_id, try_number) if task_run_id else known
-
-    def _forget(self) -> None:
-        """Let go of the oldest runs of others: a worker may log for a hundred thousand in its life. Whoever works for one holds it."""
-        if len(self._entered) > self._most:
-            others = [place for place, run in self._entered.items() if not run.owned]
-            for place in others[: len(others) // 2]:
-                del self._entered[place]
-            self._most = _REMEMBERED + 2 * sum(run.owned for run in self._entered.values())
 
     def _begin(
         self, run_id: str, attempt: int, experiment: str | None, name: str, kind: str, parent: str | None, owner: bool, started: int | None
@@ -161,7 +150,7 @@ class Ledger:
                     experiment=where,
                     name=shared.name,
                     kind=kind,
-                    user=_user(),
+                    user=user(),
                     parent=parent,
                     artifact_uri=uri or None,
                 )
@@ -207,14 +196,14 @@ class Ledger:
         run = self.enter(
             run_id,
             experiment=experiment,
-            name=name or f"{_program()}-{run_id[:8]}",
+            name=name or f"{program()}-{run_id[:8]}",
             kind="script",
             parent=None if parent is None else whole_id(parent),
         )
         if texts:
             run.say(TagsSet(run=run_id, at=now(), values=texts))
         measured.start(run)
-        self._describe(run)
+        self._describe(run, begun.note(run))
         return run
 
     def attach(self, run_id: str) -> ActiveRun:
@@ -228,9 +217,9 @@ class Ledger:
         """
         prefix = run_id_prefix(run_id)
         with self._mutex:
-            known = [run for (its_id, _), run in sorted(self._entered.items(), key=itemgetter(0)) if its_id.startswith(prefix)]
-        if here := [run for run in known if not run.finished]:
-            return here[-1]
+            here = self._handles.latest(prefix)
+        if here is not None:
+            return here
         try:
             found = self._found(prefix)
         except (RunNotFound, StoreUnavailable):
@@ -255,12 +244,12 @@ class Ledger:
         """A run of this process was finished: forget its handle, have the recorder look."""
         measured.ended(run)
         with self._mutex:
-            self._entered.pop((run.id, run.attempt), None)
+            self._handles.drop(run)
         self.journal.wake.set()
 
-    def _describe(self, run: ActiveRun) -> None:
+    def _describe(self, run: ActiveRun, place: int = 0) -> None:
         """Record the surroundings, beside the run: the caller does not wait for it."""
-        given = (run, Path.cwd(), self.settings, {"entry": entry_of_script()})
+        given = (run, Path.cwd(), self.settings, {"entry": entry_of_script(place)})
         thread = threading.Thread(target=describe, args=given, name="prefect-ledger-capture", daemon=True)
         thread.start()
         self._capturing = [*(one for one in self._capturing if one.is_alive()), thread]
@@ -295,7 +284,7 @@ class Ledger:
         for thread in self._capturing:
             thread.join(max(0.0, deadline - time.monotonic()))
         error = exits.error_left_with()
-        for run in list(self._entered.values()):
+        for run in self._handles.all():
             if run.owned and not run.finished and run.kind == "script":
                 run.end(error, refuse=refuse)
         if self.recorder is not None:
@@ -314,12 +303,6 @@ class Ledger:
 
     def _send_held(self) -> str:
         return send_held(self)
-
-
-def _program() -> str:
-    """What runs a script is named after: its file."""
-    stem = Path(sys.argv[0]).stem
-    return "notebook" if stem in ("", "ipykernel_launcher") else stem
 
 
 _ledger: Ledger | None = None
@@ -457,14 +440,6 @@ def _after_fork() -> None:
 
 
 forks.around(-1, before=_before_fork, in_child=_after_fork)
-
-
-@functools.cache
-def _user() -> str:
-    try:
-        return getpass.getuser()[:250]
-    except (KeyError, OSError):
-        return ""
 
 
 def _warn(sentence: str) -> None:

@@ -46,8 +46,11 @@ def keeps_changes(settings: Settings) -> bool:
     return settings.store_url.startswith("sqlite") and "://" not in settings.artifact_root
 
 
-def entry_of_script() -> dict[str, Any]:
-    """What was started: a script or module with its arguments, a notebook, or nothing that could be started again."""
+def entry_of_script(place: int = 0) -> dict[str, Any]:
+    """What was started: a script or module with its arguments, a notebook, or nothing that could be started again.
+
+    ``place``: of the run among those that the process began.
+    """
     from prefect_ledger.masking import mask_argv
 
     main: Any = sys.modules.get("__main__")
@@ -57,7 +60,7 @@ def entry_of_script() -> dict[str, Any]:
     if not file:
         return {"kind": "interactive"}
     # Arguments as they are now: a program may have changed them, and then it is not known what they were.
-    entry = {"kind": "script", "file": os.path.abspath(file), "arguments": mask_argv(sys.argv)[1:]}
+    entry = {"kind": "script", "file": os.path.abspath(file), "arguments": mask_argv(sys.argv)[1:], "place": place}
     return {**entry, "module": spec.name.removesuffix(".__main__")} if spec is not None and spec.name else entry
 
 
@@ -68,7 +71,10 @@ def _kept(run: ActiveRun, state: GitState) -> dict[str, Any] | None:
     found = capture.changes(state.root)
     if found is None:
         return None
-    told: dict[str, Any] = {"files": list(found.files), "left_out": dict(found.left_out)}
+    told: dict[str, Any] = {
+        "files": list(found.files),
+        "left_out": [list(pair) for pair in found.left_out.items()],
+    }  # pairs: a path is no name of a secret
     if found.patch:
         try:
             run.keep_code(found.patch, PATCH)
