@@ -43,6 +43,7 @@ def fill() -> dict[str, Any]:
         ids["hostile"] = run.id
         run.log_params({"text": HOSTILE})
         run.log_metrics({"nan": math.nan, "inf": math.inf})
+        run.log_series("train.loss", np.array([3.0, 2.0, 2.5]))
         run.log_text(HOSTILE, "notes/hostile.md")
         run.log_text(f"<html><body>{HOSTILE}</body></html>", "page.html")
         run.log_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script><circle r='9'/></svg>", "evil.svg")
