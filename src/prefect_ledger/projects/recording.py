@@ -38,7 +38,7 @@ def begin(project: Project, point: EntryPoint, *, experiment: str | None, name: 
         InvalidName, InvalidValue: of the experiment, the name or the tags.
     """
     parent = _parent()
-    where = experiment or (parent.experiment if parent is not None else fitted_name(project.name))
+    where = experiment or (parent.experiment if parent is not None else "") or fitted_name(project.name)
     run_id = str(uuid.uuid4())
     if name is not None:
         check_name(name, "run")

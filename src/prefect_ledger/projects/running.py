@@ -162,6 +162,7 @@ class _Start:
         process: subprocess.Popen[bytes] | None = None
         try:
             recording.say_what(self.run, self.place, self.opened, self.project, self.point, self.job.version, self.manager)
+            self.run.describe({"project_parameters": {name: str(value) for name, value in self.job.parameters.items()}})
             self.run.log_auto_params({**found, **extra})
             environment = self._environment()
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prefect-ledger-", ignore_cleanup_errors=True)))
