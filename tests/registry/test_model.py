@@ -20,7 +20,8 @@ from prefect_ledger.entities import LoggedModel, to_datetime
 from prefect_ledger.errors import ModelNotFound, RegisteredModelExists, RegistryConflict, TransitionRefused, VoteRefused
 from prefect_ledger.identities import person
 from prefect_ledger.registered import STAGES
-from prefect_ledger.tracking.ledger import Ledger, _user
+from prefect_ledger.tracking.ledger import Ledger
+from prefect_ledger.tracking.origin import user
 from tests.examples import examples
 from tests.registry.folding import agrees
 from tests.registry.helpers import logged
@@ -341,9 +342,9 @@ def test_the_registry_is_what_a_simple_model_says(fresh_ledger: Ledger, monkeypa
     Registry.ledger, Registry.metrics, Registry.logged = fresh_ledger, {}, []
     for trainer in TRAINERS:
         monkeypatch.setenv("LOGNAME", trainer)
-        _user.cache_clear()
+        user.cache_clear()
         Registry.logged.append(logged(name="m"))
-    _user.cache_clear()
+    user.cache_clear()
     count = examples(40 if fresh_ledger.database.dialect == "sqlite" else 8)  # the rules are the same on both
     limits = settings(max_examples=count, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Registry, settings=limits)

@@ -8,14 +8,14 @@ import uuid
 import pytest
 
 from prefect_ledger.errors import ParamChanged
-from prefect_ledger.tracking import ledger as module
+from prefect_ledger.tracking import handles
 from prefect_ledger.tracking.ledger import Ledger
 
 
 @pytest.fixture
 def one(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    monkeypatch.setattr(module, "_REMEMBERED", 20)
-    fresh_ledger._most = 20
+    monkeypatch.setattr(handles, "_REMEMBERED", 20)
+    fresh_ledger._handles._most = 20
     return fresh_ledger
 
 
@@ -27,7 +27,7 @@ def test_runs_of_others_are_forgotten(one: Ledger) -> None:
     held.log_param("depth", 6)
     for _ in range(1_000):
         one.enter(str(uuid.uuid4()), owner=False).log_metric("loss", 0.5)
-    assert len(one._entered) <= 24
+    assert len(one._handles.all()) <= 24
     assert one.attach(own.id) is own
     with pytest.raises(ParamChanged):
         held.log_param("depth", 7)
