@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from ..data import compare
-from ..parts import compare_curves, compare_plots, compare_runs, compare_table, links
+from ..parts import compare_curves, compare_media, compare_plots, compare_runs, compare_table, links
 
 _VIEWS: dict[str, Callable[[compare.Chosen], None]] = {
     "Table": compare_table.show,
@@ -17,6 +17,7 @@ _VIEWS: dict[str, Callable[[compare.Chosen], None]] = {
     "Contour": compare_plots.show_contour,
     "Boxes": compare_plots.show_boxes,
     "Importance": compare_plots.show_importance,
+    "Media": compare_media.show,
 }
 
 
