@@ -14,7 +14,6 @@ import itertools
 import json
 import mmap
 import os
-import queue
 import shutil
 import threading
 import time
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import lockfile
+from prefect_ledger.bell import Bell
 from prefect_ledger.events import Event, JournalClosed, pack
 from prefect_ledger.journal_folders import BESIDE, ENDED, private_folder, spare_root
 from prefect_ledger.segments import (
@@ -59,23 +59,6 @@ _DEEP = 8  # signal handlers, each in the midst of another, that each went on to
 SeriesName = tuple[str, str, int, str, int]  # run, key, attempt, task run, try
 _LIVE: weakref.WeakSet[Journal] = weakref.WeakSet()
 _LEFT_BEHIND: list[object] = []  # a parent's mappings in a forked child: never closed, never written
-
-
-class Bell:
-    """Wakes the recorder. A signal handler may ring it, which an ``Event`` does not allow: its lock is not reentrant."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def set(self) -> None:
-        """Ring."""
-        if self._queue.empty():
-            self._queue.put(None)
-
-    def wait(self, seconds: float) -> None:
-        """Sleep until it rings, ``seconds`` at most; a ring that was not heard yet counts."""
-        with contextlib.suppress(queue.Empty):
-            self._queue.get(timeout=seconds)
 
 
 class Journal:
