@@ -14,12 +14,17 @@ from prefect_ledger.entities import Run
 from prefect_ledger.tracking.ledger import Ledger
 from tests.services.test_changes import run_git
 
-SCRIPT = """
+PATIENT = """
+from prefect_ledger.capture import changes, repository
+sys.modules["prefect_ledger.capture.changes"].SECONDS = repository.GIT_SECONDS = 60.0  # a busy machine
+"""
+SCRIPT = (
+    """
 import random, sys, threading
 from prefect_ledger import log_metric, set_seed, start_run
-from prefect_ledger.capture import changes, repository
-
-sys.modules["prefect_ledger.capture.changes"].SECONDS = repository.GIT_SECONDS = 60.0  # a busy machine
+"""
+    + PATIENT
+    + """
 with start_run(experiment="again", name="fit") as run:
     set_seed()
     run.log_params({"depth": sys.argv[1] if len(sys.argv) > 1 else "3"})
@@ -29,6 +34,7 @@ for thread in threading.enumerate():
     if thread.name == "prefect-ledger-capture":
         thread.join()
 """
+)
 
 
 @pytest.fixture

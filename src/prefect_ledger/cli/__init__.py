@@ -1,7 +1,7 @@
 """Floor 6. The command ``prefect-ledger``: one module a noun, each loaded when its command is called.
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 refused by a gate, a policy or a missing approval. What was asked for goes to stdout,
-everything said beside it to stderr.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 refused by a gate, a policy or a missing approval, 4 not reproduced. What was asked for
+goes to stdout, everything said beside it to stderr.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -43,6 +43,7 @@ for _noun, _about in (
     ("policy", "Show, set and test what stages ask for."),
     ("audit", "Verify and export the log of what was changed in the registry."),
     ("webhooks", "Post changes of the registry to URLs, signed."),
+    ("project", "Run projects: code with its entry points and environment."),
 ):
     app.command(f"prefect_ledger.cli.{_noun}:app", name=_noun, help=_about)
 app.command(promoting.promote)
@@ -263,6 +264,58 @@ def gc(
         retention=retention or [],
         grace_days=grace_days,
         unknown_runs=unknown_runs,
+        json=json,
+    )
+
+
+@app.command
+def rerun(
+    run: Annotated[str, Parameter(help="The run: its id, or the first eight characters of it and more.")],
+    *,
+    parameter: Annotated[
+        tuple[str, ...], Parameter(name=["--parameter", "-P"], negative="", help="A parameter to change, as name=value; again for more.")
+    ] = (),
+    verify: Annotated[bool, Parameter(negative="", help="Say whether it came out the same: exits with 4 when not.")] = False,
+    tolerance: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="How far metrics may be off: auc=0.01, val.*=1%, or 1% for all; again for more."),
+    ] = (),
+    ignore: Annotated[tuple[str, ...], Parameter(negative="", help="Metrics not to compare, as seconds or time.*; again for more.")] = (),
+    env_manager: Annotated[
+        Literal["uv", "virtualenv", "local"] | None,
+        Parameter(help="What builds the packages of the run where those here are others: uv if not said; local takes those here."),
+    ] = None,
+    in_deployment: Annotated[
+        bool, Parameter(negative="", help="Have the deployment that started it start it again, in its own surroundings.")
+    ] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would be run, and what cannot be as it was; start nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Run a run again: the same code, packages, parameters and seed.
+
+    Takes the commit and the changes that were not committed, in a checkout of
+    its own; the packages here where they are the same, else an environment of
+    exactly those of the run. What was not recorded is said before anything is
+    started. The new run is tagged with the one that it repeats. --verify
+    compares the metrics point by point and names what differed first.
+
+    For example:
+
+        prefect-ledger rerun 8f2c51aa --verify
+        prefect-ledger rerun 8f2c51aa -P depth=8
+        prefect-ledger rerun 8f2c51aa --verify --tolerance auc=0.001 --ignore seconds
+    """
+    from prefect_ledger.cli.rerunning import rerun_run
+
+    return rerun_run(
+        run,
+        parameters=parameter,
+        verify=verify,
+        tolerances=tolerance,
+        ignore=ignore,
+        env_manager=env_manager,
+        in_deployment=in_deployment,
+        dry_run=dry_run,
         json=json,
     )
 

@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -126,11 +127,18 @@ def entry_of_flow(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
     # What Prefect cannot write as JSON it replaces by its type's name.
     unkept = sorted(name for name, value in real.items() if found.get(name) == f"<{type(value).__name__}>" and not isinstance(value, str))
     function = user_function(flow.fn)
-    where = {"module": getattr(function, "__module__", ""), "function": getattr(function, "__qualname__", "")}
+    where = {"module": _module(function), "function": getattr(function, "__qualname__", "")}
     entry = {"kind": "flow", **capture.source(function), **where, "parameters": {name: found[name] for name in found if name not in unkept}}
     if len(json.dumps(entry, default=str)) > _ENTRY:
         entry, unkept = {**entry, "parameters": {}}, sorted({*found, *unkept})
     return {**entry, "unkept": unkept} if unkept else entry
+
+
+def _module(function: Callable[..., Any]) -> str:
+    """The name that a function's module is imported by, also where it is the program (``python -m``)."""
+    name: str = getattr(function, "__module__", None) or ""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None) if name == "__main__" else None
+    return name if spec is None else spec.name
 
 
 @quietly

@@ -82,7 +82,12 @@ def rerun(
     made = plan(Recorded.of(before), parameters)
     for sentence in made.lacking:
         say(sentence)
-    new, code = _by_deployment(made, deploy) if deploy is not None else _here(made, env_manager, say)
+    if deploy is not None:
+        new, code = _by_deployment(made, deploy)
+    elif made.entry["kind"] == "project":
+        new, code = _project(made, env_manager, say)
+    else:
+        new, code = _here(made, env_manager, say)
     if not new:
         raise NotReproducible(f"what run {before.id[:8]} was started with ended with {code} and began no run this time")
     try:
@@ -105,7 +110,25 @@ def _here(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
         return starting.start(made, tree, environment)
 
 
+def _project(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
+    """A project, by what runs projects: its environment is the one that it names, at the commit."""
+    from prefect_ledger.projects import run_project
+
+    entry, recorded = made.entry, made.recorded
+    run = run_project(
+        entry["uri"],
+        entry["entry_point"],
+        dict(entry["parameters"]),
+        version=recorded.code.commit or None,
+        env_manager=manager or entry.get("environment"),
+        experiment=recorded.experiment,
+        progress=say,
+    )
+    run.wait()
+    return run.id, run.exit_code or 0
+
+
 def _by_deployment(made: Plan, deploy: Deploy) -> tuple[str, int]:
-    if not made.recorded.deployment:
+    if not made.recorded.deployment or made.entry["kind"] != "flow":
         raise NotReproducible(f"run {made.recorded.id[:8]} was not started by a deployment: leave --in-deployment out")
     return deploy(made.recorded.deployment, made.entry["parameters"])

@@ -29,6 +29,9 @@ class Plan:
     @property
     def command(self) -> str:
         """What is started, for people."""
+        if self.entry["kind"] == "project":
+            what = [f"-P{name}={value}" for name, value in self.entry["parameters"].items()]
+            return shlex.join(["project", "run", self.entry["uri"], "-e", self.entry["entry_point"], *what])
         if self.entry["kind"] == "flow":
             said = ", ".join(f"{name}={value!r}" for name, value in self.entry["parameters"].items())
             return f"{self.entry['function']}({said})"
@@ -51,8 +54,10 @@ def plan(recorded: Recorded, changed: Mapping[str, Any] | None = None) -> Plan:
 def _entry(recorded: Recorded, changed: Mapping[str, Any]) -> Mapping[str, Any]:
     entry, kind = recorded.entry, recorded.entry.get("kind")
     which = f"run {recorded.id[:8]}"
+    if kind == "project":
+        return _with(which, entry, {name: str(value) for name, value in changed.items()})
     if kind == "flow":
-        return _flow(which, entry, changed)
+        return _with(which, entry, changed)
     if kind == "script":
         if changed:
             raise NotReproducible(
@@ -69,7 +74,7 @@ def _entry(recorded: Recorded, changed: Mapping[str, Any]) -> Mapping[str, Any]:
     raise NotReproducible(f"{which} {said.get(str(kind), 'does not say what was started (capture was off, or it is of an older version)')}")
 
 
-def _flow(which: str, entry: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with(which: str, entry: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
     parameters = {**entry.get("parameters", {}), **changed}
     unknown = [name for name in entry.get("unkept", ()) if name not in changed]
     unknown += [name for name, value in parameters.items() if masked(value)]
@@ -83,6 +88,12 @@ def _flow(which: str, entry: Mapping[str, Any], changed: Mapping[str, Any]) -> M
 
 def _lacking(recorded: Recorded) -> Iterator[str]:
     code = recorded.code
+    if recorded.entry.get("kind") == "project":
+        if not code.commit:
+            yield "the project was in no git repository: it is taken as it is now"
+        elif code.dirty:
+            yield "the project had changes that were not committed: the commit alone is run"
+        return
     if not code.commit:
         yield "the code was in no git repository, or git was not asked: it is taken as it is now"
     elif code.left_out:

@@ -73,7 +73,7 @@ class Recorded:
             id=run.id,
             name=run.name,
             experiment=run.experiment or "",
-            entry=_mapping(facts, "entry"),
+            entry=_entry(facts),
             code=_code(run, git),
             python=str(environment.get("python") or ""),
             packages=_mapping(facts, "packages"),
@@ -94,6 +94,13 @@ def masked(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(masked(one) for one in value)
     return isinstance(value, str) and MASK in value
+
+
+def _entry(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was started; of a project the project, whose program says of itself that it is a script."""
+    if project := _mapping(facts, "project"):
+        return {"kind": "project", **project, "parameters": _mapping(facts, "project_parameters")}
+    return _mapping(facts, "entry")
 
 
 def _code(run: Run, git: Mapping[str, Any]) -> Code:

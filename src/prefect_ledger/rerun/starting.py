@@ -105,8 +105,7 @@ def _store() -> dict[str, str]:
     from prefect_ledger.tracking.ledger import ledger
 
     known = ledger().settings
-    found = {f"{PREFIX}STORE_URL": known.store_url, f"{PREFIX}ARTIFACT_ROOT": known.artifact_root, f"{PREFIX}HOME": str(known.home)}
-    return {name: value for name, value in found.items() if value}
+    return {f"{PREFIX}{name.upper()}": value for name, value in {**known.travelling(), "home": str(known.home)}.items()}
 
 
 def _words(plan: Plan, tree: Path, notes: Path, told: Path, made: Environment) -> list[str]:
