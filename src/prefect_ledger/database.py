@@ -39,6 +39,7 @@ from prefect_ledger.settings import shown_url
 SCHEMA = 6  # the schema this version writes: the number that the newest migration's name begins with
 OLDEST = 4  # the oldest one it can read without an upgrade
 VERSION_TABLE = "ledger_schema_version"
+_OLDEST_SERVER = 15  # of PostgreSQL: views that ask for their reader's rights
 _LOCK_KEY = 0x1ED6E8  # PostgreSQL advisory lock for migrations
 _BUSY_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
@@ -186,6 +187,7 @@ class Database:
                 _refuse_foreign(conn)  # before anything in the file is changed
             self._use_wal()
         with _MIGRATING, self._writer(hurried=hurried) as conn, conn.begin():
+            self._check_server(conn)
             if self.dialect == "postgresql":  # DDL "IF NOT EXISTS" races between processes; this does not
                 conn.execute(sa.text("select pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
             if _version(conn) != SCHEMA:
@@ -215,6 +217,14 @@ class Database:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
+
+    def _check_server(self, conn: sa.Connection) -> None:
+        found = getattr(conn.dialect, "server_version_info", None)
+        if self.dialect == "postgresql" and found and found[0] < _OLDEST_SERVER:
+            number = ".".join(map(str, found))
+            raise StoreUnavailable(
+                f"{shown_url(self.url)} is PostgreSQL {number}, and the ledger needs {_OLDEST_SERVER} or later: upgrade it"
+            )
 
     def _check(self, version: int | None) -> None:
         if version is not None and version > SCHEMA:

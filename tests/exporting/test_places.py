@@ -88,6 +88,12 @@ def test_what_cannot_be_is_refused_in_words(database: Database, folder: Path, na
     assert list(folder.iterdir()) == []
 
 
+def test_a_place_that_is_no_path_is_refused_in_words(database: Database) -> None:
+    """Such as None, where a name was forgotten."""
+    with pytest.raises(InvalidValue, match="goes to a path, text or a Path, not NoneType"):
+        do(database, None)  # type: ignore[arg-type]
+
+
 def test_what_is_there_is_replaced_only_when_asked(database: Database, folder: Path) -> None:
     """A file or folder that is there stays without ``overwrite``; with it an export replaces an export, and nothing else."""
     for name in ("runs.csv", "all"):

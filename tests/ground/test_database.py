@@ -254,6 +254,16 @@ def test_a_new_store_has_the_default_experiment_and_private_files(tmp_path: Path
     database.close()
 
 
+def test_a_server_that_is_too_old_is_refused_in_words(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PostgreSQL that has not what the schema is made of is told with both numbers before anything is made in it."""
+    monkeypatch.setattr(database_module, "_OLDEST_SERVER", 99)
+    one = Database(postgres_url)
+    with pytest.raises(StoreUnavailable, match=r"is PostgreSQL \d+\.\d+, and the ledger needs 99 or later"):
+        one.prepare()
+    assert one.version() is None
+    one.close()
+
+
 @pytest.mark.parametrize("reads", [True, False])
 def test_a_newer_schema_is_refused_by_name_and_left_alone(database: Database, store_url: str, *, reads: bool) -> None:
     """A store that a newer version wrote is neither read nor written, and the message says both numbers and what to do."""

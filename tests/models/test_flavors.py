@@ -135,7 +135,10 @@ def test_a_function_is_given_what_it_has_names_for(model: Any, params: Any, expe
     assert open_folder(tmp_path / "m", trusted=True).predictor().predict([1, 2], params) == expected
 
 
-@pytest.mark.parametrize(("model", "message"), [(dict, "dict is a class: give an object"), (Lock(), "a lock cannot be pickled")])
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [(dict, "dict is a class: give an object"), (Lock(), "a lock cannot be pickled"), (None, "None is no model")],
+)
 def test_what_cannot_be_a_model_is_refused(model: Any, message: str, tmp_path: Path) -> None:
     """And leaves no folder."""
     with pytest.raises(InvalidValue, match=message):

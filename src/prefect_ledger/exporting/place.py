@@ -22,7 +22,10 @@ class Place:
     """
 
     def __init__(self, path: str | os.PathLike[str], what: Sequence[str], format: str | None, *, overwrite: bool) -> None:  # noqa: A002
-        named = os.fspath(path)
+        try:
+            named = os.fspath(path)
+        except TypeError:
+            raise InvalidValue(f"an export goes to a path, text or a Path, not {type(path).__name__}") from None
         if "://" in named:
             raise InvalidValue(f"exports are written to this machine, not to {named}: copy them from here")
         if format is not None and format not in FORMATS:

@@ -119,6 +119,8 @@ def save_model(
 
 
 def _flavor(model: Any, asked: str) -> tuple[Flavor, str]:
+    if model is None:
+        raise InvalidValue("None is no model: a fit() that changes the model in place gives nothing back")
     name, form = flavors.parse_request(asked)
     flavor = flavors.choose(model) if name == "auto" else flavors.named(name)
     if name not in ("auto", FUNCTION) and not flavor.claims(model):
