@@ -206,10 +206,10 @@ class EnvironmentFailed(LedgerError, RuntimeError):
 
 
 class ProjectFailed(LedgerError, RuntimeError):
-    """A project was run and did not end well; ``run_id`` is its run, ``exit_code`` the program's, None where there is none."""
+    """A project was run and did not end well; ``run_id`` is its run, ``status`` how it ended, ``exit_code`` the program's."""
 
-    def __init__(self, message: str, *, run_id: str = "", exit_code: int | None = None) -> None:
-        self.run_id, self.exit_code = run_id, exit_code
+    def __init__(self, message: str, *, run_id: str = "", status: str = "", exit_code: int | None = None) -> None:
+        self.run_id, self.status, self.exit_code = run_id, status, exit_code
         super().__init__(message)
 
 

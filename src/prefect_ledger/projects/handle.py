@@ -100,6 +100,7 @@ class ProjectRun:
             raise ProjectFailed(
                 f"{self.name} ended with {how}; what it said is the artifact {recording.LOG} of run {self.id[:8]}",
                 run_id=self.id,
+                status=self._status,
                 exit_code=self._code,
             )
 

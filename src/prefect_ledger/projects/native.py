@@ -52,10 +52,22 @@ def read(path: Path, findings: Findings) -> Project:
     return Project(path.parent, str(name), "pyproject.toml", MappingProxyType(points), _environment(table, package, path.parent, findings))
 
 
+def parse(text: str) -> dict[str, Any]:
+    """TOML.
+
+    Raises:
+        InvalidValue: it is none.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidValue(f"is no TOML: {error}") from None
+
+
 def _document(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(bounded(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return parse(bounded(path).decode())
+    except UnicodeDecodeError as error:
         raise InvalidValue(f"is no TOML: {error}") from None
 
 

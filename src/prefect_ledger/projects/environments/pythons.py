@@ -44,7 +44,7 @@ def with_uv(spec: EnvironmentSpec, asked: Asked) -> Environment:
     uv = find_uv()
 
     def make(python: str, folder: Path, asked: Asked) -> str:
-        command = [uv, "venv", "--no-project", "--no-progress", "--color", "never", "--python"]
+        command = [uv, "venv", "--quiet", "--no-project", "--no-progress", "--color", "never", "--python"]
         wanted = interpreters.here(python) or python
         try:
             tools.run([*command, wanted, str(folder / "env")], folder=folder, say=asked.say, what=f"an environment of Python {python}")
