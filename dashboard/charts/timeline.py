@@ -60,8 +60,7 @@ def figure(steps: Sequence[Step]) -> go.Figure:
     _marked(made, drawn)
     made.update_layout(
         barmode="overlay",
-        bargap=0.3,
-        height=max(_LEAST, 90 + _ROW * len(drawn)),
+        height=max(_LEAST, 80 + _ROW * len(drawn)),
         margin={"l": 8, "r": 8, "t": 30, "b": 8},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         hoverlabel={"namelength": -1},
@@ -70,7 +69,12 @@ def figure(steps: Sequence[Step]) -> go.Figure:
     made.update_xaxes(type="date", title={"text": "time (UTC)", "font": {"size": 12}}, automargin=True)
     names = [shown(one.name, _NAME) for one in drawn]
     made.update_yaxes(
-        autorange="reversed", tickmode="array", tickvals=list(range(len(drawn))), ticktext=names, automargin=True, showgrid=False
+        range=[len(drawn) - 0.4, -0.6],  # the first on top
+        tickmode="array",
+        tickvals=list(range(len(drawn))),
+        ticktext=names,
+        automargin=True,
+        showgrid=False,
     )
     return made
 
@@ -82,6 +86,7 @@ def _bars(name: str, color: str, few: Sequence[tuple[int, Step]], base: list[flo
         y=[at for at, _ in few],
         x=lengths,
         base=base,
+        width=0.7,  # else plotly makes bars as wide as the steps of one state are far apart
         marker={"color": color, "line": {"width": 0}},
         customdata=[_told(one) for _, one in few],
         hovertemplate="%{customdata}<extra></extra>",

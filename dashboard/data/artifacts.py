@@ -70,6 +70,12 @@ def listing(found: Sequence[Artifact], folder: str = "") -> list[Entry]:
     return above + sorted(files, key=lambda one: one.name)
 
 
+def found_by(found: Sequence[Artifact], words: str) -> list[Entry]:
+    """The files in whose path these words stand, wherever they are."""
+    wanted = words.strip().lower()
+    return [Entry(one.path, one.path, one.size, 1, one) for one in found if wanted in one.path.lower()]
+
+
 def media_of(artifact: Artifact) -> str:
     """The media type: what was recorded when it was logged, else what its path says."""
     said = artifact.metadata.get("media")
@@ -87,6 +93,17 @@ def looked_into(artifact: Artifact, most: int = LARGEST) -> Iterator[BinaryIO]:
         raise InvalidValue(f"{size(artifact.size)} are too many to be shown here ({size(most)} at most); save the file to look at it")
     with _turns, raw.opened(artifact) as file:
         yield file
+
+
+@st.cache_data(ttl=60, max_entries=200, show_spinner=False)
+def check(_artifact: Artifact, uri: str, sha256: str) -> None:  # noqa: ARG001 - what it is kept by
+    """Look whether the artifact is there, as it was logged.
+
+    Raises:
+        As :func:`looked_into`.
+    """
+    with looked_into(_artifact):
+        pass
 
 
 @st.cache_data(ttl=60, max_entries=20, show_spinner=False)

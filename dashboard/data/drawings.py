@@ -14,13 +14,13 @@ from prefect_ledger.errors import InvalidValue
 
 from . import artifacts
 
-LARGEST = 8 << 20  # bytes
+LARGEST = 4 << 20  # bytes; as objects it is ten times as much
 _TAG = re.compile(r"</?\s*a\b[^>]*>?", re.IGNORECASE)
 _FAR = re.compile(r"(map|geo|mapbox|choropleth)", re.IGNORECASE)  # kinds of traces that fetch maps
 _SOURCES = frozenset({"source", "sourcesrc"})
 
 
-@st.cache_resource(ttl=60, max_entries=10, show_spinner=False)
+@st.cache_resource(ttl=60, max_entries=2, show_spinner=False)
 def read(_artifact: Artifact, sha256: str) -> Any:  # noqa: ARG001 - the digest is what it is kept by
     """The figure; None where this is JSON, but no figure.
 

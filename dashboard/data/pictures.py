@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-import warnings
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
 
@@ -14,15 +13,19 @@ from prefect_ledger.errors import InvalidValue, LedgerError
 
 from . import artifacts
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 PIXELS = 34_000_000  # of 8K; decoded they are 136 MB, for a moment
 SIDE = 1_600  # pixels of the longer side as shown
+_LARGE = 1 << 20  # bytes
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")  # others are seldom what a browser knows, or have readers with a history
 _one = threading.Lock()  # at a time: each may take a hundred megabytes
 
 
-@st.cache_data(ttl=300, max_entries=60, show_spinner=False)
+@st.cache_data(ttl=300, max_entries=30, show_spinner=False)
 def shown(_artifact: Artifact, sha256: str, side: int = SIDE) -> bytes:  # noqa: ARG001 - the digest is what it is kept by
-    """The picture as PNG, of at most ``side`` pixels in width and height; of a moving one the first.
+    """The picture as bytes of a PNG or WebP, of at most ``side`` pixels in width and height; of a moving one the first.
 
     Raises:
         InvalidValue: no picture, or one of more pixels than are decoded here. Else as of its bytes.
@@ -36,9 +39,7 @@ def decoded(file: BinaryIO, side: int = SIDE) -> bytes:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we count ourselves, and sooner
-            picture: Image.Image = Image.open(file, formats=_FORMATS)
+        picture: Image.Image = Image.open(file, formats=_FORMATS)
         width, height = picture.size
         if width * height > PIXELS:
             raise InvalidValue(
@@ -48,14 +49,22 @@ def decoded(file: BinaryIO, side: int = SIDE) -> bytes:
         picture.load()
         picture.thumbnail((side, side))
         picture = ImageOps.exif_transpose(picture)
-        target = io.BytesIO()
-        picture.convert(_mode(picture)).save(target, "PNG", compress_level=1)
+        return _written(picture.convert(_mode(picture)))
     except LedgerError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InvalidValue(f"a picture of so many pixels is not decoded here ({PIXELS:,} at most); save the file to look at it") from error
     except Exception as error:  # Pillow's readers raise all sorts
         raise InvalidValue(f"this does not open as a picture ({type(error).__name__}); save the file to look at it") from error
+
+
+def _written(picture: Image.Image) -> bytes:
+    """As PNG; as WebP where that would be large, which the eye takes for the same."""
+    target = io.BytesIO()
+    picture.save(target, "PNG", compress_level=3)
+    if target.tell() > _LARGE:
+        target = io.BytesIO()
+        picture.save(target, "WEBP", quality=90, method=2)
     return target.getvalue()
 
 

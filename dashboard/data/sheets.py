@@ -35,7 +35,7 @@ class Sheet:
     cut: bool
 
 
-@st.cache_data(ttl=60, max_entries=20, show_spinner=False)
+@st.cache_data(ttl=60, max_entries=10, show_spinner=False)
 def first(_artifact: Artifact, sha256: str) -> Sheet:  # noqa: ARG001 - the digest is what it is kept by
     """The first rows of a CSV, TSV or Parquet file.
 

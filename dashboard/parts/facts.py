@@ -31,7 +31,9 @@ def table(
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name])
     formats: dict[str, Any] = {name: st.column_config.NumberColumn(format="%.6g") for name in numbers}
-    st.dataframe(frame, hide_index=True, height="content" if len(rows) <= most else height(most), key=key, column_config=formats)
+    st.dataframe(
+        frame, hide_index=True, height="content" if len(rows) <= most else height(most), key=key, column_config=formats, placeholder=""
+    )
 
 
 def height(rows: int) -> int:

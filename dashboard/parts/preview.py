@@ -61,8 +61,7 @@ def _framed(one: Artifact) -> None:
     if one.size > artifacts.LARGEST:
         st.info(f"{size(one.size)} are too many to be shown here; save the file to look at it.", icon=":material/visibility_off:")
         return
-    with artifacts.looked_into(one):  # gone or corrupt is said here, and not in the frame
-        pass
+    artifacts.check(one, one.uri, one.sha256)  # gone or corrupt is said here, and not in the frame
     frame.show(raw.offer(one, media=artifacts.media_of(one)), name=one.path)
 
 

@@ -31,7 +31,12 @@ def rendered(text: str) -> str:
         >>> rendered("**a** <b>b</b> ![c](http://d.example/e.png) [f](javascript:alert(1))")
         '<p><strong>a</strong> &lt;b&gt;b&lt;/b&gt; c [f](javascript:alert(1))</p>\\n'
     """
-    found: str = _parser().render(paragraph(text))
+    parser = _parser()
+    tokens = parser.parse(paragraph(text))
+    for one in tokens:
+        if one.type in ("heading_open", "heading_close"):
+            one.tag = f"h{min(6, int(one.tag[1]) + 2)}"  # below those of the page
+    found: str = parser.renderer.render(tokens, parser.options, {})
     return found
 
 
@@ -59,4 +64,4 @@ def _described(_self: Any, tokens: Any, at: int, _options: Any, _env: Any) -> st
 
 def _link(_self: Any, tokens: Any, at: int, _options: Any, _env: Any) -> str:
     address = escape(str(tokens[at].attrGet("href") or ""))
-    return f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">'
+    return f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow" style="color:inherit">'

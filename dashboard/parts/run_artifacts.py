@@ -41,14 +41,15 @@ def show(run: Run) -> None:
 
 def _folder(found: Sequence[Artifact], folder: str) -> None:
     """A folder's lines; a click on one goes into it, or opens it."""
-    lines = data.listing(found, folder)
+    words = st.text_input("Find", key="find", placeholder="a part of a path", label_visibility="collapsed", bind="query-params")
+    lines = data.found_by(found, words) if words.strip() else data.listing(found, folder)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if folder:
+        if folder and not words.strip():
             above = folder[: folder[:-1].rfind("/") + 1]
             st.button("Up", icon=":material/arrow_upward:", key="artifacts_up", on_click=_go, args=(above,), type="tertiary")
-        st.caption(said.code(f"/{folder}"[-200:]), width="content")
+        st.caption(f"{len(lines):,} found" if words.strip() else said.code(f"/{folder}"[-200:]), width="content")
     if not lines:
-        st.caption("Nothing is in this folder.")
+        st.caption("Nothing is called so." if words.strip() else "Nothing is in this folder.")
         return
     shown = lines[:_LISTED]
     frame = pd.DataFrame(
@@ -59,7 +60,7 @@ def _folder(found: Sequence[Artifact], folder: str) -> None:
             "sha256": [one.artifact.sha256[:12] if one.artifact is not None else "" for one in shown],
         }
     )
-    key = f"artifacts_in_{folder}"
+    key = f"artifacts_in_{folder}_{words}"
     st.dataframe(
         frame,
         hide_index=True,

@@ -72,12 +72,14 @@ def grouped(keys: Sequence[str]) -> dict[str, list[str]]:
 
     Example:
         >>> grouped(["train.loss", "auc", "train.acc", "val/loss"])
-        {'others': ['auc'], 'train': ['train.acc', 'train.loss'], 'val': ['val/loss']}
+        {'train': ['train.acc', 'train.loss'], 'val': ['val/loss'], 'others': ['auc']}
     """
     found: dict[str, list[str]] = {}
     for key in sorted(keys):
         parts = _FIRST.split(key, maxsplit=1)
         found.setdefault(parts[0] if len(parts) > 1 and parts[0] else _ALONE, []).append(key)
+    if alone := found.pop(_ALONE, None):
+        found[_ALONE] = alone
     return found
 
 

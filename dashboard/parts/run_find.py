@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from prefect_ledger.entities import Run
 from prefect_ledger.formats import moment
 
 from ..data import run as data
@@ -28,6 +31,11 @@ def latest() -> None:
         st.code(code, language="python")
         return
     st.subheader("Latest")
+    with st.container(gap=None):
+        _listed(runs)
+
+
+def _listed(runs: Sequence[Run]) -> None:
     for one in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             links.within(one.name or one.id[:8], "run", key=f"latest_{one.id}", run=one.id)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from prefect_ledger.entities import Run, Summary
-from prefect_ledger.formats import duration, moment, size
+from prefect_ledger.formats import duration, moment, number, size
 
 from ..data import run as data
 from . import facts, links, prose, run_edit, said, states
@@ -47,12 +48,16 @@ def _metrics(run: Run) -> None:
     st.subheader("Metrics", anchor=False)
     heads = ("metric", "last", "min", "at step", "max", "at step ", "mean", "points", "NaN", "from")
     rows = [_summary(one) for _, one in sorted(summaries.items())]
+    numbers = [name for name in heads if name not in ("metric", "from")]
+    if any(one.last != one.last for one in summaries.values()):  # a column of numbers would say that NaN is nothing
+        rows = [(key, number(last), *rest) for key, last, *rest in rows]
+        numbers.remove("last")
     keep = [at for at, name in enumerate(heads) if name not in ("NaN", "from") or any(row[at] for row in rows)]
     shown = [heads[at] for at in keep]
-    facts.table([[row[at] for at in keep] for row in rows], shown, numbers=[name for name in shown if name not in ("metric", "from")])
+    facts.table([[row[at] for at in keep] for row in rows], shown, numbers=[name for name in shown if name in numbers])
 
 
-def _summary(one: Summary) -> tuple[object, ...]:
+def _summary(one: Summary) -> tuple[Any, ...]:
     came = ", ".join(run[:8] for run in one.sources)
     return one.key, one.last, one.min, one.min_step, one.max, one.max_step, one.mean, one.count, one.nan, came
 

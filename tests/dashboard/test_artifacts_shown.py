@@ -15,6 +15,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
+from prefect_ledger import start_run
+from prefect_ledger.tracking.ledger import Ledger
+from tests.dashboard import run_pages, strange_filling
 from tests.dashboard.conftest import WIDE, environment, serve
 from tests.dashboard.trap import Trap, trap
 from tests.packaging.locks import ROOT
@@ -42,7 +45,6 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strange]:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
         run = json.loads(done.stdout)["run"]
-        _spoil(home / "ledger")
         for served in serve(env, home):
             yield Strange(served.url, served.first, run, one)
 
@@ -162,14 +164,33 @@ SENTENCES = {
 }
 
 
-@pytest.mark.parametrize("path", SENTENCES)
-def test_what_cannot_be_shown_is_a_sentence(page: Page, strange: Strange, path: str) -> None:
-    """An artifact that is gone, changed, too large or not what it says it is: a sentence, and no failure of the page."""
-    opened(page, strange, path)
-    expect(page.get_by_test_id("stAlert")).to_contain_text(SENTENCES[path])
-    expect(page.get_by_text("This page failed")).to_have_count(0)
-    lost = path.startswith(("gone", "changed"))
-    expect(page.get_by_role("link", name="Save")).to_have_count(0 if lost else 1)
+def test_what_cannot_be_shown_is_a_sentence(fresh_ledger: Ledger) -> None:
+    """An artifact that is gone, changed, too large or not what it says it is: a sentence, no failure, and no way to save what is lost."""
+    run = strange_filling.fill(9)["run"]
+    fresh_ledger.flush()
+    _spoil(Path(fresh_ledger.artifacts.root))
+    for path, sentence in SENTENCES.items():
+        page = run_pages.opened(run=run, tab="Artifacts", path=path)
+        said = [str(one.value).replace("\\", "") for one in (*page.error, *page.info)]
+        assert [sentence in one for one in said] == [True], (path, said)
+        lost = path.startswith(("gone", "changed"))
+        assert len(page.error) == lost
+        assert any("Save" in str(getattr(one, "value", "")) for one in page.get("html")) != lost
+
+
+def test_a_root_that_is_away_is_a_sentence(fresh_ledger: Ledger) -> None:
+    """Where the artifacts cannot be reached now, the page says so and shows the rest."""
+    with start_run(experiment="strange") as run:
+        run.log_text("x", "notes.txt")
+    fresh_ledger.flush()
+    root = Path(fresh_ledger.artifacts.root)
+    root.rename(root.with_name("away"))
+    root.write_text("a file where the folder was")
+    page = run_pages.opened(run=run.id, tab="Artifacts", path="notes.txt")
+    assert len(page.error) == 1
+    assert len(page.dataframe) >= 1
+    root.unlink()
+    root.with_name("away").rename(root)
 
 
 def test_a_huge_file_is_saved_whole(page: Page, strange: Strange, tmp_path: Path) -> None:

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from playwright.sync_api import Page, expect
-from streamlit.testing.v1 import AppTest
 
 from prefect_ledger import delete_runs, get_run, start_run
 from prefect_ledger.dashboard.charts import lineage, timeline
@@ -19,29 +17,12 @@ from prefect_ledger.dashboard.data import prefect_ui
 from prefect_ledger.entities import Run, RunStatus
 from prefect_ledger.events import TaskRunSeen
 from prefect_ledger.tracking.ledger import Ledger
+from tests.dashboard import run_pages
 from tests.dashboard.conftest import Filled
 from tests.dashboard.filling import HOSTILE
+from tests.dashboard.run_pages import TABS
 
-PAGE = "from prefect_ledger.dashboard.pages import run\nrun.show()"
-TABS = ["Overview", "Curves", "Timeline", "Artifacts", "Media", "Machine", "Code", "Lineage"]
 SECOND = 1_000_000  # microseconds
-
-
-@pytest.fixture
-def shown(fresh_ledger: Ledger) -> Callable[..., AppTest]:
-    """The page with these parameters in its address, of the ledger of this test."""
-
-    def run(**params: str) -> AppTest:
-        st.cache_data.clear()
-        st.cache_resource.clear()
-        page = AppTest.from_string(PAGE, default_timeout=60)
-        for name, value in params.items():
-            page.query_params[name] = value
-        page.run()
-        assert [one.value for one in page.exception] == []
-        return page
-
-    return run
 
 
 def full() -> str:
@@ -78,18 +59,12 @@ def _steps(run: Any) -> None:
         run.say(TaskRunSeen(run.id, start, str(uuid.uuid4()), name, state, exception=failed, **times, **more))
 
 
-def texts(page: AppTest) -> str:
-    """All that is said on it as text."""
-    kinds = (page.markdown, page.caption, page.error, page.info, page.warning, page.title, page.subheader, page.code)
-    return "\n".join(str(one.value) for few in kinds for one in few)
-
-
-def test_without_a_run_the_latest_are_offered(shown: Callable[..., AppTest]) -> None:
+def test_without_a_run_the_latest_are_offered(fresh_ledger: Ledger) -> None:
     """Where no run is named there is a box to find one, and the latest; where there are none, how to make one."""
-    assert "start_run" in texts(shown())
+    assert "start_run" in run_pages.said(run_pages.opened())
     with start_run(experiment="churn", name="fit") as run:
         pass
-    page = shown()
+    page = run_pages.opened()
     assert "fit" in [one.label for one in page.button]
     page.text_input(key="find_run").set_value(run.id[:8]).run()
     assert page.query_params["run"] == run.id[:8]
@@ -99,69 +74,69 @@ def test_without_a_run_the_latest_are_offered(shown: Callable[..., AppTest]) -> 
 @pytest.mark.parametrize(
     ("asked", "said"), [("zzz", "not a run id"), ("run 7", "not a run id"), (str(uuid.UUID(int=7)), "no run has an id")]
 )
-def test_a_run_that_is_not_there_is_a_sentence(shown: Callable[..., AppTest], asked: str, said: str) -> None:
+def test_a_run_that_is_not_there_is_a_sentence(fresh_ledger: Ledger, asked: str, said: str) -> None:
     """An unknown or mistyped run: a sentence, and the box to find another."""
-    page = shown(run=asked)
+    page = run_pages.opened(run=asked)
     assert len(page.error) == 1
     assert said in page.error[0].value.replace("\\", "")
     assert page.text_input(key="find_run") is not None
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_each_part_shows_what_there_is(shown: Callable[..., AppTest], tab: str) -> None:
+def test_each_part_shows_what_there_is(fresh_ledger: Ledger, tab: str) -> None:
     """Every part opens by the address, for a run that has everything and for one that has nothing."""
-    rich = shown(run=full(), tab=tab)
+    rich = run_pages.opened(run=full(), tab=tab)
     assert not rich.error
     with start_run(experiment="bare") as bare:
         pass
-    poor = shown(run=bare.id, tab=tab)
+    poor = run_pages.opened(run=bare.id, tab=tab)
     assert not poor.error
     assert tab == "Code" or poor.info or poor.code
 
 
-def test_the_overview_says_what_was_recorded(shown: Callable[..., AppTest]) -> None:
+def test_the_overview_says_what_was_recorded(fresh_ledger: Ledger) -> None:
     """Parameters, metrics, data, the run above and how to load it in Python are there, and an error with its traceback."""
     run = full()
-    page = shown(run=run)
-    said = texts(page)
+    page = run_pages.opened(run=run)
+    said = run_pages.said(page)
     assert f'get_run("{run}")' in said
     frames = [one.value for one in page.dataframe]
     metrics = next(frame for frame in frames if "metric" in frame)
     assert list(metrics["metric"]) == ["odd", "train.loss", "val/auc"]
-    assert metrics.loc[1, "last"] == 0.1
+    assert list(metrics["last"]) == ["NaN", "0.1", "0.9"]  # as texts, where one of them is no number
     assert metrics.loc[1, "max"] == 1.0
     assert next(frame for frame in frames if "parameter" in frame).to_numpy().tolist() == [["depth", "6"]]
     assert "above" in [one.label for one in page.button]
 
 
-def test_an_error_is_told_with_its_traceback(shown: Callable[..., AppTest]) -> None:
+def test_an_error_is_told_with_its_traceback(fresh_ledger: Ledger) -> None:
     """What ended a run stands on top of its page, the traceback as text."""
     try:
         with start_run(experiment="odd", name="failed") as run:
             raise RuntimeError(HOSTILE)
     except RuntimeError:
         pass
-    page = shown(run=run.id)
+    page = run_pages.opened(run=run.id)
     assert "RuntimeError" in page.error[0].value
     assert "[x](javascript" not in page.error[0].value
     assert any("Traceback (most recent call last)" in one.value for one in page.code)
 
 
-def test_a_deleted_run_is_shown_as_such_and_an_erased_one_is_a_sentence(shown: Callable[..., AppTest], fresh_ledger: Ledger) -> None:
+def test_a_deleted_run_is_shown_as_such_and_an_erased_one_is_a_sentence(fresh_ledger: Ledger) -> None:
     """A run that is deleted while it is looked at says so, with the way back."""
     run = full()
-    page = shown(run=run)
+    page = run_pages.opened(run=run)
     assert not page.warning
     delete_runs(run)
     page.run()
     assert "restore" in page.warning[0].value
 
 
-def test_a_run_that_runs_is_shown_with_what_it_has_so_far(shown: Callable[..., AppTest]) -> None:
+def test_a_run_that_runs_is_shown_with_what_it_has_so_far(fresh_ledger: Ledger) -> None:
     """A run that goes on has what was logged until now, and more when the page is shown anew."""
     run = start_run(experiment="churn", name="long")
     run.log_metric("loss", 1.0, step=0)
-    page = shown(run=run.id)
+    page = run_pages.opened(run=run.id)
     run.log_metric("loss", 0.5, step=1)
     page.run()
     metrics = next(one.value for one in page.dataframe if "metric" in one.value)
@@ -169,35 +144,46 @@ def test_a_run_that_runs_is_shown_with_what_it_has_so_far(shown: Callable[..., A
     run.finish()
 
 
-def test_who_came_without_the_token_changes_nothing(shown: Callable[..., AppTest]) -> None:
+def test_who_came_without_the_token_changes_nothing(fresh_ledger: Ledger) -> None:
     """Nobody is shown a way to edit who may not."""
-    page = shown(run=full())
+    page = run_pages.opened(run=full())
     assert list(page.text_area) == []
 
 
-def test_the_slider_goes_through_what_was_logged_by_step(shown: Callable[..., AppTest]) -> None:
+def test_the_slider_goes_through_what_was_logged_by_step(fresh_ledger: Ledger) -> None:
     """Of pictures and tables by step, that of the chosen step is shown."""
     run = full()
-    page = shown(run=run, tab="Media", series="answers (table)", step="4")
+    page = run_pages.opened(run=run, tab="Media", series="answers (table)", step="4")
     assert page.dataframe[0].value.to_numpy().tolist() == [[4]]
     page.select_slider(key="step").set_value(7).run()
     assert page.dataframe[0].value.to_numpy().tolist() == [[7]]
 
 
-def test_the_diff_and_the_packages_are_there(shown: Callable[..., AppTest]) -> None:
+def test_the_diff_and_the_packages_are_there(fresh_ledger: Ledger) -> None:
     """What the commit had not is shown as a diff, and packages are found by a part of their name."""
-    page = shown(run=full(), tab="Code")
+    page = run_pages.opened(run=full(), tab="Code")
     assert "-a\n+b" in [one.value for one in page.code]
     page.text_input(key="package").set_value("num").run()
     frames = [one.value for one in page.dataframe]
     assert next(frame for frame in frames if "package" in frame).to_numpy().tolist() == [["numpy", "2"]]
 
 
-def test_nonsense_in_the_address_is_passed_over(shown: Callable[..., AppTest]) -> None:
+def test_artifacts_are_found_by_a_part_of_their_path(fresh_ledger: Ledger) -> None:
+    """Whatever folder it lies in, an artifact is found by what its path has in it, and opens."""
+    run = full()
+    page = run_pages.opened(run=run, tab="Artifacts", find="PATCH")
+    assert list(page.dataframe[0].value["name"]) == ["code/changes.patch"]
+    page = run_pages.opened(run=run, tab="Artifacts", path="code/changes.patch")
+    assert "-a\n+b" in run_pages.said(page)
+    page = run_pages.opened(run=run, tab="Artifacts", path="code/other.patch")
+    assert "has no artifact" in run_pages.said(page)
+
+
+def test_nonsense_in_the_address_is_passed_over(fresh_ledger: Ledger) -> None:
     """A page with parameters that mean nothing is the page without them."""
     run = full()
     for tab in TABS:
-        page = shown(
+        page = run_pages.opened(
             run=run, tab=tab, path="../../etc/passwd", x="odd", smooth="much", panel="99", panels="none", step="x", attempt="7", series="?"
         )
         assert not page.error
@@ -230,7 +216,7 @@ def test_thousands_of_steps_and_of_things_are_bounded() -> None:
     assert "and 489 more" in made.to_json()
 
 
-def test_a_lineage_leads_from_data_to_versions(shown: Callable[..., AppTest], fresh_ledger: Ledger) -> None:
+def test_a_lineage_leads_from_data_to_versions(fresh_ledger: Ledger) -> None:
     """What a run used, logged and registered is told as one way from data to versions."""
     from prefect_ledger import registry
     from prefect_ledger.dashboard.data import lineage as data
@@ -286,13 +272,14 @@ def test_a_run_can_be_read_and_browsed(owner: Page, filled: Filled, shoot: Calla
     heading = owner.get_by_role("heading", level=1)
     expect(heading).to_contain_text("<script>document.title='owned'</script>[x](javascript:alert(1))")
     assert heading.locator("a, img").count() == 0
+    expect(owner.locator("canvas").first).to_be_visible()
     shoot(owner, "run_overview")
     for tab in TABS[1:]:
         owner.get_by_role("tab", name=tab).click()
         owner.wait_for_url(f"**tab={tab}**")
         expect(owner.get_by_text("This page failed")).to_have_count(0)
     owner.get_by_role("tab", name="Artifacts").click()
-    table = owner.get_by_test_id("stDataFrame")
+    table = owner.get_by_role("tabpanel", name="Artifacts").get_by_test_id("stDataFrame")
     expect(table.locator("canvas").first).to_be_visible()
     box = table.bounding_box()
     assert box is not None
