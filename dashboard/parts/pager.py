@@ -7,9 +7,12 @@ from typing import Literal
 
 import streamlit as st
 
+from prefect_ledger.errors import InvalidFilter
+from prefect_ledger.expressions import parse_order
 from prefect_ledger.queries.cells import Cells
 
 from ..data import runs as data
+from . import said
 from .filter_box import PAGE, first_page
 
 ORDER, VIEW = "order", "view"  # of the address
@@ -24,7 +27,13 @@ def order(columns: Iterable[str]) -> str:
     """The order that was chosen; others than those that are offered can be typed."""
     names = ("start_time", "duration", "run_name", "status", *columns)
     offered = [LATEST, *(f"{name}{way}" for name in names for way in ("", " desc") if f"{name}{way}" != LATEST)]
-    return st.selectbox("Order", offered, key=ORDER, bind="query-params", accept_new_options=True, on_change=first_page, width=260)
+    chosen = st.selectbox("Order", offered, key=ORDER, bind="query-params", accept_new_options=True, on_change=first_page, width=260)
+    try:
+        parse_order(chosen)
+    except InvalidFilter as error:
+        st.error(f"No order: {said.plain(str(error).partition(chr(10))[0])}")
+        return LATEST
+    return chosen
 
 
 def order_by(name: str) -> None:
@@ -57,8 +66,8 @@ def flatten() -> None:
 
 def number() -> int:
     """Which page the address names; the first where it names none."""
-    said = st.query_params.get(PAGE, "1")
-    return max(1, int(said)) if said.isascii() and said.isdecimal() and len(said) < 7 else 1
+    named = st.query_params.get(PAGE, "1")
+    return max(1, int(named)) if named.isascii() and named.isdecimal() and len(named) < 7 else 1
 
 
 def place(asked: data.Asked, order: str, rows: int, number: int) -> str | int:

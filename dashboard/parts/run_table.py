@@ -34,6 +34,7 @@ _COLORS = {
     "SCHEDULED": "#7d8da5",
 }
 _WIDEST, _TALLEST = 60, 20  # characters of a cell, lines that are seen without scrolling
+_ROW, _HEAD = 31, 35  # pixels
 
 
 def show(lines: data.Lines, columns: Mapping[str, Operand], order: str) -> None:
@@ -48,7 +49,8 @@ def show(lines: data.Lines, columns: Mapping[str, Operand], order: str) -> None:
         pa.table({name: pa.array(cells, pa.list_(pa.string()) if name == "State" else pa.string()) for name, cells in table.items()}),
         key=key,
         hide_index=True,
-        height=38 + 35 * min(max(len(runs), 3), _TALLEST),
+        row_height=_ROW,
+        height=_HEAD + _ROW * min(max(len(runs), 3), _TALLEST),
         column_config=_config(lines, table, columns, order),
         placeholder="",
         alt="Runs",
