@@ -14,6 +14,7 @@ from ..data import audit, models
 from . import audit_log, links, model_badges, persons, prose, said
 
 _PART = 500
+_EARLIEST = datetime(2000, 1, 1)  # noqa: DTZ001 - the widget takes local times
 
 
 def show(name: str) -> None:
@@ -81,7 +82,7 @@ def changes(name: str, version: int | None) -> None:
 
 def as_of(one: RegisteredModel) -> None:
     """What stages and aliases meant at a moment."""
-    at = st.datetime_input("At", value=None, key="at", bind="query-params", step=60, width=260)
+    at = st.datetime_input("At", value=None, key="at", bind="query-params", step=60, width=260, min_value=_EARLIEST)
     if at is None:
         st.caption(f"Choose a day and a time of this server ({said.plain(datetime.now().astimezone().tzname() or 'local')}).")
         return

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.packaging.locks import ROOT
 from tests.services_real import processes
@@ -23,6 +23,7 @@ SCREENSHOTS = ROOT / "build" / "screenshots"
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+expect.set_options(timeout=20_000)  # as actions have it: the machine may be busy
 WIDE: ViewportSize = {"width": 1366, "height": 900}  # a laptop's
 
 

@@ -62,7 +62,7 @@ def shown(fresh_ledger: Ledger) -> Iterator[Callable[..., AppTest]]:
 def texts(page: AppTest) -> str:
     """All that a page says in words."""
     kinds = (page.title, page.subheader, page.markdown, page.caption, page.success, page.error, page.info, page.warning)
-    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "")
+    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "").replace("\u2060", "")
 
 
 def asked(*gates: Any, **more: Any) -> registry.TransitionRequest:
