@@ -53,7 +53,7 @@ def part(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def again(facts: Mapping[str, Any]) -> str:
+def started_by(facts: Mapping[str, Any]) -> str:
     """How the run was started, as a command: its deployment's, else that of its process; "" where neither was recorded."""
     if isinstance(name := facts.get("deployment"), str) and name:
         flow = part(facts, "prefect").get("flow")

@@ -137,7 +137,8 @@ def _sentence(exception: Mapping[str, str]) -> str:
 def _python(run: Run) -> None:
     st.subheader("From Python", anchor=False)
     st.code(f'from prefect_ledger import get_run\n\nrun = get_run("{run.id}")', language="python")
-    again = data.again(run.facts)
-    if again:
-        st.subheader("Run it again", anchor=False)
-        st.code(said.text(again), language=None)
+    st.subheader("Run it again", anchor=False)
+    st.code(f"prefect-ledger rerun {run.id[:8]}", language="bash")
+    if started := data.started_by(run.facts):
+        st.caption("It was started by")
+        st.code(said.text(started), language=None)
