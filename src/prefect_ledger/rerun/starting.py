@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -33,10 +34,9 @@ def environment(plan: Plan, manager: str | None, *, home: Path, say: Say = silen
         return
     lines = [f"{name}=={version}" for name, version in plan.packages.items() if name != OURS]
     lines += list(_elsewhere(recorded.origins))
-    with tempfile.TemporaryDirectory(prefix="prefect-ledger-") as wheel:
-        lines.append(_ourselves(recorded.packages.get(OURS, ""), Path(wheel)))
-        spec = EnvironmentSpec("python", folder=Path(wheel), python=recorded.python, requirements=tuple(lines))
-        yield environments.prepare(spec, manager or "uv", Asked(home, name=f"run {recorded.id[:8]}", say=say))
+    lines.append(_ourselves(recorded.packages.get(OURS, ""), home / "wheels"))
+    spec = EnvironmentSpec("python", folder=home, python=recorded.python, requirements=tuple(lines))
+    yield environments.prepare(spec, manager or "uv", Asked(home, name=f"run {recorded.id[:8]}", say=say))
 
 
 def different(plan: Plan) -> dict[str, tuple[str, str]]:
@@ -58,11 +58,23 @@ def _elsewhere(origins: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} @ {where.removeprefix('-e ')}"
 
 
-def _ourselves(version: str, folder: Path) -> str:
-    """This package, for the environment: of an index where it came from there, else as a wheel of what runs here."""
+def _ourselves(version: str, kept: Path) -> str:
+    """This package, for the environment: of an index where it came from there, else a wheel of what runs here, by its content in ``kept``.
+
+    What decides an environment is the lines it is made of, so the same wheel has to lie in the same place.
+    """
     from prefect_ledger.deploying import wheels
 
-    return f"{OURS}=={version}" if version and wheels.from_index() else str(wheels.build(folder))
+    if version and wheels.from_index():
+        return f"{OURS}=={version}"
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="part-", dir=kept) as part:
+        wheel = wheels.build(Path(part))
+        place = kept / hashlib.sha256(wheel.read_bytes()).hexdigest()[:16] / wheel.name
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            wheel.rename(place)
+    return str(place)
 
 
 @contextmanager
