@@ -221,10 +221,7 @@ class Database:
     def _check_server(self, conn: sa.Connection) -> None:
         found = getattr(conn.dialect, "server_version_info", None)
         if self.dialect == "postgresql" and found and found[0] < _OLDEST_SERVER:
-            number = ".".join(map(str, found))
-            raise StoreUnavailable(
-                f"{shown_url(self.url)} is PostgreSQL {number}, and the ledger needs {_OLDEST_SERVER} or later: upgrade it"
-            )
+            raise StoreUnavailable(f"{shown_url(self.url)} is PostgreSQL {found[0]}, and the ledger needs {_OLDEST_SERVER} or later")
 
     def _check(self, version: int | None) -> None:
         if version is not None and version > SCHEMA:

@@ -258,7 +258,7 @@ def test_a_server_that_is_too_old_is_refused_in_words(postgres_url: str, monkeyp
     """A PostgreSQL that has not what the schema is made of is told with both numbers before anything is made in it."""
     monkeypatch.setattr(database_module, "_OLDEST_SERVER", 99)
     one = Database(postgres_url)
-    with pytest.raises(StoreUnavailable, match=r"is PostgreSQL \d+\.\d+, and the ledger needs 99 or later"):
+    with pytest.raises(StoreUnavailable, match=r"is PostgreSQL \d+, and the ledger needs 99 or later"):
         one.prepare()
     assert one.version() is None
     one.close()
