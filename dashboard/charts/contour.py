@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from . import scatter
+from . import colors, scatter
 from .columns import Column
 from .curves import Floats
 
@@ -37,7 +37,7 @@ def figure(x: Column, y: Column, z: Column, names: Sequence[str], *, height: int
             x=across,
             y=up,
             z=found,
-            colorscale="Viridis",
+            colorscale=colors.SCALE,
             colorbar=scatter.bar(z),
             hoverinfo="skip",
             contours={"coloring": "heatmap"},

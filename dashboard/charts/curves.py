@@ -19,6 +19,7 @@ X = Literal["step", "time", "relative"]
 POINTS = 1_000  # that a curve is drawn from at most
 TOGETHER = 24_000  # that all curves of a figure are
 _LEAST = 60
+_NAME = 40  # characters
 _LEGEND = 30  # names beside the figure; more are told by the pointer alone
 _UNITS = ((172_800.0, 86_400.0, "days"), (7_200.0, 3_600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 _FAINT = 0.28
@@ -178,7 +179,7 @@ def _lines(curve: Curve, place: Floats, x: X, hue: str) -> list[go.Scatter]:
     hover = f"<b>%{{fullData.name}}</b><br>{at}{told}<br>%{{y:.6~g}}<extra></extra>"
     common: dict[str, Any] = {
         "x": place,
-        "name": shown(curve.name),
+        "name": shown(curve.name, _NAME),
         "legendgroup": curve.id or curve.name,
         "mode": "lines+markers" if np.isfinite(values).sum() <= 1 else "lines",  # one point alone is no line
         "customdata": None if x == "step" else curve.steps.astype(np.float64),

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from . import colors
 from .columns import Column
 from .curves import Floats
 from .scatter import bar
-
-_SCALE = "Viridis"
 
 
 def figure(columns: Sequence[Column], color: Column | None = None, *, height: int = 520) -> tuple[go.Figure, int]:
@@ -29,7 +28,7 @@ def figure(columns: Sequence[Column], color: Column | None = None, *, height: in
         there &= one.there
     line: dict[str, Any] = {}
     if color is not None and there.any():
-        line = {"color": color.scaled[there], "colorscale": _SCALE, "showscale": True, "colorbar": bar(color)}
+        line = {"color": color.scaled[there], "colorscale": colors.SCALE, "showscale": True, "colorbar": bar(color)}
     made = go.Figure(go.Parcoords(dimensions=[_axis(one, there) for one in columns], line=line, labelangle=-12 if len(columns) > 6 else 0))
     longest = max((len(text) for text in columns[0].ticks()[1]), default=0)
     made.update_layout(height=height, margin={"l": 60 + 6 * min(longest, 24), "r": 60, "t": 70, "b": 24})

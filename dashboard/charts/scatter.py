@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from . import colors
 from .columns import Column
 from .texts import shown
 
@@ -37,7 +38,7 @@ def figure(x: Column, y: Column, names: Sequence[str], color: Column | None = No
             made.add_trace(_points(x, y, names, rest, color, name="", marker=marker))
         if color is not None:
             some = there & color.there
-            scale = {"color": color.scaled[some], "colorscale": "Viridis", "showscale": True, "colorbar": bar(color)}
+            scale = {"color": color.scaled[some], "colorscale": colors.SCALE, "showscale": True, "colorbar": bar(color)}
             made.add_trace(_points(x, y, names, some, color, name="", marker=scale))
     made.update_layout(height=height, margin={"l": 8, "r": 8, "t": 16, "b": 8}, showlegend=bool(color is not None and color.words))
     axes(made, x, y)

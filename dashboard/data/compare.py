@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -56,8 +56,8 @@ def choose(named: Sequence[str], matching: str) -> Chosen:
 
 def names(runs: Sequence[Run]) -> dict[str, str]:
     """What each run is called, by id: its name, and the beginning of its id where others have the same or it has none."""
-    called = [run.name for run in runs]
-    return {run.id: run.name if run.name and called.count(run.name) == 1 else f"{run.name} {run.id[:8]}".strip() for run in runs}
+    called = Counter(run.name for run in runs)
+    return {run.id: run.name if run.name and called[run.name] == 1 else f"{run.name} {run.id[:8]}".strip() for run in runs}
 
 
 def rows(runs: Sequence[Run], *, lower: Sequence[str], higher: Sequence[str], aggregate: Aggregate = "last") -> list[Row]:
@@ -108,10 +108,3 @@ def children(ids: tuple[str, ...]) -> list[str]:
     """The runs below these that are not among them."""
     found = together.children(ledger().database, ids)
     return [child for few in found.values() for child in few if child not in found]
-
-
-def record(rows: Sequence[Row], runs: Sequence[Run]) -> str:
-    """The comparison as JSON, as ``prefect-ledger runs compare --json`` has it."""
-    return json.dumps(
-        {"runs": [run.id for run in runs], "rows": [{"section": r.section, "key": r.key, "values": r.values} for r in rows]}, default=str
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -29,11 +30,12 @@ def show_parallel(chosen: compare.Chosen) -> None:
         return
     names = [*params, *metrics]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = f"the first that differ; choose up to {_MOST}"
+        words = f"those that tell most of the colour; choose up to {_MOST}"
         axes = st.multiselect("Axes", names, key="axes", max_selections=_MOST, placeholder=words, **_BOUND)
         by = st.selectbox("Colour", names, index=None, key="color", placeholder=(metrics or params)[0], width=260, **_BOUND)
-    axes = axes or [*params[: _AXES - 1], *metrics[:1]]
-    made, left_out = parallel.figure([_column(chosen.runs, one) for one in axes], _column(chosen.runs, by or (metrics or params)[0]))
+    color = _column(chosen.runs, by or (metrics or params)[0])
+    shown = axes or [*_telling(chosen.runs, params, color)[: _AXES - 1], *(one for one in [by or (metrics or params)[0]] if one in metrics)]
+    made, left_out = parallel.figure([_column(chosen.runs, one) for one in shown], color)
     _draw(made, left_out, chosen, "parallel")
     st.caption("Drag along an axis to choose a range of it, also on several; drag a name to move its axis; a double click lets go.")
 
@@ -103,6 +105,13 @@ def show_importance(chosen: compare.Chosen) -> None:
         " rank correlation (blue rises, orange falls), of categories epsilon squared (grey). It says nothing of causes, of parameters that"
         " act together, or of ups and downs; with few runs, chance alone gives shares such as 0.2."
     )
+
+
+def _telling(runs: Sequence[Run], params: Sequence[str], metric: Column) -> list[str]:
+    """The parameters, those first that tell most of the metric; where nothing can be told, as they are."""
+    found = importance.shares([replace(_column(runs, one), name=one) for one in params], metric)
+    order = [one.name for one in found]
+    return [*order, *(one for one in params if one not in set(order))]
 
 
 def _varying(runs: Sequence[Run]) -> tuple[list[str], list[str]]:

@@ -81,7 +81,7 @@ def _as_rows(runs: Sequence[Run], rows: Sequence[Row]) -> None:
     if any(row.best for row in rows):
         columns["best"] = [_bests(rows, at) for at in range(len(runs))]
         about["best"] = st.column_config.TextColumn("★ best in")
-    for number_, row in enumerate(rows):
+    for number_, row in enumerate(row for row in rows if (row.section, row.key) != ("run", "name")):
         name = f"{row.section}.{number_}"
         columns[name] = list(row.values) if row.section == "metrics" else texts(row)
         kind = st.column_config.NumberColumn if row.section == "metrics" else st.column_config.TextColumn
