@@ -42,7 +42,8 @@ def show(lines: data.Lines, columns: Mapping[str, Operand], order: str) -> None:
     runs = lines.cells.runs
     table = _table(lines, columns, _zone())
     ids = [run.id for run in runs]
-    rows = [at for at, one in enumerate(ids) if one in set(picked.ids())]
+    selected = set(picked.ids())
+    rows = [at for at, one in enumerate(ids) if one in selected]
     key = f"{KEY}_{st.session_state.get(_CLICKS, 0)}"  # the browser forgets which column was clicked when the table is another one
     st.session_state[key] = {"selection": {"rows": rows, "columns": []}}
     st.container(key=KEY).dataframe(

@@ -14,7 +14,7 @@ from prefect_ledger.queries.details import OF_USERS
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-LATEST = 300  # runs that are looked at: what they have is what the others have, but for what was logged long ago alone
+LATEST = 100  # runs that are looked at: what they have is what the others have, but for what was logged long ago alone
 _ASKED = {
     "sqlite": "json_each(?) a JOIN runs r ON r.id = a.value",
     "postgresql": "unnest(?::text[]) AS a (value) JOIN runs r ON r.id = a.value",
