@@ -15,7 +15,8 @@ from prefect_ledger.errors import InvalidValue
 from . import artifacts
 
 LARGEST = 4 << 20  # bytes; as objects it is ten times as much
-_TAG = re.compile(r"</?\s*a\b[^>]*>?", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)\s*([a-z]+)\b[^>]*>?", re.IGNORECASE)
+_KEPT = frozenset({"b", "i", "em", "br", "sub", "sup", "s", "u"})  # what plotly makes of letters, without attributes
 _FAR = re.compile(r"(map|geo|mapbox|choropleth)", re.IGNORECASE)  # kinds of traces that fetch maps
 _SOURCES = frozenset({"source", "sourcesrc"})
 
@@ -57,7 +58,7 @@ def drawn(found: Mapping[str, Any]) -> Any:
 def _tame(value: Any) -> Any:
     """``value`` without links, and without pictures that are not in it."""
     if isinstance(value, str):
-        return _TAG.sub("", value)
+        return _TAG.sub(lambda tag: f"<{tag[1]}{tag[2]}>" if tag[2].lower() in _KEPT else "", value)
     if isinstance(value, dict):
         return {key: _tame(one) for key, one in value.items() if not (key in _SOURCES and not str(one).startswith("data:image/"))}
     return [_tame(one) for one in value] if isinstance(value, list) else value

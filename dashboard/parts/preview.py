@@ -96,7 +96,6 @@ def _drawing(one: Artifact) -> None:
 def _prose(one: Artifact) -> None:
     found = artifacts.text(one, one.sha256)
     prose.show(found.text)
-    _cut(found)
 
 
 def _text(one: Artifact) -> None:

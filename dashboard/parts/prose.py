@@ -14,7 +14,7 @@ from prefect_ledger.formats import paragraph
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-_LONGEST = 100_000  # characters
+_LONGEST = 30_000  # characters: what is made to be slow takes the square of them
 _LEADS = frozenset({"http", "https", "mailto"})
 
 
@@ -22,6 +22,8 @@ def show(text: object) -> None:
     """Show it."""
     if html := rendered(str(text)[:_LONGEST]).strip():
         st.html(f'<div style="overflow-wrap:anywhere">{html}</div>')
+    if len(str(text)) > _LONGEST:
+        st.caption(f"The first {_LONGEST:,} characters are shown.")
 
 
 def rendered(text: str) -> str:
