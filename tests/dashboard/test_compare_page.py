@@ -315,8 +315,10 @@ def test_runs_are_compared_in_a_browser(owner: Page, filled: Filled, shoot: Call
     assert owner.title() != "owned"
 
 
-def test_parameters_are_brushed_in_a_browser(owner: Page, shoot: Callable[[Page, str], Path]) -> None:
+def test_parameters_are_axes_in_a_browser(owner: Page, shoot: Callable[[Page, str], Path]) -> None:
     """Parallel coordinates of what a filter finds: an axis for each parameter that differs, and one for the metric."""
     owner.goto("/compare?q=experiment='churn'&view=Parallel")
     drawn(owner, ".y-axis", 3)
     shoot(owner, "compare_parallel")
+    labels = owner.locator(".js-plotly-plot .axis-title").all_text_contents()
+    assert {"depth", "rate (log)", "model", "auc"} <= set(labels)
