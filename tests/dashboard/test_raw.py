@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -101,7 +102,8 @@ class Client:
             async with httpx.AsyncClient(transport=self._way, base_url="http://127.0.0.1") as client:
                 return await client.request(method, address)
 
-        return anyio.run(ask)
+        with ThreadPoolExecutor(1) as pool:  # this thread may be the browser's, which has a loop that runs
+            return pool.submit(anyio.run, ask).result()
 
 
 @pytest.fixture
