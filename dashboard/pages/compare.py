@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from ..data import compare
-from ..parts import compare_curves, compare_media, compare_plots, compare_runs, compare_table, links
+from ..parts import compare_curves, compare_media, compare_plots, compare_runs, compare_table, links, saved_views
 
 _VIEWS: dict[str, Callable[[compare.Chosen], None]] = {
     "Table": compare_table.show,
@@ -23,7 +23,9 @@ _VIEWS: dict[str, Callable[[compare.Chosen], None]] = {
 
 def show() -> None:
     """Show it."""
-    st.title("Compare")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Compare", width="stretch")
+        saved_views.show("compare")
     chosen = compare_runs.choose()
     if not chosen.runs:
         _nothing()

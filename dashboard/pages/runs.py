@@ -11,7 +11,7 @@ from prefect_ledger.formats import count
 from prefect_ledger.queries.cells import Cells
 
 from ..data import runs as data
-from ..parts import bulk, columns, conditions, export_box, filter_box, live, pager, run_table
+from ..parts import bulk, columns, conditions, export_box, filter_box, live, pager, run_table, saved_views
 
 _FIRST = """from prefect_ledger import start_run
 
@@ -36,6 +36,7 @@ def show() -> None:
         order, view, rows = pager.order(chosen), pager.view(), pager.rows()
     with head:
         export_box.show(asked, tuple(chosen), order)
+        saved_views.show("runs")
     number = pager.number()
     wanted = asked if view == "flat" else asked.top
     cells = data.page(wanted, tuple(chosen), order, rows, pager.place(wanted, order, rows, number))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import streamlit as st
+
+from prefect_ledger import html
 
 from . import said
 
@@ -48,9 +51,9 @@ def go(page: str, **params: object) -> None:
     st.switch_page(_page(page), query_params=_texts(params))
 
 
-def go_to(page: str, query: str) -> None:
-    """Go to a page now, with what follows the ``?`` of its address; values that come twice stay two."""
-    st.switch_page(_page(page), query_params=parse_qs(query, keep_blank_values=True))
+def afresh(label: object, page: str, query: str) -> None:
+    """Show a link that loads a page anew, with what follows the ``?`` of its address: widgets hold what they held otherwise."""
+    st.html(f'<a href="{escape(quote(page))}?{escape(query)}">{html.text(label)}</a>')
 
 
 def _page(path: str) -> Any:

@@ -181,7 +181,7 @@ def test_a_reviewer_approves_in_the_browser(decider: Page, own: Own, shoot: Call
     decider.get_by_role("textbox", name="Comment").fill(f"looked at the slices {HOSTILE}")
     decider.get_by_role("button", name="Approve").click()
     expect(decider.get_by_text("Nothing is missing: the promotion can be carried out.")).to_be_visible()
-    expect(decider.get_by_text("looked at the slices")).to_be_visible()
+    expect(decider.get_by_text("approves: looked at the slices")).to_be_visible()
     expect(decider.get_by_text("prefect-ledger promote churn 2 --to production")).to_be_visible()
     shoot(decider, "promotions-approved")
     assert decider.title() != "owned"
