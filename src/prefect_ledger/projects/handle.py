@@ -111,7 +111,7 @@ class ProjectRun:
             self._output.follow(self._process, lambda: trees.end_session(self._process.pid))
             code = self._process.wait()
             if text := self._output.text():
-                with contextlib.suppress(LedgerError):  # the run's end is to be told all the same
+                with contextlib.suppress(LedgerError, OSError):  # the end of the run is to be told all the same
                     self._run.log_text(text, recording.LOG)
             with self._mutex:
                 self._code = code
