@@ -25,6 +25,7 @@ SUBJECTS = (
     "draining",
     "reading",
     "searching",
+    "dashboard",
     "exporting",
     "killing",
     "startup",

@@ -1,8 +1,9 @@
 """The files that Streamlit's own page consists of: kept in memory, and asked for before the page finds out that it needs them.
 
 Streamlit reads a file from the disk, in pieces, each time it is asked for; a page asks for over a hundred, and for those that draw its
-tables and charts only when the first rows have come. Here the page's HTML names them as well, so that they come with the rest, and what
-other pages will want comes once this one has been there for a while. What is not known here is answered by Streamlit as ever.
+tables and charts only when the first rows have come. Here the page's HTML names them as well, so that they come with the rest. What may
+be shown next is read while nobody does anything: the part that draws charts alone takes a second. What is not known here is answered
+by Streamlit as ever.
 """
 
 from __future__ import annotations
@@ -22,16 +23,29 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 _TABLE = ("DataFrame", "TextInput", "Selectbox", "Multiselect", "Button", "ButtonGroup")
-_CHARTS = (*_TABLE, "PlotlyChart")
-NEEDS: Mapping[str, Sequence[str]] = {  # what the pages show, by Streamlit's names
-    "/": _CHARTS,
+NEEDS: Mapping[str, Sequence[str]] = {  # what pages show first, by Streamlit's names
+    "/": ("PlotlyChart", "DataFrame", "Selectbox", "ButtonGroup", "PageLink"),
     "/runs": _TABLE,
-    "/compare": _CHARTS,
-    "/run": _CHARTS,
-    "/models": _TABLE,
+    "/compare": (*_TABLE, "Checkbox"),
+    "/run": ("DataFrame", "PageLink", "Button"),
+    "/models": (*_TABLE, "Checkbox"),
     "/promotions": _TABLE,
 }
-_LATER = 3_000  # ms after a page is there until it asks for what others will need
+LATER = (*_TABLE, "Checkbox", "PageLink", "Slider", "NumberInput", "PlotlyChart")  # what they show next; the one that takes longest last
+# Run while nobody does anything: what is imported once is there when the page's own code imports it.
+_IDLE = """<script>addEventListener("load", () => {
+  const names = %s, page = document.documentElement;
+  let touched = 0;
+  for (const kind of ["keydown", "pointerdown", "wheel"])
+    addEventListener(kind, () => { touched = performance.now(); }, { passive: true, capture: true });
+  const next = () => {
+    if (performance.now() - touched < 1000) return void setTimeout(next, 500);
+    const name = names.shift();
+    if (name === undefined) { page.dataset.all = "there"; return; }
+    import("./static/js/" + name).catch(() => {}).then(() => requestIdleCallback(next, { timeout: 1000 }));
+  };
+  setTimeout(next, 2000);
+});</script>"""
 _IMPORT = re.compile(r"""\b(?:from|import)["'`]\./([\w.-]+\.js)["'`]""")
 _HEAD = 1 << 16  # bytes in which a script's imports stand: the builder puts them first
 _SMALL = 1_400  # bytes, about a packet: not worth packing
@@ -83,15 +97,17 @@ class Shell:
         """Streamlit's page, which is the same for each path, with hints for this one behind its own."""
         text = self._page.read_text("utf-8")
         now = [name for name in self.scripts(NEEDS[path]) if name not in text]
-        everything = self.scripts(sorted({need for needs in NEEDS.values() for need in needs}))
-        later = [name for name in everything if name not in text and name not in now]
         links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in now)
-        return text.replace("</head>", f"{links}<script>{_idle(later)}</script></head>", 1).encode()
+        later = json.dumps([name for need in LATER for name in self._named(need)])
+        return text.replace("</head>", f"{links}{_IDLE % later}</head>", 1).encode()
+
+    def _named(self, need: str) -> list[str]:
+        return [path.name for name, path in self._files.items() if name.startswith(f"/static/js/{need}.")]
 
     def scripts(self, needs: Sequence[str]) -> list[str]:
         """The files of these parts of Streamlit, and those that they import; a part that this Streamlit has not is left out."""
         found: dict[str, None] = {}
-        waiting = [path.name for need in needs for name, path in self._files.items() if name.startswith(f"/static/js/{need}.")]
+        waiting = [name for need in needs for name in self._named(need)]
         while waiting:
             name = waiting.pop(0)
             if name not in found and f"/static/js/{name}" in self._files:
@@ -104,12 +120,6 @@ class Shell:
             with self._files[f"/static/js/{name}"].open("rb") as file:
                 self._imports[name] = _IMPORT.findall(file.read(_HEAD).decode("utf-8", "replace"))
         return self._imports[name]
-
-
-def _idle(names: Sequence[str]) -> str:
-    """What the page does later: ask for these scripts, which the browser then has, and has read."""
-    add = 'const l=document.createElement("link");l.rel="modulepreload";l.crossOrigin="";l.href="./static/js/"+n;document.head.append(l)'
-    return f'addEventListener("load",()=>setTimeout(()=>{{for(const n of {json.dumps(names)}){{{add}}}}},{_LATER}))'
 
 
 def _wants_packed(scope: Scope) -> bool:
