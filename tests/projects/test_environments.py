@@ -328,12 +328,12 @@ def test_docker_runs_the_command_in_the_folder_with_variables_by_name(
     home = tmp_path / "home"
     home.mkdir()
     made = environments.prepare(reading.load(folder).environment, "docker", Asked(home))
-    words = made.words(["bash", "-c", "python main.py"], folder, "r1", {"PREFECT_LEDGER_RUN_ID": "r1"})
+    words = made.words(["bash", "-c", "python main.py"], folder, "r1", {"PREFECT_LEDGER_RUN_ID": "r1"}, ["/rows.csv"])
     subprocess.run(words, env=made.seen({"PREFECT_LEDGER_RUN_ID": "r1"}), check=True, timeout=60)
     asked, secret, new = json.loads(docker.read_text().splitlines()[-1])
     assert asked[:6] == ["run", "--rm", "--init", "--name", "prefect-ledger-r1", "--workdir"]
     volumes = [asked[at + 1] for at, word in enumerate(asked) if word == "--volume"]
-    assert volumes == [f"{folder}:/mlflow/projects/code", f"{home}:{home}", "/data:/data", f"{folder}/cache:/cache"]
+    assert volumes == [f"{folder}:/mlflow/projects/code", f"{home}:{home}", "/rows.csv:/rows.csv", "/data:/data", f"{folder}/cache:/cache"]
     assert [asked[at + 1] for at, word in enumerate(asked) if word == "--env"] == ["NEW", "SECRET_TOKEN", "PREFECT_LEDGER_RUN_ID"]
     assert asked[-4:] == ["python:3.11", "bash", "-c", "python main.py"]
     assert (secret, new) == ("hunter2", "value")
@@ -349,6 +349,7 @@ def test_docker_builds_an_image_with_the_project_when_asked(docker: Path, projec
     built = next(asked for asked, *_ in map(json.loads, docker.read_text().splitlines()) if asked[0] == "build")
     assert built[2].startswith("my-project:")
     assert built[2] in made.description
+    assert f"{folder}:/mlflow/projects/code" not in made.words(["x"], folder, "r1", {})
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ class _Start:
             placed = fetching.placed(self.point, found, self.project.folder, folder, self.job.say)
             command = commands.make(self.point, placed, extra)
             recording.say_how(self.run, environment, command, self.opened, self.project)
-            process = self._started(environment, command.words)
+            places = [placed[one.name] for one in self.point.parameters if one.type == "path" and one.name in placed]
+            process = self._started(environment, command.words, places)
             secrets = [value for name, value in {**found, **extra}.items() if mask_value(name, value) != value]
             return ProjectRun(
                 self.run,
@@ -194,12 +195,12 @@ class _Start:
             job.say(note)
         return made
 
-    def _started(self, environment: Environment, words: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _started(self, environment: Environment, words: tuple[str, ...], places: list[str]) -> subprocess.Popen[bytes]:
         more = {"PYTHONUNBUFFERED": "1", **recording.variables(self.run, ledger().settings)}
         folder = self.project.folder
         try:
             return subprocess.Popen(
-                environment.words(words, folder, self.run.id, more),
+                environment.words(words, folder, self.run.id, more, places),
                 cwd=folder,
                 env=environment.seen(more),
                 stdin=subprocess.DEVNULL,

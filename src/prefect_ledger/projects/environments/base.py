@@ -43,8 +43,15 @@ class Environment:
         found["PATH"] = os.pathsep.join([*self.path, found.get("PATH", os.defpath)])
         return found
 
-    def words(self, words: Sequence[str], folder: Path, run_id: str, more: Mapping[str, str]) -> list[str]:  # noqa: ARG002  # a container's need them
-        """What is run to have ``words`` run in it, working in ``folder``."""
+    def words(  # a container's need what others have already
+        self,
+        words: Sequence[str],
+        folder: Path,  # noqa: ARG002
+        run_id: str,  # noqa: ARG002
+        more: Mapping[str, str],  # noqa: ARG002
+        places: Sequence[str] = (),  # noqa: ARG002
+    ) -> list[str]:
+        """What is run to have ``words`` run in it, working in ``folder``, with the files and folders ``places`` to be seen."""
         return list(words)
 
     def stop(self, run_id: str) -> None:

@@ -36,7 +36,14 @@ def check(_spec: EnvironmentSpec) -> list[str]:
 class CondaEnvironment(Environment):
     """One whose packages may want to set variables when a process begins."""
 
-    def words(self, words: Sequence[str], folder: Path, run_id: str, more: Mapping[str, str]) -> list[str]:  # noqa: ARG002  # the interface's
+    def words(  # the interface's
+        self,
+        words: Sequence[str],
+        folder: Path,  # noqa: ARG002
+        run_id: str,  # noqa: ARG002
+        more: Mapping[str, str],  # noqa: ARG002
+        places: Sequence[str] = (),  # noqa: ARG002
+    ) -> list[str]:
         """A shell reads what packages have for it, and becomes ``words``."""
         return ["bash", "-c", _ACTIVATE, "bash", *words]
 

@@ -41,10 +41,12 @@ class DockerEnvironment(Environment):
         own = {name: value for name, value in self.docker.variables if value is not None}
         return dict(os.environ) | own | dict(more)
 
-    def words(self, words: Sequence[str], folder: Path, run_id: str, more: Mapping[str, str]) -> list[str]:
-        """``docker run`` of ``words``."""
-        command = [TOOL, "run", "--rm", "--init", "--name", _container(run_id), "--workdir", INSIDE, "--volume", f"{folder}:{INSIDE}"]
-        for place in self.folders:
+    def words(self, words: Sequence[str], folder: Path, run_id: str, more: Mapping[str, str], places: Sequence[str] = ()) -> list[str]:
+        """``docker run`` of ``words``. An image that was built for the project has its folder already."""
+        command = [TOOL, "run", "--rm", "--init", "--name", _container(run_id), "--workdir", INSIDE]
+        if self.image == self.docker.image:
+            command += ["--volume", f"{folder}:{INSIDE}"]
+        for place in dict.fromkeys([*self.folders, *places]):
             command += ["--volume", f"{place}:{place}"]
         for volume in self.docker.volumes:
             command += ["--volume", _absolute(volume, folder)]
