@@ -1,0 +1,212 @@
+"""Floor 5. A sweep: a run of its own, below which trials are started, waited for and told to who proposes the next.
+
+Who runs trials is handed in: :class:`Runner`. This module knows neither projects nor an orchestrator.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from prefect_ledger.errors import InvalidValue
+from prefect_ledger.names import check_name
+from prefect_ledger.sweep import trials
+from prefect_ledger.sweep.plan import FACT, Limits, Plan
+from prefect_ledger.sweep.trials import Place, Trial
+from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.reading import get_run
+
+if TYPE_CHECKING:
+    from prefect_ledger.sweep.proposing import Proposer
+    from prefect_ledger.tracking.runs import ActiveRun
+
+KIND = "sweep"
+Say = Callable[[str], None]
+
+
+class Runner(Protocol):
+    """Runs trials, several at once."""
+
+    def check(self, names: Collection[str]) -> None:
+        """Whether the target is there and has parameters of these names. Raises a LedgerError where not."""
+
+    def start(self, sweep: ActiveRun, trial: Trial) -> None:
+        """Start a trial as a run below ``sweep``, tagged with ``trial.tags(sweep.id)``, and do not wait for it."""
+
+    def wait(self, seconds: float | None) -> Sequence[int]:
+        """Wait until one has ended, and what it logged is in the store; returns the numbers of those. Empty when time is up."""
+
+    def cancel(self, number: int) -> None:
+        """End a trial with all that it started, as far as that can be done; returns when it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What came of a sweep: ``leaderboard`` has every trial, the best first. ``over`` says why it ended."""
+
+    id: str
+    plan: Plan
+    leaderboard: Sequence[Place]
+    over: str = ""
+
+    @property
+    def best(self) -> Place | None:
+        """The trial with the best value; None where none has one."""
+        return trials.best(self.leaderboard)
+
+
+def sweep(
+    runner: Runner,
+    plan: Plan,
+    limits: Limits | None = None,
+    *,
+    experiment: str | None = None,
+    name: str | None = None,
+    say: Say = lambda _line: None,
+    begun: Say = lambda _id: None,
+) -> Sweep:
+    """Run trials until the limits are reached; ``begun`` is told the id of the sweep's run, by which :func:`resume` goes on.
+
+    Raises:
+        InvalidValue: nonsense in the plan, or a search without an end. What the runner refuses. Whoever is interrupted cancels what runs.
+    """
+    limits = limits or Limits()
+    plan = replace(plan, trials=limits.trials)
+    _endless(plan, limits)
+    proposing = plan.proposer()
+    runner.check(plan.space.axes)
+    run_id = str(uuid.uuid4())
+    run = ledger().enter(
+        run_id,
+        experiment=check_name(experiment) if experiment is not None else None,
+        name=check_name(name, "run") if name is not None else f"sweep-{run_id[:8]}",
+        kind=KIND,
+    )
+    run.describe({FACT: plan.said()})
+    run.set_tags({"sweep.metric": plan.metric, "sweep.method": plan.method, "sweep.direction": plan.towards or ""})
+    begun(run_id)
+    return _Sweeping(run, plan, limits, runner, proposing, say).go({})
+
+
+def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Say = lambda _line: None) -> Sweep:
+    """Go on with a sweep that was broken off, or have it make more trials.
+
+    Trials that ended are told again to who proposes; those broken off are run anew with the values they had, under their number.
+
+    Raises:
+        RunNotFound. InvalidValue: the run is that of no sweep. As :func:`sweep`.
+    """
+    found = get_run(run_id)
+    plan, given = Plan.read(found.facts), limits or Limits()
+    limits = replace(given, trials=given.trials or plan.trials)
+    _endless(plan, limits)
+    proposing = plan.proposer()
+    runner.check(plan.space.axes)
+    known = {place.trial: place for place in trials.of_sweep(found.id, plan.metric)}
+    for place in known.values():
+        if place.settled:
+            proposing.told(place.trial, place.parameters, place.result)
+    run = ledger().enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, kind=KIND)  # opened again
+    return _Sweeping(run, plan, limits, runner, proposing, say).go(known)
+
+
+def shown(run_id: str) -> Sweep:
+    """The sweep as it stands. Raises RunNotFound, InvalidValue."""
+    found = get_run(run_id)
+    plan = Plan.read(found.facts)
+    return Sweep(found.id, plan, trials.ranked(trials.of_sweep(found.id, plan.metric), plan), found.status_reason)
+
+
+def _endless(plan: Plan, limits: Limits) -> None:
+    if limits.trials is None and limits.seconds is None and plan.method != "grid":
+        raise InvalidValue(f"a sweep by {plan.method} goes on for ever: say how many trials, or how long")
+
+
+@dataclass(slots=True)
+class _Sweeping:
+    """A sweep that goes on."""
+
+    run: ActiveRun
+    plan: Plan
+    limits: Limits
+    runner: Runner
+    proposing: Proposer
+    say: Say
+    _running: dict[int, Trial] = field(default_factory=dict)
+    _next: int = 0
+    _over: str = ""
+
+    def go(self, known: dict[int, Place]) -> Sweep:
+        """To the end. However it ends, no trial goes on and the run says so."""
+        until = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
+        try:
+            while self._fill(known, until):
+                self._wait(until)
+            self._over = self._over or f"{self.limits.seconds:g} seconds were over"
+            self._cancel()
+        except BaseException as error:
+            try:
+                self._cancel()
+            finally:
+                self.run.end(error if not isinstance(error, SystemExit) else KeyboardInterrupt())
+            raise
+        board = trials.ranked(trials.of_sweep(self.run.id, self.plan.metric), self.plan)
+        self._end(board)
+        return Sweep(self.run.id, self.plan, board, self._over)
+
+    def _fill(self, known: dict[int, Place], until: float | None) -> bool:
+        """Start as many as may run at once; whether there is anything to wait for."""
+        while len(self._running) < self.limits.at_once and not self._over:
+            if until is not None and time.monotonic() >= until:
+                self._over = f"{self.limits.seconds:g} seconds were over"
+            elif self.limits.trials is not None and self._next >= self.limits.trials:
+                self._over = f"all {self.limits.trials:,} trials were made"
+            elif (trial := self._proposed(known)) is not None:
+                self._running[trial.number] = trial
+                self.runner.start(self.run, trial)
+        return bool(self._running) and not (until is not None and time.monotonic() >= until)
+
+    def _proposed(self, known: dict[int, Place]) -> Trial | None:
+        """The next to be run: one broken off before, or a new one; None for one that ended already, and at the end of the grid."""
+        number, self._next = self._next, self._next + 1
+        if (before := known.get(number)) is not None:
+            return None if before.settled else Trial(number, before.parameters)
+        values = self.proposing.propose(number)
+        if values is None:
+            self._over = "the whole grid was tried"
+            return None
+        return Trial(number, values)
+
+    def _wait(self, until: float | None) -> None:
+        for number in self.runner.wait(None if until is None else max(0.0, until - time.monotonic())):
+            trial = self._running.pop(number)
+            place = next(iter(trials.of_sweep(self.run.id, self.plan.metric, number=number)), None)
+            self.proposing.told(number, trial.parameters, place.result if place is not None else None)
+            self.say(_line(trial, place))
+
+    def _cancel(self) -> None:
+        for number in list(self._running):
+            self.runner.cancel(number)
+            del self._running[number]
+
+    def _end(self, board: Sequence[Place]) -> None:
+        best = trials.best(board)
+        if best is None:
+            reason = f"no trial completed with a value of {self.plan.metric}"
+            self._over = f"{self._over}; {reason}"
+            self.run.finish("FAILED", reason=reason)
+            return
+        assert best.value is not None
+        self.run.log_metric(f"best.{self.plan.metric}", best.value)
+        self.run.set_tags({"sweep.best": best.run_id})
+        self.run.finish(reason=self._over)
+
+
+def _line(trial: Trial, place: Place | None) -> str:
+    values = ", ".join(f"{name}={value}" for name, value in trial.parameters.items())
+    if place is None:
+        return f"trial {trial.number}: did not begin ({values})"
+    return f"trial {trial.number}: {place.status}, {'no value' if place.value is None else f'{place.value:.6g}'} ({values})"

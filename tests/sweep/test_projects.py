@@ -1,0 +1,89 @@
+"""Sweeps over a project: trials are programs, and runs below the sweep's."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_ledger import get_run
+from prefect_ledger.entities import RunStatus
+from prefect_ledger.errors import EntryPointNotFound, InvalidValue
+from prefect_ledger.sweep.plan import Limits, Plan
+from prefect_ledger.sweep.projects import ProjectRunner
+from prefect_ledger.sweep.space import Space
+from prefect_ledger.sweep.sweeping import resume, sweep
+from prefect_ledger.tracking.ledger import Ledger
+
+PROGRAM = """
+import pathlib, sys, time
+from prefect_ledger import start_run
+x = float(sys.argv[sys.argv.index("--x") + 1])
+with start_run() as run:
+    run.log_metric("loss", float("nan") if x == 3 else (x - 2) ** 2)
+    if x == 9 and not pathlib.Path("quick").exists():
+        time.sleep(60)
+    if x == 4:
+        raise ValueError("four")
+"""
+
+
+@pytest.fixture
+def runner(tmp_path: Path, fresh_ledger: Ledger) -> ProjectRunner:  # which the project logs into
+    """A script that squares."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
+    return ProjectRunner(str(folder), "train.py", env_manager="local")
+
+
+def plan(**more: Any) -> Plan:
+    """A grid of x."""
+    return Plan(Space.read({"x": more.pop("x", [1, 2, 3, 4])}), **{"metric": "loss", "method": "grid", **more})
+
+
+def test_trials_are_child_runs_and_the_best_stands_first(runner: ProjectRunner) -> None:
+    """With its number, values and state; NaN after what failed with a number."""
+    done = sweep(runner, plan(), Limits(at_once=2))
+    assert [(one.parameters["x"], str(one.status)) for one in done.leaderboard] == [
+        (2, "COMPLETED"),
+        (1, "COMPLETED"),
+        (4, "FAILED"),
+        (3, "COMPLETED"),
+    ]
+    assert done.best is not None
+    assert (done.best.trial, done.best.value) == (1, 0.0)
+    parent = get_run(done.id)
+    assert (parent.kind, parent.status, parent.metrics["best.loss"]) == ("sweep", RunStatus.COMPLETED, 0.0)
+    assert {get_run(one.run_id).parent_id for one in done.leaderboard} == {done.id}
+
+
+def test_what_was_broken_off_is_run_anew_and_nothing_twice(runner: ProjectRunner) -> None:
+    """Time is up while a trial sleeps; gone on with, that one has its number and values again, and the others are left as they are."""
+    first = sweep(runner, plan(x=[1, 9, 2]), Limits(seconds=6))
+    assert [(one.trial, str(one.status)) for one in first.leaderboard] == [(0, "COMPLETED"), (1, "CANCELLED")]
+    Path(runner.target["project"], "quick").touch()
+    again = resume(runner, first.id, Limits(at_once=2))
+    assert [one.trial for one in again.leaderboard if one.status is RunStatus.COMPLETED] == [2, 0, 1]
+    assert {one.trial: one.parameters["x"] for one in again.leaderboard} == {0: 1, 1: 9, 2: 2}
+    kept = {one.trial: one.run_id for one in first.leaderboard}
+    now = {one.trial: one.run_id for one in again.leaderboard}
+    assert now[0] == kept[0]
+    assert now[1] != kept[1]
+    assert get_run(first.id).status is RunStatus.COMPLETED
+
+
+def test_nonsense_is_refused_before_a_run_begins(runner: ProjectRunner, fresh_ledger: Ledger) -> None:
+    """A search without an end, a metric of no direction, an entry point that is not there."""
+    with pytest.raises(InvalidValue, match="goes on for ever"):
+        sweep(runner, plan(method="random"))
+    with pytest.raises(InvalidValue, match="lower' or 'higher"):
+        plan(metric="epoch")
+    with pytest.raises(InvalidValue, match="at_once"):
+        Limits(at_once=0)
+    with pytest.raises(EntryPointNotFound):
+        sweep(ProjectRunner(runner.target["project"], "no.py", env_manager="local"), plan())
+    fresh_ledger.flush()
+    assert not fresh_ledger.reader.search_runs()
