@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -32,6 +34,8 @@ _WITH_FLOW = ("store_url", "artifact_root", "block", "mode")
 open_runs: dict[str, ActiveRun] = {}  # runs whose body began in this process and that have no final state yet
 working: set[ActiveRun] = set()  # handles of tracked task bodies that run now
 resumptions: dict[str, int] = {}  # by how much a run's attempts are ahead of Prefect's count, which leaves resumptions out
+# Tags of the flow run that begins next below the run of this id: a trial has them from its first moment, also when it is killed.
+child_tags: ContextVar[tuple[str, Mapping[str, str]] | None] = ContextVar("prefect_ledger_child_tags", default=None)
 _tasks: dict[UUID, ActiveRun] = {}
 _mutex = threading.Lock()
 

@@ -21,6 +21,7 @@ from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.attempts import attempt_begun, attempts_seen
 from prefect_ledger.orchestration.bodies import Function, log_returned, user_function
 from prefect_ledger.orchestration.context import (
+    child_tags,
     experiment_of,
     open_runs,
     pack,
@@ -103,6 +104,9 @@ def _enter(flow: Flow[..., Any], flow_run: FlowRun, options: Options) -> ActiveR
     open_runs[run_id] = run
     pack(flow, run)
     if before is None:
+        wanted = child_tags.get()
+        if wanted is not None and parent is not None and parent.id == wanted[0]:
+            run.set_tags(wanted[1])
         orphan = parent is None and run_id not in _parents and flow_run.parent_task_run_id is not None
         _observe(run, flow, flow_run, capture=options.capture, orphan=orphan)
     elif before is not run:
