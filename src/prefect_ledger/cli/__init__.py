@@ -321,6 +321,79 @@ def rerun(
 
 
 @app.command
+def sweep(
+    target: Annotated[
+        str | None, Parameter(help="A tracked flow as file.py:name; or a project: a folder, a git URL or a .zip file.")
+    ] = None,
+    *,
+    space: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name=["--space", "-s"],
+            negative="",
+            help="A parameter to look through: depth=2,4,8, depth=2..8:int, rate=0.001..0.1:log; again for more.",
+        ),
+    ] = (),
+    metric: Annotated[str | None, Parameter(help="The metric to find the best of, as it was logged last.")] = None,
+    direction: Annotated[
+        Literal["lower", "higher"] | None, Parameter(help="When the metric is better: as its name tells if not said.")
+    ] = None,
+    method: Annotated[
+        Literal["grid", "random", "optuna"], Parameter(help="How values are chosen: random if not said; optuna learns from what came.")
+    ] = "random",
+    trials: Annotated[int | None, Parameter(help="How many trials; the whole grid if not said.")] = None,
+    at_once: Annotated[int, Parameter(help="How many at once: 1 if not said.")] = 1,
+    minutes: Annotated[float | None, Parameter(help="How long at most; what runs then is ended, where that can be done.")] = None,
+    seed: Annotated[int, Parameter(help="Of the draws: 0 if not said.")] = 0,
+    parameter: Annotated[
+        tuple[str, ...],
+        Parameter(name=["--parameter", "-P"], negative="", help="One that is the same for all, as name=value; again for more."),
+    ] = (),
+    entry_point: Annotated[
+        str | None, Parameter(name=["--entry-point", "-e"], help="Of a project, or a script's path: main if not said.")
+    ] = None,
+    version: Annotated[str | None, Parameter(help="Of a project: a branch, tag or commit of its repository.")] = None,
+    env_manager: Annotated[str | None, Parameter(help="Of a project: uv, virtualenv, conda, docker or local.")] = None,
+    runner: Annotated[
+        Literal["threads", "processes", "dask"] | None, Parameter(help="Of a flow: where its trials run; threads if not said.")
+    ] = None,
+    experiment: Annotated[str | None, Parameter(help="Experiment of the sweep and its trials: Default if not said.")] = None,
+    resume: Annotated[str | None, Parameter(help="Go on with the sweep of this run instead.")] = None,
+    json: Json = False,
+) -> int:
+    """Look for the parameters that do best, with a run for each trial.
+
+    The trials are child runs of the sweep's run. Ctrl-C ends those that run,
+    and says how to go on: with --resume, what ended is not run again, and what
+    was broken off is. More trials for a sweep that is over: --resume and
+    --trials. Exits with 1 when no trial has a value.
+
+    For example:
+
+        prefect-ledger sweep train.py:train -s depth=2..8:int -s rate=0.001..0.1:log --metric auc --trials 30 --at-once 4
+        prefect-ledger sweep . -e train -s depth=2,4,8 --metric val.loss --method grid
+        prefect-ledger sweep --resume 8f2c51aa
+    """
+    from prefect_ledger.cli.sweeping import sweep_target
+    from prefect_ledger.sweep.plan import Limits
+
+    return sweep_target(
+        target,
+        space=space,
+        metric=metric,
+        method=method,
+        direction=direction,
+        seed=seed,
+        fixed=parameter,
+        limits=Limits(trials, None if minutes is None else minutes * 60, at_once),
+        how={"entry_point": entry_point, "version": version, "env_manager": env_manager, "runner": runner},
+        experiment=experiment,
+        resume=resume,
+        json=json,
+    )
+
+
+@app.command
 def dashboard(
     *,
     host: Annotated[
