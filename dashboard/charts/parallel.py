@@ -35,6 +35,25 @@ def figure(columns: Sequence[Column], color: Column | None = None, *, height: in
     return made, int((~there).sum())
 
 
+def shared(columns: Sequence[Column], color: Column, most: int) -> list[Column]:
+    """Those that most runs have together: each next one that leaves three quarters of the runs, at most ``most``.
+
+    Families of models have parameters of their own, and a line that lacks one value of an axis cannot be drawn at all.
+
+    Example:
+        >>> from prefect_ledger.dashboard.charts.columns import column
+        >>> ours, all_ = column("hidden", ["1", None]), column("seed", ["1", "2"])
+        >>> [one.name for one in shared([ours, all_], column("auc", [0.7, 0.8]), 5)]
+        ['seed']
+    """
+    there, found = color.there.copy(), list[Column]()
+    for one in columns:
+        left = there & one.there
+        if len(found) < most and left.sum() >= 0.75 * color.there.sum():
+            there, found = left, [*found, one]
+    return found
+
+
 def _axis(one: Column, there: Any) -> dict[str, Any]:
     values = one.scaled[there]
     axis: dict[str, Any] = {"label": one.label, "values": values}

@@ -34,8 +34,12 @@ def show_parallel(chosen: compare.Chosen) -> None:
         axes = st.multiselect("Axes", names, key="axes", max_selections=_MOST, placeholder=words, **_BOUND)
         by = st.selectbox("Colour", names, index=None, key="color", placeholder=(metrics or params)[0], width=260, **_BOUND)
     color = _column(chosen.runs, by or (metrics or params)[0])
-    shown = axes or [*_telling(chosen.runs, params, color)[: _AXES - 1], *(one for one in [by or (metrics or params)[0]] if one in metrics)]
-    made, left_out = parallel.figure([_column(chosen.runs, one) for one in shown], color)
+    if axes:
+        shown = [_column(chosen.runs, one) for one in axes]
+    else:
+        telling = [_column(chosen.runs, one) for one in _telling(chosen.runs, params, color)]
+        shown = [*parallel.shared(telling, color, _AXES - 1), color]
+    made, left_out = parallel.figure(shown, color)
     _draw(made, left_out, chosen, "parallel")
     st.caption("Drag along an axis to choose a range of it, also on several; drag a name to move its axis; a double click lets go.")
 
@@ -140,6 +144,9 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _draw(made: go.Figure, left_out: int, chosen: compare.Chosen, name: str) -> None:
+    if left_out == len(chosen.runs):
+        st.info("No run has all of these values: choose fewer of them, or others.")
+        return
     st.plotly_chart(made, theme="streamlit", key=f"plot:{name}", config=_CONFIG, alt=f"Runs: {name}")
     if left_out:
         st.caption(f"{left_out:,} of {count(len(chosen.runs), 'run')} have no value there that can be drawn, and are left out.")

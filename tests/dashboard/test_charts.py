@@ -218,6 +218,15 @@ def test_numbers_are_numbers_and_texts_are_categories() -> None:
     assert not columns.column("loss", [0.5, 0.4]).wide
 
 
+def test_axes_that_families_have_for_themselves_are_not_chosen_for_all() -> None:
+    """Two families with a parameter each: both would leave no line; what all have stays, and one that few lack."""
+    first, other = columns.column("hidden", ["1"] * 10 + [None] * 10), columns.column("rounds", [None] * 10 + ["2"] * 10)
+    most, metric = columns.column("seed", [str(one) for one in range(19)] + [None]), columns.column("auc", [0.5] * 20)
+    found = parallel.shared([first, other, most], metric, 6)
+    assert [one.name for one in found] == ["seed"]
+    assert parallel.figure([*found, metric], metric)[1] == 1
+
+
 def test_parallel_axes_leave_room_for_their_words() -> None:
     """Categories are ticks with their words, and the margin is wide enough for those of the first axis."""
     first = columns.column("model", ["a rather long name", "b"])
