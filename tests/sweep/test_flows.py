@@ -72,10 +72,11 @@ def test_a_sweep_on_dask_that_is_killed_is_gone_on_with(ledger: Ledger, tmp_path
         assert child.stdout is not None
         run_id = child.stdout.readline().strip()
         until = time.monotonic() + 120
-        while sum(one.settled for one in shown_now(run_id)) < 12 and time.monotonic() < until:
+        while child.poll() is None and sum(one.settled for one in shown_now(run_id)) < 12 and time.monotonic() < until:
             time.sleep(0.5)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        child.stdout.close()
     before = [one for one in shown(run_id).leaderboard if one.settled]
     assert 12 <= len(before) < 30
     done = subprocess.run([*command, run_id], capture_output=True, text=True, timeout=240, check=False)

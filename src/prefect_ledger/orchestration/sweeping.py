@@ -7,6 +7,7 @@ import functools
 import inspect
 import os
 import queue
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,14 +96,26 @@ class FlowRunner:
             concurrent.futures.wait([inner])
 
 
+_works: dict[str, Callable[[], Sweep]] = {}  # kept here, since a flow travels to the processes of its tasks with all it holds
+
+
 def on_tasks(task_runner: Any, work: Callable[[], Sweep]) -> Sweep:
     """Do ``work`` in a flow whose tasks run on ``task_runner``."""
+    key = str(uuid.uuid4())
+    _works[key] = work
+    try:
+        return _sweeping.with_options(task_runner=task_runner)(key)
+    finally:
+        del _works[key]
 
-    @prefect_flow(name="prefect-ledger-sweep", task_runner=task_runner, validate_parameters=False)
-    def sweeping() -> Sweep:
-        return work()
 
-    return sweeping()
+@prefect_flow(name="prefect-ledger-sweep", validate_parameters=False)
+def _sweeping(key: str) -> Sweep:
+    return _worked(key)
+
+
+def _worked(key: str) -> Sweep:  # a function of its own, as what a decorated one names travels with it
+    return _works[key]()
 
 
 def task_runner(name: str, at_once: int) -> Any:
@@ -130,7 +143,11 @@ def run_trial(
     source: Any, parameters: dict[str, Any], number: int, sweep: dict[str, Any], tags: dict[str, str], settings: dict[str, str]
 ) -> None:
     """Call the flow below the sweep's run, wherever this is; what it logged is in the store when this returns."""
-    del number
+    del number  # the task run is named after it
+    _called(source, parameters, sweep, tags, settings)
+
+
+def _called(source: Source, parameters: dict[str, Any], sweep: dict[str, Any], tags: dict[str, str], settings: dict[str, str]) -> None:
     for name, value in settings.items():
         os.environ.setdefault(f"{PREFIX}{name.upper()}", value)
     run = ledger().enter(sweep["id"], attempt=sweep["attempt"], experiment=sweep["experiment"], name=sweep["name"], owner=False)
