@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
+__all__ = ["Curve", "Difference", "MetricVerdict", "Outcome", "Reproduced", "Tolerance", "Verdict", "judge"]
+
 CAUSES = ("inputs", "code", "packages", "hardware")  # in the order they are looked for
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 _TOLERANCE = re.compile(r"(?P<number>[0-9.]+(?:e[+-]?[0-9]+)?)(?P<percent>%)?", re.IGNORECASE)
@@ -93,7 +95,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run as it is compared: what went in, by the names of :data:`CAUSES`, each a mapping of names to values, and its metrics."""
+    """A run as it is compared: what went in, by the names of ``CAUSES``, each a mapping of names to values, and its metrics."""
 
     causes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     curves: Mapping[str, Curve] = field(default_factory=lambda: _EMPTY)
@@ -136,7 +138,7 @@ class Verdict:
 
     @property
     def first(self) -> Difference | MetricVerdict | None:
-        """What differed first: a cause, in the order of :data:`CAUSES`, else a metric; None where nothing did."""
+        """What differed first: a cause, in the order of ``CAUSES``, else a metric; None where nothing did."""
         if self.differences:
             return self.differences[0]
         return next((one for one in self.metrics if one.result is not Reproduced.IDENTICAL), None)
@@ -145,7 +147,7 @@ class Verdict:
 def judge(before: Outcome, after: Outcome, tolerances: Mapping[str, Tolerance] | None = None, ignore: Iterable[str] = ()) -> Verdict:
     """Compare a run with the one it repeats.
 
-    ``tolerances`` are by metric or pattern (``val.*``), the first that fits holds; others have :data:`DEFAULT`. Metrics that match a
+    ``tolerances`` are by metric or pattern (``val.*``), the first that fits holds; others have ``DEFAULT``. Metrics that match a
     pattern of ``ignore``, such as measured seconds, are not compared. Without a metric to compare nothing says that it came out the
     same, so that is *different*.
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import prefect_ledger
-from prefect_ledger import autolog, create_experiment, deploying, gates, policies, promotion, registry, webhooks
+from prefect_ledger import autolog, create_experiment, deploying, gates, policies, promotion, registry, rerun, verdict, webhooks
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, version
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-_ROOMS = (registry, gates, policies, promotion, deploying, webhooks)
+_ROOMS = (registry, gates, policies, promotion, deploying, rerun, verdict, webhooks)
 DOORS = {"prefect_ledger": prefect_ledger, **{room.__name__: room for room in _ROOMS}}
 DATA = {"STAGES"}  # names that are no class and no function
 INSIDE = {  # what other parts of the package import from these doors, and no guide speaks of
@@ -32,8 +32,10 @@ QUIET = {"judge", "statement", "target_names", "troubles", "try_cases", "verify_
 SHOWN = {  # examples that stand for others' tests: what they need is a Prefect server, files of somebody's, or a framework
     "challenge",
     "evaluate",
+    "planned",
     "promote",
     "reconcile",
+    "rerun",
     "rollback",
     "score",
 }

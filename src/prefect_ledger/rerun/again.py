@@ -38,7 +38,12 @@ def planned(run_id: str, parameters: Mapping[str, Any] | None = None) -> Plan:
     """What :func:`rerun` would do, and what of the run is not known. Starts nothing.
 
     Raises:
-        RunNotFound, NotReproducible. StoreUnavailable.
+        RunNotFound. NotReproducible: nothing that was recorded can be started. StoreUnavailable.
+
+    Example:
+        >>> from prefect_ledger.rerun import planned  # doctest: +SKIP
+        >>> planned("8f2c51aa").lacking  # doctest: +SKIP
+        ('no seed was recorded (set_seed): what is drawn may be drawn otherwise',)
     """
     from prefect_ledger.tracking.reading import get_run
 

@@ -16,7 +16,15 @@ def compare(before: Run, after: Run, tolerances: Mapping[str, Tolerance] | None 
     """Whether ``after`` came out as ``before`` did; see :func:`prefect_ledger.verdict.judge`.
 
     Raises:
-        StoreUnavailable.
+        StoreUnavailable. ArtifactCorrupt: the patch of the code of one of them is not what was kept.
+
+    Example:
+        >>> from prefect_ledger import get_run, start_run
+        >>> from prefect_ledger.rerun import compare
+        >>> with start_run(experiment="docs") as run:
+        ...     run.log_metric("auc", 0.9)
+        >>> compare(get_run(run.id), get_run(run.id)).result.value
+        'identical'
     """
     return judge(outcome(before), outcome(after), tolerances, ignore)
 
