@@ -71,11 +71,12 @@ class NoActiveRun(LedgerError, RuntimeError):
 
 
 class MissingExtra(LedgerError, ImportError):
-    """An optional package is needed; the message says which extra installs it."""
+    """An optional package is needed; the message says which extra installs it, or that it is installed by itself (``extra=""``)."""
 
     def __init__(self, package: str, extra: str, *, need: str) -> None:
         self.package, self.extra = package, extra
-        super().__init__(f"{need} needs the package '{package}': pip install 'prefect-ledger[{extra}]'")
+        wanted = f"'prefect-ledger[{extra}]'" if extra else package
+        super().__init__(f"{need} needs the package '{package}': pip install {wanted}")
 
 
 # --- what is not there, or is there already ------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import os
 import queue
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from prefect_ledger.orchestration.bodies import user_function
 from prefect_ledger.orchestration.context import child_tags
 from prefect_ledger.orchestration.options import options_of
 from prefect_ledger.settings import PREFIX
+from prefect_ledger.sweep import sweeping
+from prefect_ledger.sweep.plan import Limits, Plan
 from prefect_ledger.sweep.sweeping import Sweep
 from prefect_ledger.sweep.trials import Trial
 from prefect_ledger.tracking.context import using
@@ -96,6 +99,43 @@ class FlowRunner:
             concurrent.futures.wait([inner])
 
 
+def sweep_flow(
+    flow: Source,
+    plan: Plan | None = None,
+    limits: Limits | None = None,
+    *,
+    task_runner: Any = None,
+    fixed: Mapping[str, Any] | None = None,
+    experiment: str | None = None,
+    resume: str | None = None,
+) -> Sweep:
+    """Sweep over a tracked flow: each trial is a sub-flow, in a task on ``task_runner`` (threads, as many as run at once, if not given).
+
+    ``flow`` is the flow, or ``file.py:name``, which every worker loads by itself; ``fixed`` are parameters that are the same for all
+    trials. ``resume`` is the id of the run of a sweep to go on with, and stands instead of ``plan``.
+
+    Raises:
+        NotFound, RunNotFound: there is no such flow or sweep. InvalidValue: a plan or limits that cannot be, a flow that is not tracked or
+        takes other parameters. MissingExtra.
+
+    Example:
+        >>> from prefect_ledger import tracked_flow, log_metric  # doctest: +SKIP
+        >>> found = sweep_flow("train.py:train", Plan(Space.read({"depth": "2..8:int"}), "auc"), Limits(trials=20))  # doctest: +SKIP
+        >>> found.best.parameters  # doctest: +SKIP
+    """
+    if (plan is None) == (resume is None):
+        raise InvalidValue("give either the plan of a new sweep, or the id of the one to go on with as resume=")
+    limits = limits or Limits()
+    runner = FlowRunner(flow, fixed)
+    where = ThreadPoolTaskRunner(max_workers=limits.at_once) if task_runner is None else task_runner
+    if plan is None:
+        assert resume is not None
+        known = resume
+        return on_tasks(where, lambda: sweeping.resume(runner, known, limits))
+    new = replace(plan, target=plan.target or runner.target)
+    return on_tasks(where, lambda: sweeping.sweep(runner, new, limits, experiment=experiment))
+
+
 _works: dict[str, Callable[[], Sweep]] = {}  # kept here, since a flow travels to the processes of its tasks with all it holds
 
 
@@ -133,7 +173,7 @@ def task_runner(name: str, at_once: int) -> Any:
     try:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
-        raise MissingExtra("prefect-dask", "dask", need="a sweep on Dask") from error
+        raise MissingExtra("prefect-dask", "", need="a sweep on Dask") from error
     options = {"n_workers": at_once, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
     return DaskTaskRunner(cluster_kwargs=options)
 

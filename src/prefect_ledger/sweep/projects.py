@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.projects import opening, places, reading
@@ -31,6 +32,7 @@ class ProjectRunner:
         env_manager: str | None = None,
         fixed: dict[str, Any] | None = None,
     ) -> None:
+        uri = str(Path(uri).resolve()) if Path(uri).exists() else uri  # whoever goes on may be in another folder
         self._job = Job(uri, entry_point, fixed or {}, version=version, env_manager=env_manager, echo="none")
         self._running: dict[int, ProjectRun] = {}
 

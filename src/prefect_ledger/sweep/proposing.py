@@ -62,7 +62,7 @@ class Optuna:
         try:
             import optuna
         except ImportError as error:
-            raise MissingExtra("optuna", "sweep", need="a sweep with Optuna") from error
+            raise MissingExtra("optuna", "", need="a sweep with Optuna") from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna, self._space = optuna, space
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
