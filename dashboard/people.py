@@ -7,6 +7,7 @@ buttons are a courtesy: what counts is that a change is asked for through :meth:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +18,7 @@ from prefect_ledger.identities import Identity, Strength
 
 from .door import DOOR
 
+_HOURS = 12.0
 SECTION = "prefect_ledger"  # of Streamlit's secrets: which claim gives which role
 
 
@@ -84,10 +86,12 @@ def roles() -> Mapping[str, Any]:
     return found
 
 
-def signed_in(claims: Mapping[str, Any], given: Mapping[str, Any]) -> Person:
+def signed_in(claims: Mapping[str, Any], given: Mapping[str, Any], now: float | None = None) -> Person:
     """The person of an identity provider's claims, in the role that ``given`` (see :func:`roles`) has for them.
 
     ``name`` in it says which claim is their name: else a verified ``email``, else ``sub``. Without any role named, all who sign in look.
+    Who signed in more than ``hours`` ago (12 if not said; the claim ``iat``) looks alone: what the provider has taken away meanwhile
+    is told at the next sign-in.
 
     Raises:
         InvalidSettings: ``given`` names neither text nor lists of texts.
@@ -109,6 +113,9 @@ def signed_in(claims: Mapping[str, Any], given: Mapping[str, Any]) -> Person:
         identity = Identity(name, Strength.OIDC, f"signed in with {issuer}"[:200])
     except LedgerError as error:
         return Person(None, min(role, Role.VIEWER), str(error))
+    hours = _number(given, "hours", _HOURS)
+    if role > Role.VIEWER and _age(claims, time.time() if now is None else now) > hours * 3600:
+        return Person(identity, Role.VIEWER, f"{name} signed in more than {hours:g} hours ago: sign out and in again to change anything")
     return Person(identity, role, f"{name} is {role.name.lower()} by the claim {claim!r}")
 
 
@@ -134,6 +141,19 @@ def _secrets() -> Mapping[str, Any]:
         return dict(st.secrets.to_dict())
     except (FileNotFoundError, StreamlitSecretNotFoundError):
         return {}
+
+
+def _age(claims: Mapping[str, Any], now: float) -> float:
+    """Seconds since the provider said these claims; 0 where it does not say when that was."""
+    said = claims.get("iat")
+    return now - said if isinstance(said, int | float) and not isinstance(said, bool) else 0.0
+
+
+def _number(given: Mapping[str, Any], key: str, default: float) -> float:
+    value = given.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise InvalidSettings(f"{SECTION}.{key} in Streamlit's secrets is a number above 0, not {value!r:.80}")
+    return float(value)
 
 
 def _name(claims: Mapping[str, Any], chosen: str) -> str:

@@ -120,3 +120,17 @@ def test_a_browser_without_the_cookie_looks_alone() -> None:
             person.acts(Role.CONTRIBUTOR)
     if cookie:  # the token is good once in a process
         assert opened({DOOR.cookie: cookie}, lambda: who).acts(Role.APPROVER) == who
+
+
+def test_who_signed_in_long_ago_looks_alone() -> None:
+    """A group that the provider has taken away since is told at the next sign-in, which is asked for; the hours can be said."""
+    old = {"sub": "7", "groups": ["leads"], "iat": 1_000_000}
+    assert signed_in(old, GIVEN, 1_000_000 + 11 * 3600).role is Role.APPROVER
+    late = signed_in(old, GIVEN, 1_000_000 + 13 * 3600)
+    assert (late.role, "signed in more than 12 hours ago" in late.why) == (Role.VIEWER, True)
+    with pytest.raises(people.NotAllowed, match="in again"):
+        late.acts(Role.APPROVER)
+    assert signed_in(old, {**GIVEN, "hours": 24}, 1_000_000 + 13 * 3600).role is Role.APPROVER
+    for hours in (0, -1, "12", True):
+        with pytest.raises(InvalidSettings, match="a number above 0"):
+            signed_in(old, {**GIVEN, "hours": hours})
