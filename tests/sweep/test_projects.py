@@ -14,6 +14,7 @@ from prefect_ledger.errors import EntryPointNotFound, InvalidValue
 from prefect_ledger.sweep.plan import Limits, Plan
 from prefect_ledger.sweep.projects import ProjectRunner
 from prefect_ledger.sweep.space import Space
+from prefect_ledger.sweep.stopping import Median
 from prefect_ledger.sweep.sweeping import resume, sweep
 from prefect_ledger.tracking.ledger import Ledger
 
@@ -87,3 +88,30 @@ def test_nonsense_is_refused_before_a_run_begins(runner: ProjectRunner, fresh_le
         sweep(ProjectRunner(runner.target["project"], "no.py", env_manager="local"), plan())
     fresh_ledger.flush()
     assert not fresh_ledger.reader.search_runs()
+
+
+CURVES = """
+import sys, time
+from prefect_ledger import start_run
+x = float(sys.argv[sys.argv.index("--x") + 1])
+with start_run() as run:
+    for step in range(8):
+        run.log_metric("loss", x / (step + 1), step=step)
+    if x == 9:
+        time.sleep(60)
+"""
+
+
+def test_a_trial_that_does_worse_than_the_median_is_stopped_and_not_run_again(runner: ProjectRunner) -> None:
+    """With its process; the others and the sweep are not touched by it."""
+    Path(runner.target["project"], "train.py").write_text(textwrap.dedent(CURVES), encoding="utf-8")
+    rule = Limits(at_once=2, stopping=Median(warm_up=5, trials=3))
+    done = sweep(runner, plan(x=[1, 2, 3, 9, 4]), rule)
+    assert [(one.parameters["x"], str(one.status), one.stopped) for one in done.leaderboard] == [
+        (1, "COMPLETED", False),
+        (2, "COMPLETED", False),
+        (3, "COMPLETED", False),
+        (4, "COMPLETED", False),
+        (9, "CANCELLED", True),
+    ]
+    assert [one.run_id for one in resume(runner, done.id, rule).leaderboard] == [one.run_id for one in done.leaderboard]

@@ -88,7 +88,11 @@ class FlowRunner:
             self._futures.pop(number, None)
         return ended
 
-    def cancel(self, number: int) -> None:
+    def stoppable(self) -> Mapping[int, str]:
+        """None: what runs in a thread or in a worker of somebody's is not ended from here."""
+        return {}
+
+    def cancel(self, number: int, reason: str) -> None:  # noqa: ARG002  # Prefect asks for none
         """Take it back where it has not begun. What runs in threads and processes here is waited for; elsewhere its cluster ends it."""
         future = self._futures.pop(number, None)
         if future is None:

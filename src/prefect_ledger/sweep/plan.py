@@ -13,17 +13,22 @@ from prefect_ledger.comparison import direction as guessed
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.sweep.proposing import Proposer, proposer
 from prefect_ledger.sweep.space import Axis, Choice, Range, Space
+from prefect_ledger.sweep.stopping import Median
 
 FACT = "sweep"  # among the facts of the run
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a sweep is over, and how many trials run at once. ``seconds`` are of this process, not of what was before."""
+    """When a sweep is over, how many trials run at once, and by which rule one that does badly is stopped (None: none is).
+
+    ``seconds`` are of this process, not of what was before.
+    """
 
     trials: int | None = None
     seconds: float | None = None
     at_once: int = 1
+    stopping: Median | None = None
 
     def __post_init__(self) -> None:
         numbers: tuple[tuple[str, Any], ...] = (("trials", self.trials), ("at_once", self.at_once))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,11 @@ class ProjectRunner:
             left = None if left is None else left - pause
         return []
 
-    def cancel(self, number: int) -> None:
+    def stoppable(self) -> Mapping[int, str]:
+        """All that run: each is a program of its own."""
+        return {number: one.id for number, one in self._running.items() if one.status == "RUNNING"}
+
+    def cancel(self, number: int, reason: str) -> None:
         """Its process and all it started."""
         if (one := self._running.pop(number, None)) is not None:
-            one.cancel("the sweep ended")
+            one.cancel(reason)

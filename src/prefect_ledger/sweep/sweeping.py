@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from prefect_ledger.errors import InvalidValue
+from prefect_ledger.errors import InvalidValue, NotFound
 from prefect_ledger.names import check_name
 from prefect_ledger.sweep import trials
 from prefect_ledger.sweep.plan import FACT, Limits, Plan
@@ -21,9 +21,11 @@ from prefect_ledger.tracking.reading import get_run
 
 if TYPE_CHECKING:
     from prefect_ledger.sweep.proposing import Proposer
+    from prefect_ledger.sweep.stopping import Curve, Median
     from prefect_ledger.tracking.runs import ActiveRun
 
 KIND = "sweep"
+_LOOK = 1.0  # seconds between two looks at how trials do
 Say = Callable[[str], None]
 
 
@@ -39,8 +41,11 @@ class Runner(Protocol):
     def wait(self, seconds: float | None) -> Sequence[int]:
         """Wait until one has ended, and what it logged is in the store; returns the numbers of those. Empty when time is up."""
 
-    def cancel(self, number: int) -> None:
+    def cancel(self, number: int, reason: str) -> None:
         """End a trial with all that it started, as far as that can be done; returns when it has ended."""
+
+    def stoppable(self) -> Mapping[int, str]:
+        """The trials that run and can be ended without harm to others, with the ids of their runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +141,15 @@ class _Sweeping:
     proposing: Proposer
     say: Say
     _running: dict[int, Trial] = field(default_factory=dict)
+    _curves: dict[str, Curve] = field(default_factory=dict)  # of trials that completed
     _next: int = 0
     _over: str = ""
 
     def go(self, known: dict[int, Place]) -> Sweep:
         """To the end. However it ends, no trial goes on and the run says so."""
         until = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
+        for place in known.values():
+            self._keep_curve(place)
         try:
             while self._fill(known, until):
                 self._wait(until)
@@ -181,15 +189,42 @@ class _Sweeping:
         return Trial(number, values)
 
     def _wait(self, until: float | None) -> None:
-        for number in self.runner.wait(None if until is None else max(0.0, until - time.monotonic())):
+        left = None if until is None else max(0.0, until - time.monotonic())
+        if self.limits.stopping is not None:
+            left = _LOOK if left is None else min(left, _LOOK)
+        for number in self.runner.wait(left):
             trial = self._running.pop(number)
             place = next(iter(trials.of_sweep(self.run.id, self.plan.metric, number=number)), None)
             self.proposing.told(number, trial.parameters, place.result if place is not None else None)
             self.say(_line(trial, place))
+            self._keep_curve(place)
+
+        if self.limits.stopping is not None:
+            self._stop_bad_ones(self.limits.stopping)
+
+    def _keep_curve(self, place: Place | None) -> None:
+        if self.limits.stopping is not None and place is not None and place.result is not None:
+            self._curves[place.run_id] = self._curve(place.run_id)
+
+    def _stop_bad_ones(self, rule: Median) -> None:
+        for number, run_id in self.runner.stoppable().items():
+            if rule.stops(self._curve(run_id), self._curves.values(), lower=self.plan.lower):
+                ledger().attach(run_id).set_tags({trials.STOPPED: "worse than the median"})
+                self.runner.cancel(number, "stopped early: worse than the median of the others")
+                trial = self._running.pop(number)
+                self.proposing.told(number, trial.parameters, None)
+                self.say(f"trial {number}: stopped early")
+
+    def _curve(self, run_id: str) -> Curve:
+        try:
+            found = ledger().reader.metric(run_id, self.plan.metric)
+        except NotFound:  # nothing is logged yet
+            return []
+        return list(zip(found.steps.tolist(), found.values.tolist(), strict=True))
 
     def _cancel(self) -> None:
         for number in list(self._running):
-            self.runner.cancel(number)
+            self.runner.cancel(number, "the sweep ended")
             del self._running[number]
 
     def _end(self, board: Sequence[Place]) -> None:
