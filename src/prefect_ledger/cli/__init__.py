@@ -344,6 +344,10 @@ def sweep(
     trials: Annotated[int | None, Parameter(help="How many trials; the whole grid if not said.")] = None,
     at_once: Annotated[int, Parameter(help="How many at once: 1 if not said.")] = 1,
     minutes: Annotated[float | None, Parameter(help="How long at most; what runs then is ended, where that can be done.")] = None,
+    stop_early: Annotated[
+        int | None,
+        Parameter(help="End a trial of a project that after so many steps is worse than the median of the others at its step."),
+    ] = None,
     seed: Annotated[int, Parameter(help="Of the draws: 0 if not said.")] = 0,
     parameter: Annotated[
         tuple[str, ...],
@@ -376,6 +380,7 @@ def sweep(
     """
     from prefect_ledger.cli.sweeping import sweep_target
     from prefect_ledger.sweep.plan import Limits
+    from prefect_ledger.sweep.stopping import Median
 
     return sweep_target(
         target,
@@ -385,7 +390,7 @@ def sweep(
         direction=direction,
         seed=seed,
         fixed=parameter,
-        limits=Limits(trials, None if minutes is None else minutes * 60, at_once),
+        limits=Limits(trials, None if minutes is None else minutes * 60, at_once, None if stop_early is None else Median(stop_early)),
         how={"entry_point": entry_point, "version": version, "env_manager": env_manager, "runner": runner},
         experiment=experiment,
         resume=resume,

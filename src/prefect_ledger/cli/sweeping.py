@@ -49,14 +49,14 @@ def sweep_target(
         found = get_run(resume)
         ids.append(found.id)
         target_of = _read(found.facts).target
-        runner, doing = _runner(target_of, limits.at_once)
+        runner, doing = _runner(target_of, limits)
 
         def work() -> Sweep:
             return sweeping.resume(runner, found.id, limits, say=_say)
 
     else:
         about = _asked(target, how, dict(_value(text) for text in fixed))
-        runner, doing = _runner(about, limits.at_once)
+        runner, doing = _runner(about, limits)
         plan = _plan(space, metric, method, direction, seed, {**about, **getattr(runner, "target", {})})
 
         def work() -> Sweep:
@@ -83,6 +83,7 @@ def record(done: Sweep) -> dict[str, Any]:
             "trial": one.trial,
             "run_id": one.run_id,
             "status": str(one.status),
+            "stopped_early": one.stopped,
             "value": one.value,
             "parameters": dict(one.parameters),
         }
@@ -106,13 +107,15 @@ def _asked(target: str | None, how: dict[str, str | None], fixed: dict[str, Any]
     return {"project": target, **about, "fixed": fixed}
 
 
-def _runner(target: Any, at_once: int) -> tuple[Runner, Callable[[Callable[[], Sweep]], Sweep]]:
+def _runner(target: Any, limits: Limits) -> tuple[Runner, Callable[[Callable[[], Sweep]], Sweep]]:
     """Who runs the trials, and what the sweep is to be done within."""
     if "flow" in target:
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")  # a line for each trial is ours to say
         from prefect_ledger.orchestration.sweeping import FlowRunner, on_tasks, task_runner
 
-        tasks, trials = task_runner(target.get("runner") or "threads", at_once), FlowRunner(target["flow"], target["fixed"])
+        if limits.stopping is not None:
+            raise InvalidValue("--stop-early is for projects, whose trials are programs that can be ended; leave it out for a flow")
+        tasks, trials = task_runner(target.get("runner") or "threads", limits.at_once), FlowRunner(target["flow"], target["fixed"])
         return trials, lambda work: on_tasks(tasks, work)
     if "project" not in target:
         raise InvalidValue("the sweep does not say what was run: go on with it in Python, where it was begun")
