@@ -15,7 +15,7 @@ from prefect_ledger.sweep.plan import Limits, Plan
 from prefect_ledger.sweep.projects import ProjectRunner
 from prefect_ledger.sweep.space import Space
 from prefect_ledger.sweep.stopping import Median
-from prefect_ledger.sweep.sweeping import resume, sweep
+from prefect_ledger.sweep.sweeping import resume, shown, sweep
 from prefect_ledger.tracking.ledger import Ledger
 
 PROGRAM = """
@@ -62,9 +62,17 @@ def test_trials_are_child_runs_and_the_best_stands_first(runner: ProjectRunner) 
 
 
 def test_what_was_broken_off_is_run_anew_and_nothing_twice(runner: ProjectRunner) -> None:
-    """Time is up while a trial sleeps; gone on with, that one has its number and values again, and the others are left as they are."""
-    first = sweep(runner, plan(x=[1, 9, 2]), Limits(seconds=6))
-    assert [(one.trial, str(one.status)) for one in first.leaderboard] == [(0, "COMPLETED"), (1, "CANCELLED")]
+    """Interrupted while a trial sleeps; gone on with, that one has its number and values again, and the others are left as they are."""
+    ids: list[str] = []
+
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(runner, plan(x=[1, 9, 2]), Limits(at_once=2), say=interrupt, begun=ids.append)
+    first = shown(ids[0])
+    assert get_run(first.id).status is RunStatus.CANCELLED
+    assert [(one.trial, str(one.status)) for one in first.leaderboard if one.value != 49] == [(0, "COMPLETED")]
     Path(runner.target["project"], "quick").touch()
     again = resume(runner, first.id, Limits(at_once=2))
     assert [one.trial for one in again.leaderboard if one.status is RunStatus.COMPLETED] == [2, 0, 1]
@@ -74,6 +82,14 @@ def test_what_was_broken_off_is_run_anew_and_nothing_twice(runner: ProjectRunner
     assert now[0] == kept[0]
     assert now[1] != kept[1]
     assert get_run(first.id).status is RunStatus.COMPLETED
+
+
+def test_when_time_is_up_what_runs_is_ended(runner: ProjectRunner) -> None:
+    """And the sweep says so, and that nothing came of it."""
+    done = sweep(runner, plan(x=[9, 9.5]), Limits(seconds=0.5))
+    assert done.over == "its time of 0.5 s was up; no trial completed with a value of loss"
+    assert [(one.trial, str(one.status)) for one in done.leaderboard] == [(0, "CANCELLED")]
+    assert get_run(done.id).status is RunStatus.FAILED
 
 
 def test_nonsense_is_refused_before_a_run_begins(runner: ProjectRunner, fresh_ledger: Ledger) -> None:

@@ -153,7 +153,7 @@ class _Sweeping:
         try:
             while self._fill(known, until):
                 self._wait(until)
-            self._over = self._over or f"{self.limits.seconds:g} seconds were over"
+            self._over = self._over or f"its time of {self.limits.seconds:g} s was up"
             self._cancel()
         except BaseException as error:
             try:
@@ -169,7 +169,7 @@ class _Sweeping:
         """Start as many as may run at once; whether there is anything to wait for."""
         while len(self._running) < self.limits.at_once and not self._over:
             if until is not None and time.monotonic() >= until:
-                self._over = f"{self.limits.seconds:g} seconds were over"
+                self._over = f"its time of {self.limits.seconds:g} s was up"
             elif self.limits.trials is not None and self._next >= self.limits.trials:
                 self._over = f"all {self.limits.trials:,} trials were made"
             elif (trial := self._proposed(known)) is not None:
