@@ -59,7 +59,7 @@ def show() -> Box | None:
         "Filter", key=QUERY, bind="query-params", type="search", placeholder=_EXAMPLE, on_change=first_page, label_visibility="collapsed"
     )
     places = st.columns([3, 2.2, 3, 1.4, 1.2])
-    named = places[0].multiselect("Experiment", data.experiments(), key="experiment", bind="query-params", on_change=first_page)
+    named = places[0].multiselect("Experiment", _experiments(), key="experiment", bind="query-params", on_change=first_page)
     states = places[1].multiselect("State", STATUSES, key="state", bind="query-params", on_change=first_page)
     since = places[3].selectbox("Started", [_ANY_TIME, *_SINCE], key="since", bind="query-params", on_change=first_page)
     lifecycle = places[4].selectbox("Show", _LIVES, key="life", bind="query-params", on_change=first_page)
@@ -75,6 +75,12 @@ def show() -> Box | None:
     if any(node is not None for key, node in parts.items() if key != "q"):
         st.code(box.asked().filter, language=None, wrap_lines=True)  # the whole of it, to be copied
     return box
+
+
+def _experiments() -> list[str]:
+    """Those there are, and those of the address that are not: Streamlit would take them away without a word, and show other runs."""
+    there = data.experiments()
+    return [*there, *(one for one in dict.fromkeys(st.query_params.get_all("experiment")) if one not in there)]
 
 
 def _items(node: Node | None) -> tuple[Node, ...]:

@@ -70,6 +70,18 @@ def cells(test: AppTest, column: str) -> list[str]:
 # --- which runs, in which order
 
 
+def test_a_link_to_an_experiment_that_is_gone_says_so(ledger: Ledger) -> None:
+    """Instead of showing other runs as if they were the answer."""
+    log("here", auc=0.5)
+    test = AppTest.from_string(
+        "from prefect_ledger.dashboard.main import told\nfrom prefect_ledger.dashboard.pages import runs\nwith told(): runs.show()"
+    )
+    test.query_params["experiment"] = ["nope"]
+    test.run(timeout=30)
+    assert "nope" in test.error[0].value
+    assert len(test.dataframe) == 0
+
+
 def test_the_filter_of_the_address_is_asked(page: Open) -> None:
     """The address has the filter, the quick ones beside it and the order; all hold, and the whole filter can be copied."""
     for number in range(6):
