@@ -6,11 +6,12 @@ from pathlib import Path
 
 from benchmarks import dashboard_store
 from prefect_ledger import get_run, search_runs
+from prefect_ledger.tracking.ledger import Ledger
 
 TINY = dashboard_store.Size(runs=30, params=5, metrics=4, curve_runs=2, curves=3, points=5_000)
 
 
-def test_the_filled_ledger_is_one_that_is_read_as_any_other(home: Path) -> None:
+def test_the_filled_ledger_is_one_that_is_read_as_any_other(home: Path, fresh_ledger: Ledger) -> None:
     """Its runs are found and folded, its curves are whole and agree with their summaries, and it is made once."""
     made = dashboard_store.made(home, TINY)
     found = search_runs(dashboard_store.RUNS, "metrics.auc > 0")

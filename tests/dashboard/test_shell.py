@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -27,7 +28,8 @@ def get(path: str, host: str = "127.0.0.1", *, method: str = "GET", folder: Path
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path)
 
-    return asyncio.run(asked())
+    with ThreadPoolExecutor(1) as pool:  # this thread may be the browser's, which has a loop that runs
+        return pool.submit(lambda: asyncio.run(asked())).result()
 
 
 @pytest.mark.parametrize("path", NEEDS)
