@@ -31,6 +31,7 @@ def test_a_view_brings_back_what_was_seen_when_it_was_saved(own: Page) -> None:
     own.get_by_role("button", name="Views").click()
     own.get_by_label("Save what is seen now as").fill("the <b>best</b> [x](javascript:alert(1))")
     own.get_by_role("button", name="Save", exact=True).click()
+    expect(own.get_by_role("link", name="the <b>best</b>")).to_be_attached()
     own.goto("/runs")
     expect(box).to_have_value("")
     own.get_by_role("button", name="Views").click()
