@@ -11,13 +11,11 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect_ledger import lockfile
 from prefect_ledger.errors import EnvironmentFailed, InvalidValue, ProjectNotFound
 from prefect_ledger.projects import tools
 from prefect_ledger.projects.places import Place
@@ -79,7 +77,7 @@ def check_out(place: Place, version: str | None, target: Path, *, home: Path, sa
         raise EnvironmentFailed("a project in a git repository needs git, which is not on PATH")
     store = home / FOLDER / f"{hashlib.sha256(place.url.encode()).hexdigest()[:32]}.git"
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _locked(store.with_suffix(".lock"), say)
+    lock = tools.locked(store.with_suffix(".lock"), say, "fetching this repository")
     try:
         _begin(store)
         known = version is not None and _SHA.fullmatch(version) and _commit(store, version)
@@ -119,16 +117,6 @@ def apply(patch: bytes, folder: Path) -> str:
 
 
 # --- the copy that is kept ------------------------------------------------------------------------------------------------
-
-
-def _locked(path: Path, say: Say) -> lockfile.Lock:
-    told = False
-    while (lock := lockfile.acquire(path)) is None:
-        if not told:
-            say("another process is fetching this repository; waiting for it")
-            told = True
-        time.sleep(0.1)
-    return lock
 
 
 def _begin(store: Path) -> None:

@@ -114,7 +114,9 @@ def _environment(table: Mapping[Any, Any], path: Path, findings: Findings) -> En
     if not said:
         return environment_files.default(path.parent, findings)
     if said[0] == "docker_env":
-        return EnvironmentSpec("docker", path.parent, docker=_docker(table["docker_env"], f"{path.name}, docker_env", findings))
+        given, place = table["docker_env"], f"{path.name}, docker_env"
+        found = docker(given, place, findings, table="a table with 'image'", image=": image: python:3.11")
+        return EnvironmentSpec("docker", path.parent, docker=found)
     return _file(table[said[0]], said[0], path, findings)
 
 
@@ -129,17 +131,18 @@ def _file(name: Any, key: str, path: Path, findings: Findings) -> EnvironmentSpe
     return reader(path.parent / name, findings)
 
 
-def _docker(value: Any, place: str, findings: Findings) -> Docker:
+def docker(value: Any, place: str, findings: Findings, *, table: str, image: str) -> Docker:
+    """An image with volumes and variables; ``table`` and ``image`` are how the file at hand writes one, for who did not."""
     if not isinstance(value, Mapping):
-        findings.add(place, f"is {type_word(value)}; write a table with 'image'")
+        findings.add(place, f"is {type_word(value)}; write {table}")
         return Docker("")
     findings.unknown(place, value, ("image", "volumes", "environment"))
-    image = value.get("image")
-    if not isinstance(image, str) or not image.strip() or image.startswith("-"):
-        findings.add(place, "has no image, such as: image: python:3.11")
-        image = ""
+    name = value.get("image")
+    if not isinstance(name, str) or not name.strip() or name.startswith("-"):
+        findings.add(place, f"has no image, such as{image}")
+        name = ""
     volumes = texts(value.get("volumes"), place, findings, "volumes")
-    return Docker(image, volumes, docker_variables(value.get("environment"), place, findings))
+    return Docker(name, volumes, docker_variables(value.get("environment"), place, findings))
 
 
 def docker_variables(value: Any, place: str, findings: Findings) -> tuple[tuple[str, str | None], ...]:

@@ -11,8 +11,8 @@ from typing import Any
 from prefect_ledger.errors import InvalidValue
 from prefect_ledger.projects import commands, environment_files, values
 from prefect_ledger.projects.findings import Findings, texts, type_word
-from prefect_ledger.projects.mlproject import docker_variables
-from prefect_ledger.projects.spec import TYPES, Docker, EntryPoint, EnvironmentSpec, Parameter, Project
+from prefect_ledger.projects.mlproject import docker
+from prefect_ledger.projects.spec import TYPES, EntryPoint, EnvironmentSpec, Parameter, Project
 from prefect_ledger.projects.yaml_files import bounded
 
 FILE, TABLE = "pyproject.toml", "[tool.prefect-ledger.project]"
@@ -163,7 +163,9 @@ def _environment(table: Mapping[str, Any], package: Mapping[str, Any], folder: P
     python = environment_files.version(table.get("python"), f"{FILE}, python", findings)
     key = said[0] if said else ""
     if key == "docker":
-        return EnvironmentSpec("docker", folder, docker=_docker(table["docker"], findings))
+        written = 'image = "python:3.11"'
+        found = docker(table["docker"], f"{FILE}, docker", findings, table=f"docker = {{ {written} }}", image=f" {written}")
+        return EnvironmentSpec("docker", folder, docker=found)
     if key in ("requirements", "conda"):
         return _file(key, table[key], folder, python, findings)
     lines = texts(table.get("dependencies"), FILE, findings, "dependencies")
@@ -187,17 +189,3 @@ def _file(key: str, name: Any, folder: Path, python: str, findings: Findings) ->
             FILE, f"requirements means {name!r:.100}: write it as requirements first, with `uv export --frozen -o requirements.txt`"
         )
     return EnvironmentSpec("python", folder, python, (f"-r {name}",))
-
-
-def _docker(value: Any, findings: Findings) -> Docker:
-    place = f"{FILE}, docker"
-    if not isinstance(value, Mapping):
-        findings.add(place, f'is {type_word(value)}; write docker = {{ image = "python:3.11" }}')
-        return Docker("")
-    findings.unknown(place, value, ("image", "volumes", "environment"))
-    image = value.get("image")
-    if not isinstance(image, str) or not image.strip() or image.startswith("-"):
-        findings.add(place, 'has no image, such as image = "python:3.11"')
-        image = ""
-    volumes = texts(value.get("volumes"), place, findings, "volumes")
-    return Docker(image, volumes, docker_variables(value.get("environment"), place, findings))

@@ -9,10 +9,12 @@ import os
 import shlex
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from prefect_ledger import lockfile
 from prefect_ledger.errors import EnvironmentFailed
 from prefect_ledger.masking import mask_text
 from prefect_ledger.projects import trees
@@ -23,6 +25,17 @@ _LINES, _LETTERS = 40, 6_000  # of a tool's words that an error has
 
 def silent(_line: str) -> None:
     """Progress that nobody looks at."""
+
+
+def locked(path: Path, say: Say, doing: str) -> lockfile.Lock:
+    """The lock at ``path``, waited for as long as another process of ours holds it, which is said once: it is ``doing`` the same."""
+    told = False
+    while (lock := lockfile.acquire(path)) is None:
+        if not told:
+            say(f"another process is {doing}; waiting for it")
+            told = True
+        time.sleep(0.1)
+    return lock
 
 
 def run(words: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = None, say: Say = silent, what: str) -> None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect_ledger import lockfile
 from prefect_ledger.errors import EnvironmentFailed
+from prefect_ledger.projects import tools
 from prefect_ledger.projects.tools import Say
 
 FOLDER = "environments"
@@ -61,7 +61,7 @@ def have(home: Path, key: str, build: Callable[[Path], Mapping[str, Any]], *, re
     place = home / FOLDER / key
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _locked(place / _LOCK, say)
+        lock = tools.locked(place / _LOCK, say, "building this environment")
     except OSError as error:
         raise EnvironmentFailed(f"environments are kept in {place.parent}, which cannot be written: {error.strerror}") from error
     try:
@@ -71,16 +71,6 @@ def have(home: Path, key: str, build: Callable[[Path], Mapping[str, Any]], *, re
         return _built(place, build, now)
     finally:
         lock.release()
-
-
-def _locked(path: Path, say: Say) -> lockfile.Lock:
-    told = False
-    while (lock := lockfile.acquire(path)) is None:
-        if not told:
-            say("another process is building this environment; waiting for it")
-            told = True
-        time.sleep(0.1)
-    return lock
 
 
 def _built(place: Path, build: Callable[[Path], Mapping[str, Any]], before: Built | None) -> Built:
