@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from streamlit.testing.v1 import AppTest
 
+from prefect_ledger.tracking.ledger import Ledger
 from tests.packaging.locks import ROOT
 from tests.services_real import processes
 
@@ -177,3 +180,18 @@ def shoot(request: pytest.FixtureRequest) -> Callable[[Page, str], Path]:
         return SCREENSHOTS / f"{name}.png"
 
     return taken
+
+
+@pytest.fixture
+def shown(fresh_ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[Callable[..., AppTest]]:
+    """Runs the page that the module's ``PAGE`` is, on the test's ledger, at an address."""
+
+    def run(**query: str) -> AppTest:
+        st.cache_data.clear()
+        page = AppTest.from_string(request.module.PAGE, default_timeout=30)
+        for name, value in query.items():
+            page.query_params[name] = value
+        return page.run()
+
+    yield run
+    st.cache_data.clear()

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-import streamlit as st
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from prefect_ledger import registry, start_run
 from prefect_ledger.dashboard.charts import trend
-from prefect_ledger.tracking.ledger import Ledger
 from tests.dashboard.conftest import Filled
 from tests.dashboard.filling import HOSTILE
 from tests.dashboard.test_promotions_page import texts
 from tests.registry.helpers import ALICE, BOB, CAROL, version
 
 PAGE = "from prefect_ledger.dashboard.pages import home; home.show()"
-
-
-@pytest.fixture
-def shown(fresh_ledger: Ledger) -> Iterator[Callable[..., AppTest]]:
-    """Runs the page on the test's ledger, at an address."""
-
-    def run(**query: str) -> AppTest:
-        st.cache_data.clear()
-        page = AppTest.from_string(PAGE, default_timeout=30)
-        for name, value in query.items():
-            page.query_params[name] = value
-        return page.run()
-
-    yield run
-    st.cache_data.clear()
 
 
 def test_an_empty_ledger_says_how_to_begin(shown: Callable[..., AppTest]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
@@ -22,21 +21,6 @@ from tests.dashboard.test_promotions_page import RULES, texts
 from tests.registry.helpers import ALICE, BOB, version
 
 PAGE = "from prefect_ledger.dashboard.main import told\nfrom prefect_ledger.dashboard.pages import models\nwith told():\n    models.show()"
-
-
-@pytest.fixture
-def shown(fresh_ledger: Ledger) -> Iterator[Callable[..., AppTest]]:
-    """Runs the page on the test's ledger, at an address."""
-
-    def run(**query: str) -> AppTest:
-        st.cache_data.clear()
-        page = AppTest.from_string(PAGE, default_timeout=30)
-        for name, value in query.items():
-            page.query_params[name] = value
-        return page.run()
-
-    yield run
-    st.cache_data.clear()
 
 
 def signed(factor: float) -> None:

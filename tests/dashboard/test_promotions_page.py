@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
@@ -42,21 +41,6 @@ GATES: tuple[Any, ...] = (
     {"gate": "slices", "metric": "accuracy", "by": "region", "at_least": -0.05},
     {"gate": "drift", "min_rows": 20},
 )
-
-
-@pytest.fixture
-def shown(fresh_ledger: Ledger) -> Iterator[Callable[..., AppTest]]:
-    """Runs the page on the test's ledger, at an address."""
-
-    def run(**query: str) -> AppTest:
-        st.cache_data.clear()
-        page = AppTest.from_string(PAGE, default_timeout=30)
-        for name, value in query.items():
-            page.query_params[name] = value
-        return page.run()
-
-    yield run
-    st.cache_data.clear()
 
 
 def texts(page: AppTest) -> str:
