@@ -52,7 +52,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return processes.clean_environment(**own, **more)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     """A ledger on SQLite, filled by ``tests/dashboard/filling.py`` once a session. Tests that change something make their own."""
     return fill(tmp_path_factory.mktemp("dashboard"))
@@ -67,7 +67,7 @@ def fill(home: Path) -> Filled:
     return Filled(env, json.loads(done.stdout))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The dashboard of the filled ledger, in a process of its own."""
     with_log = tmp_path_factory.mktemp("served")
@@ -87,7 +87,7 @@ def serve(env: dict[str, str], folder: Path, *words: str) -> Iterator[Served]:
         processes.stop(child, signal.SIGTERM)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A real Chromium without a window."""
     named = [os.environ.get("PREFECT_LEDGER_CHROMIUM", ""), *_CHROMIUM]
@@ -100,7 +100,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def entered(browser: Browser, served: Served) -> Any:
     """What a browser keeps that came in by the printed address: to open others with."""
     context = browser.new_context(viewport=WIDE)
@@ -134,7 +134,7 @@ class Own:
         return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Own]:
     """A filled ledger with its dashboard for tests that change something: each begins with what it makes itself."""
     home = tmp_path_factory.mktemp("own")
