@@ -14,7 +14,7 @@ import pytest
 
 from prefect_ledger import get_run, run_project, search_runs, start_run
 from prefect_ledger.errors import EnvironmentFailed, InvalidValue, ProjectFailed, ProjectInvalid
-from prefect_ledger.projects import archives
+from prefect_ledger.projects import ProjectRun, archives
 from prefect_ledger.tracking.ledger import Ledger
 from tests.cli.conftest import environment
 from tests.projects.conftest import Write, git, repository
@@ -189,6 +189,44 @@ def test_an_interrupt_of_whoever_waits_cancels(fresh_ledger: Ledger, project: Wr
     assert _gone(pids)
     (found,) = search_runs()
     assert (found.status, found.status_reason) == ("CANCELLED", "interrupted from the keyboard")
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_an_interrupt_while_a_program_begins_cancels(
+    wait: bool, fresh_ledger: Ledger, project: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the program's start and the handle that could cancel it, Ctrl-C is kept until it can."""
+    folder = project(main_py="import time; time.sleep(600)")
+    begun: list[int] = []
+    attend = ProjectRun.attend
+
+    def interrupted(handle: ProjectRun) -> None:
+        begun.append(handle._process.pid)
+        signal.raise_signal(signal.SIGINT)
+        attend(handle)
+
+    monkeypatch.setattr(ProjectRun, "attend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_project(folder, echo=False, wait=wait)
+    assert begun
+    assert _gone(begun)
+    (found,) = search_runs()
+    assert (found.status, found.status_reason) == ("CANCELLED", "interrupted from the keyboard")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_exit_code_that_is_lost_is_not_taken_for_success(home: Path, project: Write) -> None:
+    """Where the process ignores SIGCHLD, the system throws exit codes away: the run is FAILED, and says why."""
+    folder = project(main_py="raise SystemExit(3)")
+    script = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); from prefect_ledger import *; "
+    script += (
+        "started = run_project('.', env_manager='local', echo=False, wait=False); started.wait(); print(started.status, started.exit_code, "
+    )
+    script += "get_run(started.id).status_reason)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=environment(home), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.startswith("FAILED None how it ended is not known"), done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.soak)])

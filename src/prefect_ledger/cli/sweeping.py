@@ -38,7 +38,7 @@ def sweep_target(
     json: bool,
 ) -> int:
     """Sweep; returns 0, 1 where no trial has a value, 130 where it was interrupted."""
-    from prefect_ledger.projects.handle import told_to_end
+    from prefect_ledger.projects.interrupts import told_to_end
     from prefect_ledger.sweep import sweeping
     from prefect_ledger.tracking.reading import get_run
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefect_ledger.errors import LedgerError, ProjectFailed
 from prefect_ledger.projects import recording, trees
-from prefect_ledger.projects.output import Output
+from prefect_ledger.projects.interrupts import Interrupts
+from prefect_ledger.projects.output import Output, is_child
 from prefect_ledger.tracking import given
 
 if TYPE_CHECKING:
@@ -41,12 +40,22 @@ class ProjectRun:
         self.environment = environment.description
         self._run, self._process, self._made, self._output = run, process, environment, output
         self._open, self._by_shell = open_until_then, by_shell
-        self._status, self._code, self._cancelled = "RUNNING", None, ""
+        self._status, self._code, self._over, self._cancelled = "RUNNING", None, False, ""
         self._mutex = threading.Lock()
+        # An event is waited for, not the thread: Python 3.11 takes a thread for ended whose join was interrupted.
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._attend, name=f"prefect-ledger-project-{self.id[:8]}")
-        self._thread.start()
 
     _code: int | None
+
+    def attend(self) -> None:
+        """Read what it says from now on, and end its run when it ends."""
+        self._thread.start()
+
+    @property
+    def attended(self) -> bool:
+        """Whether that has begun."""
+        return self._thread.ident is not None
 
     def __repr__(self) -> str:
         return f"<ProjectRun {self.id[:8]} {self.name!r}: {self.status}>"
@@ -58,13 +67,13 @@ class ProjectRun:
 
     @property
     def exit_code(self) -> int | None:
-        """What the program ended with; None while it runs, negative the number of the signal that ended it."""
+        """What the program ended with; None while it runs (or where another part of this process took its exit code), negative the number
+        of the signal that ended it."""
         return self._code
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has ended, ``timeout`` seconds at most; returns whether it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._ended.wait(timeout)
 
     def cancel(self, reason: str = "cancelled", *, grace: float = trees.GRACE) -> None:
         """End the program and all that it started: they are asked to, and after ``grace`` seconds made to. Its run ends as CANCELLED.
@@ -72,28 +81,24 @@ class ProjectRun:
         One that has ended already stays as it ended.
         """
         with self._mutex:
-            if self._code is not None:
+            if self._over:
                 return
             self._cancelled = self._cancelled or reason
         trees.end(self._process.pid, word=(given.RUN, self.id), seconds=grace)
         self._made.stop(self.id)
-        self._thread.join()
+        self._ended.wait()
 
-    def finish(self) -> None:
-        """Wait for its end. Whoever is interrupted meanwhile cancels it.
+    def finish(self, told: Interrupts) -> None:
+        """Wait for its end. Whoever is interrupted meanwhile, or was while it began, cancels it.
 
         Raises:
             ProjectFailed: it did not end as COMPLETED.
         """
+        self.begin(told)
         try:
-            self._thread.join()
+            self._ended.wait()
         except BaseException as error:
-            reason = "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "whoever started it was told to end"
-            try:
-                self.cancel(reason)
-            except BaseException:
-                self.cancel(reason, grace=0.0)  # twice is meant
-                raise
+            self.interrupted(error)
             raise
         if self._status != "COMPLETED":
             how = f"exit code {self._code}" if self._status == "FAILED" else self._status
@@ -104,37 +109,43 @@ class ProjectRun:
                 exit_code=self._code,
             )
 
+    def begin(self, told: Interrupts) -> None:
+        """Raise what came while it began; it is cancelled before."""
+        try:
+            told.release()
+        except BaseException as error:
+            self.interrupted(error)
+            raise
+
+    def interrupted(self, error: BaseException) -> None:
+        """Cancel, as whoever waits for it was told to end; at once when told again."""
+        reason = "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "whoever started it was told to end"
+        try:
+            self.cancel(reason)
+        except BaseException:
+            self.cancel(reason, grace=0.0)
+            raise
+
     # --- the thread that attends it ---------------------------------------------------------------------------------------
 
     def _attend(self) -> None:
         try:
             self._output.follow(self._process, lambda: trees.end_session(self._process.pid))
-            code = self._process.wait()
+            code = self._exit_code()
             if text := self._output.text():
                 with contextlib.suppress(LedgerError, OSError):  # the end of the run is to be told all the same
                     self._run.log_text(text, recording.LOG)
             with self._mutex:
-                self._code = code
+                self._code, self._over = code, True
             self._status = recording.end(self._run, code, cancelled=self._cancelled, by_shell=self._by_shell)
         finally:
-            self._open.close()
+            try:
+                self._open.close()
+            finally:
+                self._ended.set()
 
-
-@contextlib.contextmanager
-def told_to_end() -> Iterator[None]:
-    """In the block, SIGTERM and SIGHUP interrupt as Ctrl-C does, where nobody else listens for them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    for number in mine:
-        signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number in mine:
-            signal.signal(number, signal.SIG_DFL)
+    def _exit_code(self) -> int | None:
+        """None where another part of this process has asked for it: ``Popen.wait`` says 0 then."""
+        known = is_child(self._process.pid)
+        code = self._process.wait()
+        return code if known or code else None

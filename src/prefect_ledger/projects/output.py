@@ -103,3 +103,12 @@ def has_ended(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return True
+
+
+def is_child(pid: int) -> bool:
+    """Whether its exit code can still be asked for here: not where SIGCHLD is ignored, or somebody waits for any child."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

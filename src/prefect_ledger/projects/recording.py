@@ -110,11 +110,13 @@ def variables(run: ActiveRun, settings: Settings) -> dict[str, str]:
     return {f"{PREFIX}{name.upper()}": value for name, value in found.items()} | given.variables(run)
 
 
-def end(run: ActiveRun, code: int, *, cancelled: str, by_shell: bool) -> str:
+def end(run: ActiveRun, code: int | None, *, cancelled: str, by_shell: bool) -> str:
     """End the run as its program ended; returns the status."""
-    killed = -code if code < 0 else code - _BY_SHELL if by_shell and code - _BY_SHELL in _KILLS else 0
+    killed = 0 if code is None else -code if code < 0 else code - _BY_SHELL if by_shell and code - _BY_SHELL in _KILLS else 0
     if cancelled:
         status, reason = "CANCELLED", cancelled
+    elif code is None:
+        status, reason = "FAILED", "how it ended is not known: another part of this process asked for its exit code, or SIGCHLD is ignored"
     elif code == 0:
         status, reason = "COMPLETED", ""
     elif killed:

@@ -16,7 +16,8 @@ from prefect_ledger.errors import EnvironmentFailed, InvalidValue
 from prefect_ledger.masking import mask_value
 from prefect_ledger.projects import commands, environments, fetching, opening, places, reading, recording, trees, values
 from prefect_ledger.projects.environments import Asked, Environment
-from prefect_ledger.projects.handle import ProjectRun, told_to_end
+from prefect_ledger.projects.handle import ProjectRun
+from prefect_ledger.projects.interrupts import Interrupts, told_to_end
 from prefect_ledger.projects.opening import Opened
 from prefect_ledger.projects.output import Echo, Output
 from prefect_ledger.projects.places import Place
@@ -121,14 +122,22 @@ def run_project(
 
 def run_job(job: Job) -> ProjectRun:
     """Run to its end. Raises as :func:`run_project`."""
-    with told_to_end():
-        started = start_job(job)
-        started.finish()
+    with told_to_end() as told:
+        started = _start(job, told)
+        started.finish(told)
     return started
 
 
 def start_job(job: Job) -> ProjectRun:
     """Start, and do not wait. Raises as :func:`run_project`, but for what the program ends with."""
+    with told_to_end() as told:
+        started = _start(job, told)
+        started.begin(told)
+    return started
+
+
+def _start(job: Job, told: Interrupts) -> ProjectRun:
+    """Start; what would interrupt it is held when it has begun, and its handle tells."""
     home = ledger().settings.home
     with ExitStack() as stack:
         place = places.parse(job.uri)
@@ -142,7 +151,7 @@ def start_job(job: Job) -> ProjectRun:
         if lacking := environments.check(project.environment, manager):
             raise EnvironmentFailed(lacking[0])
         run = recording.begin(project, point, experiment=job.experiment, name=job.name, tags=job.tags)
-        return _Start(job, place, opened, project, point, run, manager).go(found, extra, stack)
+        return _Start(job, place, opened, project, point, run, manager, told).go(found, extra, stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +165,12 @@ class _Start:
     point: EntryPoint
     run: ActiveRun
     manager: str
+    told: Interrupts
 
     def go(self, found: Mapping[str, str], extra: Mapping[str, str], stack: ExitStack) -> ProjectRun:
         """Build, fetch, start. Whatever goes wrong ends the run, and leaves no process."""
         process: subprocess.Popen[bytes] | None = None
+        handle: ProjectRun | None = None
         try:
             recording.say_what(self.run, self.place, self.opened, self.project, self.point, self.job.version, self.manager)
             self.run.describe({"project_parameters": {name: str(value) for name, value in self.job.parameters.items()}})
@@ -170,9 +181,10 @@ class _Start:
             command = commands.make(self.point, placed, extra)
             recording.say_how(self.run, environment, command, self.opened, self.project)
             places = [placed[one.name] for one in self.point.parameters if one.type == "path" and one.name in placed]
-            process = self._started(environment, command.words, places)
             secrets = [value for name, value in {**found, **extra}.items() if mask_value(name, value) != value]
-            return ProjectRun(
+            self.told.hold()
+            process = self._started(environment, command.words, places)
+            handle = ProjectRun(
                 self.run,
                 process,
                 environment=environment,
@@ -180,7 +192,12 @@ class _Start:
                 open_until_then=stack.pop_all(),
                 by_shell=command.words[0] == commands.SHELL,
             )
+            handle.attend()
+            return handle
         except BaseException as error:
+            if handle is not None and handle.attended:
+                handle.interrupted(error)
+                raise
             if process is not None:
                 trees.end(process.pid)
                 process.wait()
