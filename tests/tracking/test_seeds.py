@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from prefect.utilities.math import clamped_poisson_interval
 
 from prefect_ledger import get_run, set_seed, start_run
 from prefect_ledger.errors import InvalidValue
@@ -30,6 +31,15 @@ def test_what_is_drawn_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (set_seed(first[0]), random.random(), np.random.random()) == first
     monkeypatch.setenv(seeds.VARIABLE, "11")
     assert (set_seed(), set_seed(3)) == (11, 3)
+
+
+def test_what_prefect_draws_beside_a_flow_is_not_the_flows() -> None:
+    """Its delays are drawn in threads of its own, whenever it suits them: they take nothing from what was seeded."""
+    first = set_seed(7), random.random(), random.random()
+    set_seed(7)
+    again = 7, random.random()
+    clamped_poisson_interval(10)
+    assert (*again, random.random()) == first
 
 
 def test_runs_record_it_whenever_it_was_set(fresh_ledger: Ledger) -> None:

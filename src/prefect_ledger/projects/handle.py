@@ -88,13 +88,13 @@ class ProjectRun:
         self._made.stop(self.id)
         self._ended.wait()
 
-    def finish(self, told: Interrupts) -> None:
+    def finish(self, interrupts: Interrupts) -> None:
         """Wait for its end. Whoever is interrupted meanwhile, or was while it began, cancels it.
 
         Raises:
             ProjectFailed: it did not end as COMPLETED.
         """
-        self.begin(told)
+        self.begin(interrupts)
         try:
             self._ended.wait()
         except BaseException as error:
@@ -109,10 +109,10 @@ class ProjectRun:
                 exit_code=self._code,
             )
 
-    def begin(self, told: Interrupts) -> None:
+    def begin(self, interrupts: Interrupts) -> None:
         """Raise what came while it began; it is cancelled before."""
         try:
-            told.release()
+            interrupts.release()
         except BaseException as error:
             self.interrupted(error)
             raise

@@ -122,21 +122,21 @@ def run_project(
 
 def run_job(job: Job) -> ProjectRun:
     """Run to its end. Raises as :func:`run_project`."""
-    with told_to_end() as told:
-        started = _start(job, told)
-        started.finish(told)
+    with told_to_end(), Interrupts() as interrupts:
+        started = _start(job, interrupts)
+        started.finish(interrupts)
     return started
 
 
 def start_job(job: Job) -> ProjectRun:
     """Start, and do not wait. Raises as :func:`run_project`, but for what the program ends with."""
-    with told_to_end() as told:
-        started = _start(job, told)
-        started.begin(told)
+    with Interrupts() as interrupts:
+        started = _start(job, interrupts)
+        started.begin(interrupts)
     return started
 
 
-def _start(job: Job, told: Interrupts) -> ProjectRun:
+def _start(job: Job, interrupts: Interrupts) -> ProjectRun:
     """Start; what would interrupt it is held when it has begun, and its handle tells."""
     home = ledger().settings.home
     with ExitStack() as stack:
@@ -151,7 +151,7 @@ def _start(job: Job, told: Interrupts) -> ProjectRun:
         if lacking := environments.check(project.environment, manager):
             raise EnvironmentFailed(lacking[0])
         run = recording.begin(project, point, experiment=job.experiment, name=job.name, tags=job.tags)
-        return _Start(job, place, opened, project, point, run, manager, told).go(found, extra, stack)
+        return _Start(job, place, opened, project, point, run, manager, interrupts).go(found, extra, stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class _Start:
     point: EntryPoint
     run: ActiveRun
     manager: str
-    told: Interrupts
+    interrupts: Interrupts
 
     def go(self, found: Mapping[str, str], extra: Mapping[str, str], stack: ExitStack) -> ProjectRun:
         """Build, fetch, start. Whatever goes wrong ends the run, and leaves no process."""
@@ -182,7 +182,7 @@ class _Start:
             recording.say_how(self.run, environment, command, self.opened, self.project)
             places = [placed[one.name] for one in self.point.parameters if one.type == "path" and one.name in placed]
             secrets = [value for name, value in {**found, **extra}.items() if mask_value(name, value) != value]
-            self.told.hold()
+            self.interrupts.hold()
             process = self._started(environment, command.words, places)
             handle = ProjectRun(
                 self.run,

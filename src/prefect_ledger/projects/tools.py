@@ -18,6 +18,7 @@ from prefect_ledger import lockfile
 from prefect_ledger.errors import EnvironmentFailed
 from prefect_ledger.masking import mask_text
 from prefect_ledger.projects import trees
+from prefect_ledger.projects.interrupts import Interrupts
 
 Say = Callable[[str], object]
 _LINES, _LETTERS = 40, 6_000  # of a tool's words that an error has
@@ -44,8 +45,28 @@ def run(words: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = N
     Raises:
         EnvironmentFailed: they cannot be run, or fail; the message has ``what`` was being done and the end of what they said.
     """
+    last: deque[str] = deque(maxlen=_LINES)
+    with Interrupts() as interrupts:
+        interrupts.hold()
+        process = _started(words, folder, env, what)
+        reader = threading.Thread(target=_tell, args=(process, last, say), name="prefect-ledger-tool", daemon=True)
+        reader.start()
+        try:
+            interrupts.release()
+            process.wait()
+            reader.join()
+        except BaseException:
+            trees.end(process.pid)
+            process.wait()
+            raise
+    if process.returncode:
+        said = "\n".join(last)[-_LETTERS:]
+        raise EnvironmentFailed(f"{what}: `{mask_text(shlex.join(words))[:400]}` ended with {process.returncode}:\n{said}")
+
+
+def _started(words: Sequence[str], folder: Path, env: Mapping[str, str] | None, what: str) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             words,
             cwd=folder,
             env=env,
@@ -56,19 +77,6 @@ def run(words: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = N
         )
     except OSError as error:
         raise EnvironmentFailed(f"{what}: `{words[0]}` cannot be run: {error.strerror or error}") from error
-    last: deque[str] = deque(maxlen=_LINES)
-    reader = threading.Thread(target=_tell, args=(process, last, say), name="prefect-ledger-tool", daemon=True)
-    reader.start()
-    try:
-        process.wait()
-        reader.join()
-    except BaseException:
-        trees.end(process.pid)
-        process.wait()
-        raise
-    if process.returncode:
-        said = "\n".join(last)[-_LETTERS:]
-        raise EnvironmentFailed(f"{what}: `{mask_text(shlex.join(words))[:400]}` ended with {process.returncode}:\n{said}")
 
 
 def _tell(process: subprocess.Popen[bytes], last: deque[str], say: Say) -> None:

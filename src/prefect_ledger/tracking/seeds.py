@@ -12,6 +12,9 @@ from prefect_ledger.tracking import context
 
 VARIABLE = "PREFECT_LEDGER_SEED"  # what a process was told that is to draw what another drew
 _LIMIT = 1 << 32  # what numpy takes
+# These draw from the functions of ``random``, in threads of their own and whenever it suits them: delays, and identifiers of pings.
+_BESIDE: tuple[str, ...] = ("prefect.utilities.math", "prefect._internal._observation_delivery", "websockets.client")
+_BESIDE += ("websockets.asyncio.connection", "websockets.sync.connection", "websockets.legacy.protocol", "websockets.legacy.client")
 _said: dict[str, Any] = {}
 
 
@@ -19,7 +22,8 @@ def set_seed(seed: SupportsIndex | None = None) -> int:
     """Seed ``random``, numpy and, where they are imported, PyTorch and TensorFlow; returns the seed, which runs record.
 
     Without ``seed`` one is drawn: a run that is run again is given the same. Seeds alone do not make every program draw the same:
-    threads, GPUs and sets of texts (``PYTHONHASHSEED``) have an order of their own.
+    threads, GPUs and sets of texts (``PYTHONHASHSEED``) have an order of their own. What Prefect draws beside a flow, for its delays, is
+    taken from another generator.
 
     Raises:
         InvalidValue: no whole number of 0 to 2**32 - 1.
@@ -60,6 +64,9 @@ def _number(seed: object) -> int:
 def _seed_all(number: int) -> Any:
     import random
 
+    for beside in (sys.modules.get(name) for name in _BESIDE):
+        if getattr(beside, "random", None) is random:
+            beside.random = random.Random()  # type: ignore[union-attr]  # noqa: S311  # theirs, so that a flow's draws are its alone
     random.seed(number)
     yield "random"
     for name, seeding in (("numpy", _numpy), ("torch", _torch), ("tensorflow", _tensorflow)):
