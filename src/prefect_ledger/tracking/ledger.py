@@ -24,7 +24,7 @@ from prefect_ledger.masking import mask_name
 from prefect_ledger.names import DEFAULT_EXPERIMENT, check_name, experiment_id, run_id_prefix
 from prefect_ledger.names import run_id as whole_id
 from prefect_ledger.settings import Settings
-from prefect_ledger.tracking import begun, context, endings, exits, given, measured
+from prefect_ledger.tracking import begun, context, endings, exits, given, measured, seeds
 from prefect_ledger.tracking.handles import Handles
 from prefect_ledger.tracking.keeping import send_held, send_in_background
 from prefect_ledger.tracking.origin import program, user
@@ -155,6 +155,8 @@ class Ledger:
                     artifact_uri=uri or None,
                 )
             )
+            if seed := seeds.said():  # now: what is recorded beside the run may come after a seed that the run sets
+                run.describe({"seeds": seed})
             measured.watch(run)
         else:
             run.say(RunAttached(run=run_id, at=at, attempt=attempt, experiment=experiment))

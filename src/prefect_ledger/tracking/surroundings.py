@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import LedgerError
-from prefect_ledger.tracking import seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +33,6 @@ def describe(run: ActiveRun, folder: Path, settings: Settings, facts: Mapping[st
             found["git"]["changes"] = _kept(run, state)
     if settings.capture_packages and (elsewhere := capture.origins()):
         found["origins"] = elsewhere
-    if said := seeds.said():
-        found["seeds"] = said
     run.describe(found, capture.packages() if settings.capture_packages else None)
 
 
