@@ -252,7 +252,7 @@ def test_configure_says_which_block_is_missing_and_what_to_do(own_ledger: None, 
         configure(block=name)
 
 
-def test_a_block_that_holds_nonsense_is_named_with_its_field(prefect_server: str, name: str, store: LedgerStore) -> None:
+def test_a_block_that_holds_nonsense_is_named_with_its_field(own_ledger: None, name: str, store: LedgerStore) -> None:
     """A block that was changed in the UI to what cannot be used is refused without a word of what it holds."""
     save(store, name)
     with get_client(sync_client=True) as client:

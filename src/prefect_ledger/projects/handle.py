@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from prefect_ledger.projects.environments import Environment
     from prefect_ledger.tracking.runs import ActiveRun
 
+_LOOK = 1.0  # seconds
+
 
 class ProjectRun:
     """The run of a project's entry point, made by :func:`run_project`.
@@ -96,7 +98,8 @@ class ProjectRun:
         """
         self.begin(interrupts)
         try:
-            self._ended.wait()
+            while not self._ended.wait(_LOOK):  # a signal that comes just before a wait is not noticed until the wait is over
+                pass
         except BaseException as error:
             self.interrupted(error)
             raise

@@ -22,6 +22,7 @@ from prefect_ledger.projects.interrupts import Interrupts
 
 Say = Callable[[str], object]
 _LINES, _LETTERS = 40, 6_000  # of a tool's words that an error has
+_LOOK = 1.0  # seconds
 
 
 def silent(_line: str) -> None:
@@ -53,8 +54,9 @@ def run(words: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = N
         reader.start()
         try:
             interrupts.release()
+            while reader.is_alive():
+                reader.join(_LOOK)  # a signal that comes just before a wait is not noticed until the wait is over
             process.wait()
-            reader.join()
         except BaseException:
             trees.end(process.pid)
             process.wait()
