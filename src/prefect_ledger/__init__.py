@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prefect_ledger.models.schema import Signature
     from prefect_ledger.orchestration import TrackedFlow, TrackedTask, tracked_flow, tracked_task
     from prefect_ledger.orchestration.blocks import LedgerStore
+    from prefect_ledger.orchestration.project_deployments import deploy_project
     from prefect_ledger.orchestration.reconcile import reconcile
     from prefect_ledger.projects.handle import ProjectRun
     from prefect_ledger.projects.running import run_project
@@ -102,6 +103,7 @@ _HOME = {
     "current_run": "tracking.verbs",
     "delete_experiment": "tracking.experiments",
     "delete_runs": "tracking.deletion",
+    "deploy_project": "orchestration.project_deployments",
     "describe_experiment": "tracking.experiments",
     "describe_run": "tracking.editing",
     "export_runs": "exporting.job",
@@ -175,6 +177,7 @@ __all__ = [
     "current_run",
     "delete_experiment",
     "delete_runs",
+    "deploy_project",
     "describe_experiment",
     "describe_run",
     "export_runs",

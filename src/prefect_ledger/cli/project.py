@@ -1,4 +1,4 @@
-"""Floor 6. ``prefect-ledger project``: run projects, begin one, see what is wrong with it, pack it."""
+"""Floor 6. ``prefect-ledger project``: run projects, begin one, see what is wrong with it, pack it, deploy it."""
 
 from __future__ import annotations
 
@@ -161,6 +161,71 @@ def pack(
     if target.exists() and not overwrite:
         raise InvalidValue(f"{target} is there already: give another --output, or --overwrite")
     say(f"{count(archives.pack(folder, target), 'file')} in {clean(target)}")
+
+
+@app.command
+def deploy(
+    uri: Uri = ".",
+    /,
+    *,
+    pool: Annotated[str, Parameter(name=["--pool", "-p"], help="The work pool that runs them: process, docker, kubernetes, any.")],
+    entry_point: Annotated[
+        tuple[str, ...], Parameter(name=["--entry-point", "-e"], negative="", help="Only these; again for more: all if not said.")
+    ] = (),
+    param: Annotated[
+        tuple[str, ...],
+        Parameter(name=["--param", "-P"], negative="", help="A parameter that is set for each run, as NAME=VALUE; again for more."),
+    ] = (),
+    version: Version = None,
+    env_manager: Manager = None,
+    experiment: Annotated[str | None, Parameter(help="Experiment of the runs.")] = None,
+    name: Annotated[str | None, Parameter(name=["--name", "-n"], help="What they are called after: the project if not said.")] = None,
+    queue: Annotated[str | None, Parameter(help="Queue of the work pool.")] = None,
+    schedule: Annotated[
+        tuple[str, ...], Parameter(negative="", help="Cron, an interval (900, 15m, 2h, 1d) or an RRule (FREQ=...); again for more.")
+    ] = (),
+    timezone: Annotated[str | None, Parameter(help="Of the schedules, such as Europe/Berlin: UTC if not said.")] = None,
+    tag: Annotated[tuple[str, ...], Parameter(name=["--tag", "-t"], negative="", help="A tag in Prefect, one word; again for more.")] = (),
+    image: Annotated[str | None, Parameter(help="What the pool's containers run, with prefect-ledger in it.")] = None,
+    job_variable: Annotated[
+        tuple[str, ...], Parameter(name=["--job-variable", "-j"], negative="", help="Another of the pool's, as NAME=VALUE.")
+    ] = (),
+    concurrency_limit: Annotated[int | None, Parameter(help="How many runs of one deployment go on at once.")] = None,
+    shared: Annotated[bool, Parameter(negative="", help="The folder or archive is there, too, where the workers run.")] = False,
+    replace: Annotated[bool, Parameter(negative="", help="Take over a deployment of this name that is of another project.")] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would be done, and do nothing.")] = False,
+    write: Annotated[Path | None, Parameter(help="Write a prefect.yaml instead, and ask no API; - for stdout.")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace the file of --write when it is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Make Prefect deployments of a project, one for each entry point.
+
+    Prefect's form has a field for each parameter of the entry point, with its
+    type and default, and a run with another type is refused before it starts.
+    Deploying again brings them up to date and says what changed; what is not said
+    stays as it is. Everything that is wrong is said before anything is changed.
+
+    For example:
+
+        prefect-ledger project deploy https://git.example.org/churn --version v1.2 --pool ledger --dry-run
+        prefect-ledger project deploy churn --pool ledger -e main -P data=/srv/churn.csv --schedule "0 3 * * *"
+        prefect-ledger project deploy churn.zip --pool kubernetes --image registry.example/ml:7 --shared --write prefect.yaml
+    """
+    from prefect_ledger.cli import project_deploying
+    from prefect_ledger.orchestration.deployment_targets import Target
+    from prefect_ledger.projects.deployments import Asked
+
+    asked = Asked(uri, entry_point, name, _parameters(param), version, env_manager, experiment)
+    variables = project_deploying.job_variables(job_variable)
+    target = Target(pool, queue, schedule, timezone, tag, image, variables, concurrency_limit, shared=shared, replace=replace)
+    if write is None:
+        if overwrite:
+            raise InvalidValue("--overwrite is for the file of --write: say --write prefect.yaml")
+        project_deploying.apply(asked, target, dry_run=dry_run, json=json)
+    elif dry_run:
+        raise InvalidValue("--write changes nothing but the file: --write - shows it")
+    else:
+        project_deploying.write(asked, target, where=write, overwrite=overwrite, json=json)
 
 
 def dim_line(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from prefect_ledger.errors import InvalidValue, NotReproducible, RunNotFound
 from prefect_ledger.projects.tools import Say, silent
 from prefect_ledger.rerun import starting
 from prefect_ledger.rerun.comparing import compare
+from prefect_ledger.rerun.deployed import Deploy, by_deployment
 from prefect_ledger.rerun.plan import Plan, plan
 from prefect_ledger.rerun.recorded import Recorded
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 OF = "rerun.of"  # the tag that links a run to the one that it repeats
 MANAGERS = ("uv", "virtualenv", "local")
-# Starts a run by a deployment and waits for its end: given the deployment's id and the parameters, returns the run's id and an exit code.
-Deploy = Callable[[str, Mapping[str, Any]], tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def rerun(
     for sentence in made.lacking:
         say(sentence)
     if deploy is not None:
-        new, code = _by_deployment(made, deploy)
+        new, code = by_deployment(before, made, deploy)
     elif made.entry["kind"] == "project":
         new, code = _project(made, env_manager, say)
     else:
@@ -131,9 +130,3 @@ def _project(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
     )
     run.wait()
     return run.id, run.exit_code or 0
-
-
-def _by_deployment(made: Plan, deploy: Deploy) -> tuple[str, int]:
-    if not made.recorded.deployment or made.entry["kind"] != "flow":
-        raise NotReproducible(f"run {made.recorded.id[:8]} was not started by a deployment: leave --in-deployment out")
-    return deploy(made.recorded.deployment, made.entry["parameters"])
