@@ -16,25 +16,22 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
+from prefect_ledger.contents import Content
+from prefect_ledger.contents import put as put_contents
 from prefect_ledger.errors import ArtifactCorrupt, ArtifactNotFound, InvalidName, InvalidSettings, InvalidValue
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_path
 from prefect_ledger.read_cache import ReadCache
 from prefect_ledger.remotes import IN_MEMORY, S3, S3_SCHEMES, Remote
 from prefect_ledger.roots import FILE, SCHEME, Folder, Root, Sent, Upload, joined
+from prefect_ledger.several import at_once
 from prefect_ledger.transfer import BLOCK, PART, Bar, Found, Hashed, folded, moved_into, regular, walk
-
-_T = TypeVar("_T")
-_V = TypeVar("_V")
-_IN_LINE = 8  # jobs that wait for each thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +168,12 @@ class ArtifactStore:
                 with file:
                     return self._put_open(base_uri, one[0], file, bar, known)
 
-            return self._at_once(put, found, lambda one: one[2] < self._place.alone)
+            return at_once(self._place.threads, put, found, lambda one: one[2] < self._place.alone)
+
+    def put_contents(self, contents: Sequence[Content], *, since: int, label: str, progress: bool | None = None) -> int:
+        """Have each of ``contents`` stand at its place below the root; see :func:`prefect_ledger.contents.put`. ``label`` is the bar's."""
+        with Bar(label, sum(one.size for one in contents), progress) as bar:
+            return put_contents(self._place, contents, since, bar)
 
     def _tell_apart(self, paths: Sequence[str]) -> None:
         """Refuse two names of which a root that does not look at case would keep one."""
@@ -199,29 +201,6 @@ class ArtifactStore:
                 self._judged = base_uri
         uri = joined(base_uri, path)
         return Stored(path, uri, *self._place.put(self._place.where(uri, known), source, progress))
-
-    def _at_once(self, work: Callable[[_V], _T], items: Sequence[_V], alone: Callable[[_V], bool] | None = None) -> list[_T]:
-        """``work`` of each item, in their order, several at a time; the first that fails ends it.
-
-        What is not worth a thread, as ``alone`` says, is done here; and no more wait in line than keep the threads busy.
-        """
-        done: dict[int, _T] = {}
-        line: deque[tuple[int, Future[_T]]] = deque()
-        with ThreadPoolExecutor(min(self._place.threads, len(items) or 1), "prefect-ledger-artifacts") as pool:
-            try:
-                for at, item in enumerate(items):
-                    if alone is not None and alone(item):
-                        done[at] = work(item)
-                        continue
-                    if len(line) >= _IN_LINE * self._place.threads:
-                        first, job = line.popleft()
-                        done[first] = job.result()
-                    line.append((at, pool.submit(work, item)))
-                done.update((at, job.result()) for at, job in line)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return [done[at] for at in range(len(items))]
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -275,7 +254,7 @@ class ArtifactStore:
                     self._fetch(one.uri, sink, one.sha256, bar)
                 return final
 
-            return self._at_once(fetch, asked) if len(asked) > 1 else [fetch(one) for one in asked]
+            return at_once(self._place.threads, fetch, asked) if len(asked) > 1 else [fetch(one) for one in asked]
 
     @property
     def threads(self) -> int:
@@ -329,6 +308,21 @@ class ArtifactStore:
     def everything(self) -> Iterator[Found]:
         """Every file below the root, unfinished and foreign ones too, its path relative to the root; those of a folder together."""
         return self._place.files(self._place.top)
+
+    def standing(self, path: str) -> Found | None:
+        """What stands at ``path`` below the root; None where nothing does."""
+        found = self._place.found(self._place.where(joined(self.root, path)))
+        return None if found is None else replace(found, path=path)
+
+    def peek(self, path: str) -> bytes:
+        """The bytes at ``path`` below the root, unchecked: for what shows by itself whether it is whole.
+
+        Raises:
+            ArtifactNotFound, ArtifactsUnavailable.
+        """
+        with self._found(joined(self.root, path)) as target, io.BytesIO() as memory:
+            self._place.fetch(target, memory, _unseen)
+            return memory.getvalue()
 
     def remove(self, paths: Sequence[str]) -> None:
         """Delete files by their paths below the root; one that is gone already is no error."""

@@ -242,11 +242,15 @@ class Bucket:
 
     def exists(self, target: str) -> bool:
         """Whether an object stands there."""
+        return self.found(target) is not None
+
+    def found(self, target: str) -> Found | None:
+        """The object that stands there, with its size and when it was written."""
         try:
-            self._run(self._call("head_object", **self._place(target)))
+            said = self._run(self._call("head_object", **self._place(target)))
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        return Found(target, int(said["ContentLength"]), _microseconds(said["LastModified"]))
 
     def objects(self, target: str) -> Iterator[Found]:
         """Every object below ``target``, in the order of its path, which is relative to ``target``."""

@@ -106,6 +106,14 @@ class ArtifactNotFound(NotFound):
     """The run has no artifact at this path."""
 
 
+class DatasetNotFound(NotFound):
+    """No run names data by this digest or name, or several are meant."""
+
+
+class DatasetNotCopied(NotFound):
+    """The data is known by its digest alone: no run that is there kept a copy. The message says where it was, and whether it still is."""
+
+
 class ModelNotFound(NotFound):
     """No model is meant by this reference."""
 

@@ -1,5 +1,5 @@
-"""Floor 4. Finds what nobody can want any more, and takes it away: deleted runs, bytes without a row, what killed processes left, and
-what became of webhooks' deliveries long ago.
+"""Floor 4. Finds what nobody can want any more, and takes it away: deleted runs, bytes without a row, copies of data that no run names,
+what killed processes left, and what became of webhooks' deliveries long ago.
 
 Nothing is taken that may still be written: a run that is open or was heard of within the grace time is left alone with all its bytes,
 and what is younger than that in any case. Bytes of runs that this store has never heard of may be another ledger's that shares the
@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_ledger import elsewhere, lockfile, recovery, removal_store, webhook_store
+from prefect_ledger import copies, elsewhere, lockfile, recovery, removal_store, webhook_store
 from prefect_ledger.artifact_store import ArtifactStore
-from prefect_ledger.errors import ArtifactsUnavailable, InvalidName, LedgerError, StoreUnavailable
+from prefect_ledger.errors import ArtifactCorrupt, ArtifactsUnavailable, InvalidName, LedgerError, StoreUnavailable
 from prefect_ledger.journal_reader import left_behind
 from prefect_ledger.removal_store import Doomed, Known
 from prefect_ledger.transfer import PART, Found
@@ -99,8 +99,10 @@ def collect(
     step("deleted runs")
     _runs(found, database, store, rules)
     step("artifacts")
-    for batch in _batched_runs(store.everything()):
+    seen = copies.Seen()
+    for batch in _batched_runs(seen.watching(store.everything())):
         _strays(found, database, store, rules, batch)
+    _copies(found, store, rules, seen)
     _uploads(found, database, store, rules)
     step("temporary folders")
     _folders(found, rules)
@@ -221,6 +223,23 @@ def judge(run: str, files: Sequence[Found], known: Known | None, older_than: int
     return strays
 
 
+def _copies(found: Garbage, store: ArtifactStore, rules: Rules, seen: copies.Seen) -> None:
+    """Copies of data that no run names any more; what a list of another ledger's run names stays too."""
+    doomed, gone = {run.id for run in found.runs}, {stray.path for stray in found.strays}
+    strays = [Stray(file.path, file.size, "unfinished") for file in seen.unfinished(rules.older_than)]
+    try:
+        unnamed = seen.unnamed(store, rules.older_than, lambda run, path: run in doomed or path in gone)
+        strays += [Stray(file.path, file.size, "data that no run names") for file in unnamed]
+    except ArtifactCorrupt as error:
+        found.left.append(str(error))
+    if not found.dry_run:
+        for low in range(0, len(strays), _BATCH):
+            # A run that has the same data copied now gives it a new time, which is looked at right before it goes.
+            old = copies.still_old(store, [stray.path for stray in strays[low : low + _BATCH]], rules.older_than)
+            store.remove(old)
+    found.strays += strays
+
+
 def _old(file: Found, older_than: int) -> bool:
     return file.at is not None and file.at < older_than
 
@@ -236,7 +255,8 @@ def _uploads(found: Garbage, database: Database, store: ArtifactStore, rules: Ru
         known = removal_store.known(tx, sorted({part[2] for part in parts.values() if part}))
     ours = {*known, *(run.id for run in found.runs)}
     for upload, part in parts.items():
-        if part and (part[2] in ours or rules.unknown_runs) and upload.at < rules.older_than:
+        ours_too = part[2] in ours or rules.unknown_runs if part else copies.CONTENT.fullmatch(upload.path)
+        if ours_too and upload.at < rules.older_than:
             if not found.dry_run:
                 store.abort(upload)
             found.uploads.append(upload.path)

@@ -113,6 +113,15 @@ class Remote(OneByOne):
         with self._told():
             return bool(self.fs.isfile(target))
 
+    def found(self, target: str) -> Found | None:
+        """The object that stands there."""
+        try:
+            with self._told():
+                info = self.fs.info(target)
+        except FileNotFoundError:
+            return None
+        return Found(target, int(info.get("size") or 0), _written(info)) if info.get("type") == "file" else None
+
     def files(self, target: str) -> Iterator[Found]:
         """Every object below ``target``."""
         with self._told():
@@ -220,6 +229,11 @@ class S3(Remote):
         """Whether an object stands there."""
         with self._told():
             return self.bucket.exists(target)
+
+    def found(self, target: str) -> Found | None:
+        """The object that stands there."""
+        with self._told():
+            return self.bucket.found(target)
 
     def files(self, target: str) -> Iterator[Found]:
         """Every object below ``target``, in order of their paths."""

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Root(Protocol):
     def put(self, target: str, source: BinaryIO | memoryview, progress: Progress) -> Sent: ...
     def fetch(self, target: str, sink: BinaryIO, progress: Progress) -> Sent: ...
     def exists(self, target: str) -> bool: ...
+    def found(self, target: str) -> Found | None: ...
+    def renewed(self, target: str, size: int, since: int) -> bool: ...
     def files(self, target: str) -> Iterator[Found]: ...
     def check_folder(self, target: str) -> None: ...
     def delete(self, target: str) -> None: ...
@@ -87,6 +90,14 @@ class OneByOne:
         """Copy what stands at ``target`` to ``sink``. FileNotFoundError and its kin say that nothing does."""
         with self.source(target) as source:
             return copy(source, sink, progress)
+
+    def found(self, target: str) -> Found | None:
+        raise NotImplementedError
+
+    def renewed(self, target: str, size: int, since: int) -> bool:
+        """Whether ``size`` bytes stand at ``target`` that were written after ``since``; a root that can makes it so."""
+        found = self.found(target)
+        return found is not None and found.size == size and (found.at is None or found.at >= since)
 
     def check_folder(self, target: str) -> None:
         """Refuse a place that ``delete`` would refuse: there are such where links are."""
@@ -180,6 +191,27 @@ class Folder(OneByOne):
     def exists(self, target: str) -> bool:
         """Whether a file stands there."""
         return os.path.isfile(target) and not os.path.islink(target)
+
+    def found(self, target: str) -> Found | None:
+        """What stands at ``target``, if it is a file."""
+        try:
+            one = os.lstat(target)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Found(target, one.st_size, one.st_mtime_ns // 1000) if stat.S_ISREG(one.st_mode) else None
+
+    def renewed(self, target: str, size: int, since: int) -> bool:
+        """As for other roots; a file is given the time of now."""
+        found = self.found(target)
+        if found is None or found.size != size:
+            return False
+        try:
+            os.utime(target)
+        except FileNotFoundError:  # gc was quicker
+            return False
+        except OSError:  # another's: its own time counts
+            return super().renewed(target, size, since)
+        return True
 
     def files(self, target: str) -> Iterator[Found]:
         """Every file below ``target``, links too, in the order of folders."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_ledger import sqlite_copies, unfinished, waiting
+from prefect_ledger import copies, sqlite_copies, unfinished, waiting
 from prefect_ledger.backups.archive import ARTIFACTS, DATABASE, Manifest, Progress, Trouble, Writer
 from prefect_ledger.backups.places import folder_of, local_root, store_file
 from prefect_ledger.errors import InvalidName, InvalidSettings, InvalidValue, LedgerError, OutputExists, StoreUnavailable
@@ -141,7 +141,7 @@ def _pack(place: Path, store: Path, root: Path, path: Path, done: BackedUp) -> N
     with unfinished.scratch(place.with_suffix(".db"), folder=False) as copy:
         _copy(store, copy, done)
         manifest = Manifest(datetime.now(UTC).isoformat(timespec="seconds"), version("prefect-ledger"), done.schema, str(root))
-        wanted = sqlite_copies.stored_bytes(copy)
+        wanted = [*sqlite_copies.stored_bytes(copy), *_copied_data(root)]
         writer = Writer(path)
         try:
             with Bar("artifacts", copy.stat().st_size + sum(one.size or 0 for one in wanted), None) as bar:
@@ -156,6 +156,13 @@ def _pack(place: Path, store: Path, root: Path, path: Path, done: BackedUp) -> N
             raise
     done.artifacts, done.troubles = len(manifest.artifacts), manifest.troubles
     done.artifact_bytes = sum(one.size for one in manifest.artifacts)
+
+
+def _copied_data(root: Path) -> list[sqlite_copies.Bytes]:
+    """The content of datasets that runs had copied: no row speaks of it, its name is its digest."""
+    found = Folder(str(root), "").files(str(root / copies.FOLDER))
+    places = [(f"{copies.FOLDER}/{one.path}", one.size) for one in found]
+    return [sqlite_copies.Bytes(str(root / path), path.rpartition("/")[2], size) for path, size in places if copies.CONTENT.fullmatch(path)]
 
 
 def _pack_one(writer: Writer, root: Path, one: sqlite_copies.Bytes, manifest: Manifest, progress: Progress) -> None:

@@ -38,6 +38,7 @@ for _noun, _about in (
     ("runs", "List, show, compare, edit and export runs."),
     ("models", "List and show models, and look after registered ones."),
     ("experiments", "List, show, make, edit, delete and restore experiments."),
+    ("datasets", "List the data that runs used, and get back copies of it."),
     ("alerts", "List what runs wanted somebody to know, and tell of it."),
     ("promotion", "List, show, replay and withdraw requests to move versions."),
     ("policy", "Show, set and test what stages ask for."),

@@ -227,16 +227,29 @@ class ArtifactVerbs(Channel):
 
     # --- data -----------------------------------------------------------------------------------------------------
 
-    def log_dataset(self, data: Any, name: str | None = None, *, context: str = "", source: str = "") -> None:
-        """Record that the run used or made ``data``: its digest, schema and number of rows are found out; the data is not copied.
+    def log_dataset(
+        self,
+        data: Any,
+        name: str | None = None,
+        *,
+        context: str = "",
+        source: str = "",
+        copy: bool = False,
+        progress: bool | None = None,
+    ) -> None:
+        """Record that the run used or made ``data``: its digest, schema and number of rows are found out.
 
         ``data`` is a frame, table, array, sparse matrix, list of dicts, or the path of a file or folder. ``name`` is the file's where it is
         left out, the Series', else "dataset". ``context`` says what it is for, such as "train"; ``source`` where it came from, where that
-        is more than can be seen.
+        is more than can be seen. Files that were read before and are unchanged since are not read again.
+
+        ``copy`` keeps a copy of a file or folder below the artifact root, which :func:`prefect_ledger.dataset` gets back; what a file holds
+        is kept once, however many runs log it. While the root is away the data is recorded and not copied, and a note on the run says so.
+        ``progress``: a bar on the terminal or in the notebook when it takes long (None), always (True) or never (False).
 
         Raises:
-            InvalidValue: other data, or data without a stable form; a file that changes while it is read; a link out of a folder.
-            InvalidName: of ``name``. RunFinished.
+            InvalidValue: other data, or data without a stable form; a file that changes while it is read; a link out of a folder; a copy
+            of what is no file or folder, or of a link that is absolute. InvalidName: of ``name``. RunFinished.
 
         Example:
             >>> from prefect_ledger import get_run, start_run
@@ -245,11 +258,18 @@ class ArtifactVerbs(Channel):
             >>> [(data.name, data.rows) for data in get_run(run.id).datasets]
             [('people', 1)]
         """
-        from prefect_ledger.tracking.datasets import describe, name_of
+        from prefect_ledger.tracking.datasets import check_copy, described, name_of
 
         _check_source(source)
+        check_copy(data, copy)
         self._check_open()
-        found = describe(data, name=name_of(data) if name is None else name, context=context)
+        name = name_of(data) if name is None else name
+        cache = self._ledger.settings.home / "digests"
+        found, read = described(data, name=name, context=context, cache=cache, progress=progress)
+        if copy and read is not None:
+            from prefect_ledger.tracking.snapshots import copying
+
+            self._keep(copying(self._ledger, name, read, progress), kind="dataset")
         self.record_dataset(found.name, found.digest, context=context, source=source or found.source, rows=found.rows, schema=found.schema)
 
     def record_dataset(

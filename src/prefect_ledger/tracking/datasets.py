@@ -6,14 +6,12 @@ in every process; another cell, column name, dtype or order, another digest. How
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect_ledger.entities import Dataset as Described
 from prefect_ledger.errors import InvalidName, InvalidValue
@@ -21,7 +19,7 @@ from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_key
 
 if TYPE_CHECKING:
-    from prefect_ledger.tracking.frames import Content
+    from prefect_ledger.tracking.folders import Read
 
 __all__ = ["Described", "check_context", "describe", "family_of", "is_tabular"]
 
@@ -37,6 +35,14 @@ _TABULAR: Mapping[str, tuple[str, ...]] = {
 }
 
 
+class Content(NamedTuple):
+    """What data holds: sha256 as hex, number of rows where it has some, and column → dtype."""
+
+    digest: str
+    rows: int | None
+    schema: dict[str, Any]
+
+
 def is_tabular(value: object) -> bool:
     """Whether ``value`` is a frame, series, table or array that :func:`describe` takes: data, not a parameter.
 
@@ -46,7 +52,7 @@ def is_tabular(value: object) -> bool:
     return family is not None and (family != "numpy" or getattr(value, "ndim", 0) > 0)
 
 
-def describe(data: Any, *, name: str, context: str = "") -> Described:
+def describe(data: Any, *, name: str, context: str = "", cache: Path | None = None, progress: bool | None = None) -> Described:
     """The dataset ``data`` as ``name``: digest (64 hex digits of sha256), rows and schema.
 
     ``schema`` maps columns to dtypes; of arrays it is ``{"shape": [...], "dtype": ...}``, of files and folders ``{"bytes": ...,
@@ -63,10 +69,21 @@ def describe(data: Any, *, name: str, context: str = "") -> Described:
         >>> found.rows, found.schema
         (1, {'x': 'int', 'y': 'str'})
     """
+    return described(data, name=name, context=context, cache=cache, progress=progress)[0]
+
+
+def described(
+    data: Any, *, name: str, context: str = "", cache: Path | None = None, progress: bool | None = None
+) -> tuple[Described, Read | None]:
+    """As :func:`describe`; beside it what was read of a file or folder, None for other data."""
     check_key(name, "dataset")
     check_context(context)
+    found: Read | None = None
     try:
-        content, source = _read(data)
+        if isinstance(data, str | os.PathLike):
+            content, source, found = _of_path(_existing(data), cache, progress)
+        else:
+            content, source = _read(data)
     except InvalidValue as error:
         raise InvalidValue(f"dataset {name!r}: {error}") from error
     except Exception as error:  # a framework raises what it likes for a dtype it cannot convert; callers need to know one class only
@@ -75,7 +92,7 @@ def describe(data: Any, *, name: str, context: str = "") -> Described:
     schema = dict(islice(content.schema.items(), COLUMNS))
     if len(content.schema) > COLUMNS:
         schema["…"] = f"{len(content.schema) - COLUMNS:,} more columns"
-    return Described(name=name, digest=content.digest, context=context, source=source, rows=content.rows, schema=schema)
+    return Described(name=name, digest=content.digest, context=context, source=source, rows=content.rows, schema=schema), found
 
 
 def name_of(data: Any) -> str:
@@ -97,6 +114,20 @@ def check_context(context: object) -> None:
     """
     if not isinstance(context, str) or len(context) > _CONTEXT_LIMIT:
         raise InvalidValue(f"a dataset's context is a text of at most {_CONTEXT_LIMIT} characters, such as 'train', not {context!r:.80}")
+
+
+def check_copy(data: object, copy: object) -> None:
+    """Refuse a copy of what is not in files.
+
+    Raises:
+        InvalidValue.
+    """
+    if not isinstance(copy, bool):
+        raise InvalidValue(f"copy is True or False, not {copy!r:.80}")
+    if copy and not isinstance(data, str | os.PathLike):
+        raise InvalidValue(
+            f"copy=True is for files and folders, not for a {type(data).__name__}: write it to a file and log that, or log_table keeps it"
+        )
 
 
 def family_of(value: object) -> str | None:
@@ -125,9 +156,6 @@ def _read(data: Any) -> tuple[Content, str]:
         return readers[family](data), f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
     if isinstance(data, list | tuple) and data and all(isinstance(row, Mapping) for row in data):
         return frames.of_records(data), "records"
-    if isinstance(data, str | os.PathLike):
-        path = _existing(data)
-        return frames.Content(*_of_path(path)), mask_text(path.absolute().as_posix())
     raise InvalidValue(f"a {kind.__module__}.{kind.__qualname__} is not data that can be described; taken are {SUPPORTED}")
 
 
@@ -146,58 +174,13 @@ def _existing(data: os.PathLike[str] | str) -> Path:
     raise InvalidValue(f"there is no file or folder {shown!r} to describe; taken are {SUPPORTED}") from None
 
 
-def _of_path(path: Path) -> tuple[str, None, dict[str, Any]]:
+def _of_path(path: Path, cache: Path | None, progress: bool | None) -> tuple[Content, str, Read]:
+    from prefect_ledger.tracking import folders
+
     try:
-        if path.is_dir():
-            return _of_folder(path)
-        return _file_digest(path), None, {"bytes": path.stat().st_size, "files": 1}
+        found = folders.read(path, cache=cache, progress=progress)
     except OSError as error:
         raise InvalidValue(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
-
-
-def _file_digest(path: Path) -> str:
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever, a device never end
-        raise InvalidValue(f"{path} is neither a file nor a folder")
-    with path.open("rb") as file:
-        before = os.fstat(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        after = os.fstat(file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise InvalidValue(
-            f"{path} was written to while it was read, so its digest would be of no file there ever was: try again when it is done"
-        )
-    return digest
-
-
-def _of_folder(folder: Path) -> tuple[str, None, dict[str, Any]]:
-    """All files below, by relative path and content; links to folders inside by where they point, empty folders not at all."""
-    from prefect_ledger.tracking.digests import Digest
-
-    digest, size, files = Digest("folder"), 0, 0
-    top = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118  # with the slash at its end
-    for path in sorted(_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
-        if path.is_symlink():
-            _check_link(path, top)
-        digest.text(path.relative_to(folder).as_posix())
-        if path.is_symlink() and not path.is_file():
-            digest.text(f"link to {path.readlink().as_posix()}")
-            continue
-        digest.text(_file_digest(path))
-        size, files = size + path.stat().st_size, files + 1
-    return digest.hexdigest(), None, {"bytes": size, "files": files}
-
-
-def _check_link(path: Path, top: str) -> None:
-    """Refuse what is no part of the folder: it changes without the folder's changing."""
-    real = os.path.realpath(path)
-    if not os.path.join(real, "").startswith(top):  # noqa: PTH118
-        raise InvalidValue(f"{path} links to {real}, which is outside of {top[:-1]}: put the file itself there, or leave the link out")
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for root, folders, files in os.walk(folder, onerror=fail):
-        yield from (Path(root, name) for name in files)
-        yield from (path for name in folders if (path := Path(root, name)).is_symlink())
+    listing = found.listing
+    content = Content(listing.digest, None, {"bytes": listing.size, "files": len(listing.files)})
+    return content, mask_text(path.absolute().as_posix()), found

@@ -5,20 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from prefect_ledger.errors import InvalidValue
+from prefect_ledger.tracking.datasets import Content
 from prefect_ledger.tracking.digests import TEXTS, Digest
-
-
-class Content(NamedTuple):
-    """What data holds: sha256 as hex, number of rows where it has some, and column → dtype."""
-
-    digest: str
-    rows: int | None
-    schema: dict[str, Any]
 
 
 def label(name: object, schema: Mapping[str, Any]) -> str:

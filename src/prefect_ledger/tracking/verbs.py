@@ -279,8 +279,16 @@ def log_table(data: Any, name: str, step: SupportsIndex | None = None) -> None:
     active().log_table(data, name, step)
 
 
-def log_dataset(data: Any, name: str | None = None, *, context: str = "", source: str = "") -> None:
-    """Record data by digest, schema and rows; see :meth:`ActiveRun.log_dataset`.
+def log_dataset(
+    data: Any,
+    name: str | None = None,
+    *,
+    context: str = "",
+    source: str = "",
+    copy: bool = False,
+    progress: bool | None = None,
+) -> None:
+    """Record data by digest, schema and rows, and on demand keep a copy; see :meth:`ActiveRun.log_dataset`.
 
     Raises:
         NoActiveRun: no run is open here. InvalidValue: what has no digest. InvalidName. RunFinished.
@@ -291,7 +299,7 @@ def log_dataset(data: Any, name: str | None = None, *, context: str = "", source
         >>> with start_run(experiment="docs") as run:
         ...     log_dataset(np.zeros((4, 3)), "customers", context="train")
     """
-    active().log_dataset(data, name, context=context, source=source)
+    active().log_dataset(data, name, context=context, source=source, copy=copy, progress=progress)
 
 
 def log_model(
