@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.returns import Artifact, Dataset, Metrics, Model
     from prefect_ledger.tracking.runs import ActiveRun
     from prefect_ledger.tracking.seeds import set_seed
+    from prefect_ledger.tracking.snapshots import dataset
     from prefect_ledger.tracking.verbs import (
         alert,
         current_run,
@@ -101,6 +102,7 @@ _HOME = {
     "configure": "tracking.ledger",
     "create_experiment": "tracking.experiments",
     "current_run": "tracking.verbs",
+    "dataset": "tracking.snapshots",
     "delete_experiment": "tracking.experiments",
     "delete_runs": "tracking.deletion",
     "deploy_project": "orchestration.project_deployments",
@@ -175,6 +177,7 @@ __all__ = [
     "configure",
     "create_experiment",
     "current_run",
+    "dataset",
     "delete_experiment",
     "delete_runs",
     "deploy_project",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger.errors import InvalidValue, NotReproducible, RunNotFound
@@ -46,7 +46,15 @@ def planned(run_id: str, parameters: Mapping[str, Any] | None = None) -> Plan:
     """
     from prefect_ledger.tracking.reading import get_run
 
-    return plan(Recorded.of(get_run(run_id)), parameters)
+    return _plan(get_run(run_id), parameters)
+
+
+def _plan(run: Run, parameters: Mapping[str, Any] | None) -> Plan:
+    """The plan, and beside what was not recorded the data that is not what it was."""
+    from prefect_ledger.tracking import snapshots
+
+    made = plan(Recorded.of(run), parameters)
+    return replace(made, lacking=(*made.lacking, *snapshots.lacking(run)))
 
 
 def rerun(
@@ -83,7 +91,7 @@ def rerun(
     if env_manager is not None and env_manager not in MANAGERS:
         raise InvalidValue(f"no environment manager {env_manager!r:.60}; there are {', '.join(MANAGERS)}")
     before = get_run(run_id)
-    made = plan(Recorded.of(before), parameters)
+    made = _plan(before, parameters)
     for sentence in made.lacking:
         say(sentence)
     if deploy is not None:

@@ -19,7 +19,7 @@ from prefect_ledger.several import at_once
 from prefect_ledger.tracking.known_digests import KnownDigests, Stamp, is_settled, stamp_of
 from prefect_ledger.transfer import Bar, regular
 
-THREADS = min(8, 2 * (os.cpu_count() or 1))  # some wait for the disk while others count
+THREADS = min(8, os.cpu_count() or 1)
 _SMALL = 256 << 10  # bytes: sooner read than given to a thread
 _BLOCK = 1 << 20
 
@@ -129,11 +129,15 @@ def _read(entry: _Entry, progress: Callable[[int], None]) -> tuple[Stamp, str]:
     except InvalidValue:  # a pipe would wait for ever, a device never end
         raise InvalidValue(f"{entry.real} is neither a file nor a folder") from None
     with file:
-        before, digest = stamp_of(os.fstat(file.fileno())), hashlib.sha256()
-        while block := file.read(min(_BLOCK, before[0] + 1)):
+        fd = file.fileno()
+        before, digest, size = stamp_of(os.fstat(fd)), hashlib.sha256(), 0
+        while block := os.read(fd, min(_BLOCK, before[0] + 1)):
             digest.update(block)
+            size += len(block)
             progress(len(block))
-        after = stamp_of(os.fstat(file.fileno()))
+            if size == before[0]:  # had it grown meanwhile, its stamp would say so
+                break
+        after = stamp_of(os.fstat(fd))
     if before != after:
         raise InvalidValue(
             f"{entry.real} was written to while it was read, so its digest would be of no file there ever was: try again when it is done"
