@@ -66,8 +66,8 @@ class Guard:
     """Middleware: changes the token for the cookie, and keeps out whoever names this machine otherwise than it is called.
 
     ``local``: the server listens on loopback alone, so a request that names another host comes from a page that had its name
-    point here. A foreign page may send requests, but learns nothing and changes nothing: answers carry a policy, and Streamlit
-    refuses connections from other origins.
+    point here. A foreign page may send requests, but learns nothing and changes nothing: answers carry a policy, and connections
+    from other origins are refused, those of other ports of this machine too: cookies are of a host, whatever the port.
     """
 
     def __init__(self, app: ASGIApp, *, door: Door | None = None, local: bool = True) -> None:
@@ -78,7 +78,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        if self._local and not _is_local(scope):
+        if self._local and (not _is_local(scope) or (scope["type"] == "websocket" and _is_foreign(scope))):
             await _refuse(scope, receive, send)
             return
         if scope["type"] == "http" and (answer := self._exchange(scope)) is not None:
@@ -113,9 +113,21 @@ class Guard:
 
 
 def _is_local(scope: Scope) -> bool:
-    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    host = _header(scope, b"host")
     bare = host if host.endswith("]") else host.rpartition(":")[0] or host
     return bare.lower() in _LOCAL
+
+
+def _is_foreign(scope: Scope) -> bool:
+    """Whether a page of another origin asks. Streamlit takes every port of this machine for its own."""
+    from streamlit.web.server.server_util import is_allowed_origin
+
+    origin = _header(scope, b"origin")  # none: no browser asks
+    return bool(origin) and origin.partition("://")[2].lower() != _header(scope, b"host").lower() and not is_allowed_origin(origin)
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

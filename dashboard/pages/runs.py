@@ -11,7 +11,7 @@ from prefect_ledger.formats import count
 from prefect_ledger.queries.cells import Cells
 
 from ..data import runs as data
-from ..parts import bulk, columns, conditions, export_box, filter_box, live, pager, run_table, saved_views
+from ..parts import bulk, columns, conditions, export_box, filter_box, live, pager, picked, run_table, saved_views
 
 _FIRST = """from prefect_ledger import start_run
 
@@ -40,8 +40,11 @@ def show() -> None:
     number = pager.number()
     wanted = asked if view == "flat" else asked.top
     cells = data.page(wanted, tuple(chosen), order, rows, pager.place(wanted, order, rows, number))
-    if not cells.runs and view != "flat" and data.count(asked):
+    if not cells.runs and view != "flat" and data.count(asked) and (number == 1 or not data.count(wanted)):
         wanted, view = asked, "flat"  # what matches stands below others, all of it
+        cells = data.page(wanted, tuple(chosen), order, rows, pager.place(wanted, order, rows, number))
+    if not cells.runs and number > 1:
+        number = pager.to_last(wanted, rows)
         cells = data.page(wanted, tuple(chosen), order, rows, pager.place(wanted, order, rows, number))
     if not cells.runs:
         _nothing(box)
@@ -74,6 +77,8 @@ def _hidden(asked: data.Asked) -> None:
 
 def _nothing(box: filter_box.Box) -> None:
     if data.count(data.Asked(lifecycle="all")):
+        if picked.ids():
+            bulk.show(set())  # those that were deleted a moment ago can be restored
         filter_box.nothing(box)
         return
     st.info("This ledger has no runs yet. A flow with `@tracked_flow` logs one each time it runs; so does this:", icon=":material/science:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -59,9 +60,11 @@ def _tag(one: ModelVersion) -> None:
 
 
 def _describe(one: ModelVersion) -> None:
+    # A widget that has the same key keeps what it had, and would bring back what others have changed since.
+    key = f"description-{one.name}-{one.version}-{zlib.crc32(one.description.encode()):x}"
     with st.form("describe", border=False, enter_to_submit=False):
-        st.text_area("Description", one.description, key=f"description-{one.name}-{one.version}", help="Markdown")
-        st.form_submit_button("Save", type="primary", on_click=_do, args=(_described, one))
+        st.text_area("Description", one.description, key=key, help="Markdown")
+        st.form_submit_button("Save", type="primary", on_click=_do, args=(_described, one, key))
 
 
 def _request(one: ModelVersion) -> None:
@@ -95,8 +98,8 @@ def _tagged(one: ModelVersion, by: Identity) -> str:
     return models.tag(one, _text("tag_key").strip(), _text("tag_value"), by)
 
 
-def _described(one: ModelVersion, by: Identity) -> str:
-    return models.describe(one, _text(f"description-{one.name}-{one.version}"), by)
+def _described(one: ModelVersion, by: Identity, key: str) -> str:
+    return models.describe(one, _text(key), by)
 
 
 def _asked(one: ModelVersion, by: Identity) -> str:

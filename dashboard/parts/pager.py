@@ -70,6 +70,13 @@ def number() -> int:
     return max(1, int(named)) if named.isascii() and named.isdecimal() and len(named) < 7 else 1
 
 
+def to_last(asked: data.Asked, rows: int) -> int:
+    """Go to the last page there is, from one behind it; returns its number."""
+    last = max(1, -(-data.count(asked) // rows))
+    _go(last)
+    return last
+
+
 def place(asked: data.Asked, order: str, rows: int, number: int) -> str | int:
     """Where the page begins: by the token that the page before it gave, else by how many runs stand before."""
     if number == 1:

@@ -57,15 +57,19 @@ def test_another_name_for_this_machine_is_refused(served: Served, host: str) -> 
     assert ask(served, "/", Host=host).status in (400, 421)
 
 
-def test_pages_of_other_sites_cannot_connect(served: Served) -> None:
-    """The connection that pages live by is refused to a page of another origin."""
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "http://127.0.0.1:1", "http://localhost:{port}", "null", "http://127.0.0.1:{port}.evil"]
+)
+def test_pages_of_other_origins_cannot_connect(served: Served, origin: str) -> None:
+    """The connection that pages live by is refused to them, also to what another port of this machine shows: it has the same cookies."""
     asked = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
-    assert ask(served, "/_stcore/stream", Origin="http://evil.example", **asked).status == 403
+    port = served.url.rpartition(":")[2]
+    assert ask(served, "/_stcore/stream", Origin=origin.replace("{port}", port), **asked).status == 403
     assert ask(served, "/_stcore/stream", Origin=served.url, **asked).status == 101
 
 

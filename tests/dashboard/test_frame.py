@@ -30,3 +30,5 @@ def test_a_link_from_prefect_leads_to_the_run(owner: Page, filled: Filled) -> No
     """The address that Prefect's own UI shows, with the run as a parameter, opens the page of that run."""
     owner.goto(f"/?run={filled.ids['failed']}")
     owner.wait_for_url(f"**/run?run={filled.ids['failed']}")
+    expect(owner.get_by_role("heading", name="failed")).to_be_visible()
+    expect(owner.get_by_text("RuntimeError: no luck").first).to_be_visible()

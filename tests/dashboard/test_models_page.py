@@ -147,6 +147,9 @@ def test_a_contributor_reviews_names_and_asks(decider: Page, own: Own, shoot: Ca
     decider.get_by_role("textbox", name="Alias").fill("challenger")
     decider.get_by_role("button", name="Let it mean this version").click()
     expect(decider.get_by_text("challenger means version 2 of churn.")).to_be_visible()
+    decider.keyboard.press("Escape")
+    expect(decider.get_by_role("button", name="Let it mean this version")).to_have_count(0)
+    expect(decider.get_by_text("Looks good.")).to_be_visible()
     shoot(decider, "models-version")
     found = json.loads(
         own.run("import json; from prefect_ledger import registry; print(json.dumps(dict(registry.get_model('churn').aliases)))")

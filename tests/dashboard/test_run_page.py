@@ -289,7 +289,7 @@ def test_a_run_can_be_read_and_browsed(owner: Page, filled: Filled, shoot: Calla
 
 
 def test_the_owner_renames_a_run(decider: Page, own: Any) -> None:
-    """Who may edits the name and what the run is about, and sets tags."""
+    """Who may edits the name and what the run is about; what another changed meanwhile stays."""
     run = own.run("from prefect_ledger import start_run\nwith start_run(experiment='churn', name='old') as run: print(run.id)").strip()
     decider.goto(f"/run?run={run}")
     decider.get_by_role("button", name="Edit").click()
@@ -298,3 +298,11 @@ def test_the_owner_renames_a_run(decider: Page, own: Any) -> None:
     decider.get_by_role("button", name="Save").click()
     expect(decider.get_by_role("heading", level=1)).to_have_text("new name")
     expect(decider.locator("strong", has_text="baseline")).to_be_visible()
+    decider.keyboard.press("Escape")
+    own.run(f"from prefect_ledger import rename_run; rename_run({run!r}, 'renamed by another')")
+    decider.get_by_role("button", name="Edit").click()
+    decider.get_by_label("What it is about").fill("about")
+    decider.get_by_role("button", name="Save").click()
+    expect(decider.get_by_role("heading", level=1)).to_have_text("renamed by another")
+    expect(decider.get_by_label("Name")).to_have_count(1)
+    expect(decider.get_by_label("Name")).to_have_value("renamed by another")
