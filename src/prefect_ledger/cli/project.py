@@ -194,7 +194,9 @@ def deploy(
     shared: Annotated[bool, Parameter(negative="", help="The folder or archive is there, too, where the workers run.")] = False,
     replace: Annotated[bool, Parameter(negative="", help="Take over a deployment of this name that is of another project.")] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Say what would be done, and do nothing.")] = False,
-    write: Annotated[Path | None, Parameter(help="Write a prefect.yaml instead, and ask no API; - for stdout.")] = None,
+    write: Annotated[
+        Path | None, Parameter(allow_leading_hyphen=True, help="Write a prefect.yaml instead, and ask no API; - for stdout.")
+    ] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace the file of --write when it is there.")] = False,
     json: Json = False,
 ) -> None:

@@ -48,6 +48,8 @@ def write(asked: Asked, target: Target, *, where: Path, overwrite: bool, json: b
     from prefect_ledger.orchestration.project_deployments import plan
 
     to_stdout = str(where) == "-"
+    if str(where).startswith("-") and not to_stdout:
+        raise InvalidValue(f"--write takes a file, or - for stdout, not {str(where)!r:.80}; a file of that name is ./{where}")
     if to_stdout and json:
         raise InvalidValue("--json and --write - both have stdout: leave one of them out")
     if not to_stdout and where.exists() and not overwrite:
@@ -60,8 +62,12 @@ def write(asked: Asked, target: Target, *, where: Path, overwrite: bool, json: b
         sys.stdout.write(text)
         return
     part = where.with_name(f".{where.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(where)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(where)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InvalidValue(f"{where} cannot be written: {error.strerror}") from error
     if json:
         print_json(
             {"written": str(where), "deployments": [{"name": one.name, "entry_point": one.entry_point} for one in planned.deployments]}

@@ -65,6 +65,9 @@ def deploy_project(
     the entry point's, with their types, defaults and choices: Prefect's form shows a field for each, and Prefect refuses a run with
     others. Everything that is wrong is said before anything is changed. What is not said stays as it is in a deployment that is there.
 
+    Returns what became of each: ``name`` as ``prefect deployment run`` takes it, ``entry_point``, ``id`` ("" for one that a dry run would
+    make), ``did`` ("created", "updated" or "unchanged"), ``changes`` in sentences, ``lacking``: parameters that each run has to be given.
+
     Args:
         uri: Where the project is: a folder, a git URL, a ``.zip`` file.
         entry_points: Names, or paths of scripts; all that the project names if empty.
