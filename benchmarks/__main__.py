@@ -34,6 +34,7 @@ SUBJECTS = (
     "promoting",
     "watching",
     "artifacts",
+    "datasets",
     "media",
     "models",
     "memory",

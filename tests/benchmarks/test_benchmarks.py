@@ -15,7 +15,16 @@ TINY = Work(quick=True, divisor=2_000, repeats=1)
 
 @pytest.mark.parametrize(
     "name",
-    ["logging.threads", "draining.sqlite", "searching.sqlite", "artifacts.many", "artifacts.local", "media.verbs", "exporting.sqlite"],
+    [
+        "logging.threads",
+        "draining.sqlite",
+        "searching.sqlite",
+        "artifacts.many",
+        "artifacts.local",
+        "datasets.digests",
+        "media.verbs",
+        "exporting.sqlite",
+    ],
 )
 def test_a_benchmark_finds_rows(name: str, home: Path) -> None:
     """A benchmark measures ours, and raw beside it where it says so."""
