@@ -16,6 +16,7 @@ from .pages import compare, home, models, promotions, run, runs
 from .parts import said
 
 _ICON = Path(__file__).with_name("icon.svg")
+_HERE = "page that is shown"
 LOG = logging.getLogger("prefect_ledger.dashboard")
 _PAGES: tuple[tuple[str, str, str, Callable[[], None]], ...] = (
     ("Home", "", ":material/home:", home.show),
@@ -37,10 +38,19 @@ def show() -> None:
             return
         pages = {path: st.Page(_told(page), title=title, url_path=path, icon=icon, default=not path) for title, path, icon, page in _PAGES}
         here = st.navigation(list(pages.values()), position="top")
+        _arrive(here.url_path)
         if here.url_path == "" and (wanted := st.query_params.get("run")):  # as links from Prefect's own UI have it
             st.switch_page(pages["run"], query_params={"run": wanted})
         here.run()
         _who(person)
+
+
+def _arrive(page: str) -> None:
+    """What a page shows is what its address says: Streamlit keeps what widgets of the page before held, and those of this one may have
+    the same keys."""
+    if st.session_state.get(_HERE, page) != page:
+        st.session_state.clear()
+    st.session_state[_HERE] = page
 
 
 @contextmanager

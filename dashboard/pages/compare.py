@@ -33,7 +33,7 @@ def show() -> None:
     view = st.segmented_control(
         "View", _VIEWS, default="Table", required=True, key="view", bind="query-params", label_visibility="collapsed"
     )
-    _VIEWS[view](chosen)
+    _VIEWS.get(view, compare_table.show)(chosen)  # an address may say none
 
 
 def _nothing() -> None:

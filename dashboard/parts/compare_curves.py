@@ -65,27 +65,34 @@ def show(chosen: compare.Chosen) -> None:
 
 def _settings(chosen: compare.Chosen) -> Settings:
     with st.container(horizontal=True, vertical_alignment="center"):
-        x: X = st.segmented_control("From left to right", _X, default="step", required=True, key="x", **_BARE)
+        x: X | None = st.segmented_control("From left to right", _X, default="step", required=True, key="x", **_BARE)
         weight = st.select_slider("Smoothing", WEIGHTS, key="smooth", width=170, help=_SMOOTHING, **_BOUND)
         log_y = st.toggle("log y", key="log_y", **_BOUND)
         log_x = st.toggle("log x", key="log_x", disabled=x == "time", **_BOUND)
         with st.popover("Steps", icon=":material/zoom_in:", help="A part of the curves, drawn as finely as the whole."):
-            low = st.number_input("From step", value=None, step=1, key="from", placeholder="the first", **_BOUND)
-            high = st.number_input("To step", value=None, step=1, key="to", placeholder="the last", **_BOUND)
+            low, high = _step("From step", "from", "the first"), _step("To step", "to", "the last")
         with st.popover("Group", icon=":material/stacked_line_chart:"):
             group, spread, children = _grouping(chosen.runs)
-    return Settings(x, log_x, log_y, weight, low, high, group, spread, children)
+    return Settings(x or "step", log_x, log_y, weight, low, high, group, spread, children)
+
+
+def _step(label: str, key: str, placeholder: str) -> int | None:
+    try:
+        found: int | None = st.number_input(label, value=None, step=1, key=key, placeholder=placeholder, **_BOUND)
+    except OverflowError:  # the address says more than any number
+        return None
+    return found
 
 
 def _grouping(runs: Sequence[Run]) -> tuple[str, Spread, bool]:
     names = sorted({f"params.{key}" for run in runs for key in run.params} | {f"tags.{key}" for run in runs for key in run.tags})
     by = ["experiment", "status", *names]
     group = st.selectbox("One line for all that share", by, index=None, key="group", placeholder="nothing: a line for each run", **_BOUND)
-    spread: Spread = st.segmented_control(
+    spread: Spread | None = st.segmented_control(
         "The band reaches", _SPREADS, default="range", required=True, key="band", disabled=not group, help=_BANDS, **_BOUND
     )
     children = st.toggle("With child runs", key="children", **_BOUND)
-    return group or "", spread, children
+    return group or "", spread or "range", children
 
 
 def _with_children(runs: Sequence[Run]) -> list[Run]:

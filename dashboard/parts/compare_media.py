@@ -39,7 +39,7 @@ def show(chosen: compare.Chosen) -> None:
         wide = st.segmented_control(
             "In a row", ["2", "3", "4", "6"], default="4" if one.kind == "image" else "2", required=True, key="wide", **_BOUND
         )
-    _grid([run for run in runs if run.id in one.shown], one, step, int(wide))
+    _grid([run for run in runs if run.id in one.shown], one, step, int(wide or 2))  # an address may say none
     if lacking := [run for run in runs if run.id not in one.shown]:
         st.caption(f"{count(len(lacking), 'run')} logged nothing of this name.")
 

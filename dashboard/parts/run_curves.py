@@ -37,15 +37,16 @@ def show(run: Run) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         group = st.selectbox("Group", list(groups), key="panels", format_func=_named(groups), width=240, bind="query-params")
-        x: X = st.segmented_control("From left to right", _X, default="step", required=True, key="x", bind="query-params")
+        x: X | None = st.segmented_control("From left to right", _X, default="step", required=True, key="x", bind="query-params")
         weight = st.select_slider("Smoothing", _WEIGHTS, key="smooth", width=180, bind="query-params")
         log_y = st.toggle("log y", key="log_y", bind="query-params")
     chosen = groups.get(group or "", [])
     if len(chosen) > MOST:
         pages = -(-len(chosen) // MOST)
         page = st.segmented_control("Panels", list(range(1, pages + 1)), default=1, required=True, key="panel", bind="query-params")
+        page = page or 1  # an address may say none
         chosen = chosen[(page - 1) * MOST : page * MOST]
-    panels(run, chosen, x=x, weight=float(weight), log_y=log_y)
+    panels(run, chosen, x=x or "step", weight=float(weight), log_y=log_y)
 
 
 def panels(run: Run, keys: Sequence[str], *, x: X = "step", weight: float = 0.0, log_y: bool = False) -> None:

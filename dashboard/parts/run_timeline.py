@@ -26,7 +26,7 @@ def show(run: Run) -> None:
     attempts = sorted({one.attempt for one in tasks})
     chosen = attempts[-1]
     if len(attempts) > 1:
-        chosen = st.segmented_control("Attempt", attempts, default=chosen, required=True, key="attempt", bind="query-params")
+        chosen = st.segmented_control("Attempt", attempts, default=chosen, required=True, key="attempt", bind="query-params") or chosen
     here = [one for one in tasks if one.attempt == chosen]
     _drawn(run, here)
     _listed(run, here)

@@ -103,6 +103,16 @@ def test_runs_are_named_by_beginnings_and_others_in_a_sentence(shown: Shown) -> 
     assert "Deleted" in said(page)
 
 
+@pytest.mark.parametrize(
+    "query", [{"view": ""}, {"view": "Curves", "from": "1e400"}, {"view": "Curves", "to": "-1e400"}, {"view": "Curves", "x": ""}]
+)
+def test_an_empty_or_boundless_setting_is_passed_over(shown: Shown, query: dict[str, str]) -> None:
+    """No view at all, and a step beyond all numbers: the page shows what it shows by itself."""
+    page = shown(runs=f"{trial(1)},{trial(2)}", **query)
+    assert len(page.error) == 0
+    assert page.dataframe or figures(page)
+
+
 def test_a_filter_brings_runs_in(shown: Shown) -> None:
     """Runs that match stand beside those that were named, each once; a filter that cannot be read is told in words."""
     ids = [trial(number) for number in range(3)]

@@ -32,3 +32,18 @@ def test_a_link_from_prefect_leads_to_the_run(owner: Page, filled: Filled) -> No
     owner.wait_for_url(f"**/run?run={filled.ids['failed']}")
     expect(owner.get_by_role("heading", name="failed")).to_be_visible()
     expect(owner.get_by_text("RuntimeError: no luck").first).to_be_visible()
+
+
+def test_a_page_shows_what_its_address_says_whatever_was_shown_before(owner: Page, filled: Filled) -> None:
+    """Two runs that are selected under a filter are compared, and not all that match it; what one page was set to sets no other."""
+    two = filled.ids["churn"][:2]
+    owner.goto(f"/runs?q=metrics.auc+%3E+0&state=COMPLETED&view=flat&sel={','.join(two)}")
+    owner.get_by_role("button", name="Compare").click()
+    owner.wait_for_url("**/compare?**")
+    expect(owner.get_by_role("button", name="2 runs")).to_be_visible()
+    assert "q=" not in owner.url
+    owner.goto(f"/compare?runs={','.join(two)}&view=Curves&metric=train.loss")
+    expect(owner.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    owner.get_by_role("link", name="Home").click()
+    expect(owner.get_by_role("heading", name="Trends")).to_be_visible()
+    expect(owner.get_by_text("page failed")).to_have_count(0)
