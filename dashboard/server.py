@@ -71,6 +71,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8501, public: bool = False, re
     from .door import DOOR
 
     bootstrap.load_config_options(_OPTIONS)
+    ask_nobody()
     local, signed = host in _LOCAL, people.signs_in()
     if not local and not signed and not public:
         raise InvalidValue(
@@ -82,6 +83,14 @@ def serve(*, host: str = "127.0.0.1", port: int = 8501, public: bool = False, re
         app = application(local=local and not signed, door=door is not None)
         query = f"/?token={DOOR.token}" if door else ""
         _run(uvicorn, app, listener, lambda: ready(_url(host, listener) + query))
+
+
+def ask_nobody() -> None:
+    """Have Streamlit not ask a host of the internet for this machine's address there, which it does, and has everybody wait for, whenever
+    a page of another origin connects: that it is not known it takes for an answer."""
+    from streamlit import net_util
+
+    net_util._external_ip = net_util._internal_ip = ""
 
 
 def application(*, local: bool, door: bool) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from prefect_ledger.dashboard.door import Door
+from prefect_ledger.dashboard.server import ask_nobody
 from tests.dashboard.conftest import Filled, Served, serve
 
 
@@ -71,6 +72,20 @@ def test_pages_of_other_origins_cannot_connect(served: Served, origin: str) -> N
     port = served.url.rpartition(":")[2]
     assert ask(served, "/_stcore/stream", Origin=origin.replace("{port}", port), **asked).status == 403
     assert ask(served, "/_stcore/stream", Origin=served.url, **asked).status == 101
+
+
+def test_no_host_is_asked_for_our_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of another origin that connects to a dashboard for others is refused without a question to the internet."""
+    from streamlit import net_util
+    from streamlit.web.server.server_util import is_url_from_allowed_origins
+
+    asked: list[str] = []
+    monkeypatch.setattr(net_util, "_external_ip", None)
+    monkeypatch.setattr(net_util, "_internal_ip", None)
+    monkeypatch.setattr("requests.get", lambda url, **_: asked.append(url))
+    ask_nobody()
+    assert not is_url_from_allowed_origins("http://evil.example")
+    assert asked == []
 
 
 def test_a_cookie_is_good_for_its_server_alone() -> None:
