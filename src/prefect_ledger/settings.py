@@ -36,6 +36,7 @@ _FILES = (("prefect.toml", ("integrations", "ledger")), ("pyproject.toml", ("too
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _KEEPS = ("auto", "on", "off")
 _FLAGS = ("capture_git", "capture_packages", "prefect_artifacts", "watch")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _WAY = re.compile(r"block:[a-z0-9-]{1,100}/[a-z0-9-]{1,200}")
 _NUMBERS = {"watch_seconds": (5.0, 0.1), "cpu_hour_price": (0.0, 0.0), "gpu_hour_price": (0.0, 0.0)}  # default, least
 _NOT_SET = ("missing", "address", "origin")  # fields that are no settings
@@ -52,7 +53,8 @@ class Settings:
     the dashboard answers. ``mode``: "online"; "offline", where no store is asked and ``prefect-ledger sync`` brings in later what was
     logged; "disabled", where nothing is recorded. ``capture_git``, ``capture_packages``, ``prefect_artifacts``, ``watch``: off switches.
     ``capture_changes``: whether uncommitted changes are kept with a run: "on", "off", or "auto", where store and artifacts are on this
-    machine. ``watch_seconds``: between two looks at it. ``alert_to``: who is told of alerts, URLs and notification blocks of
+    machine. ``capture_variables``: environment variables that are recorded besides those that results are known to hang on, as text with
+    commas. ``watch_seconds``: between two looks at the machine. ``alert_to``: who is told of alerts, URLs and notification blocks of
     Prefect (``block:slack-webhook/team``), as text with commas. ``alert_secret``: what signs what is posted to URLs, ``env:NAME`` or
     ``block:name``. ``alert_level``: "info", "warning" or "error", the least that is told. ``cpu_hour_price``, ``gpu_hour_price``: in
     whatever money, 0 for no price.
@@ -75,6 +77,7 @@ class Settings:
     capture_git: bool = True
     capture_packages: bool = True
     capture_changes: str = "auto"
+    capture_variables: tuple[str, ...] = ()
     prefect_artifacts: bool = True
     watch: bool = True
     watch_seconds: float = 5.0
@@ -197,6 +200,7 @@ def _made(env: Mapping[str, str], got: Mapping[str, tuple[Any, str]], block: str
         alert_to=_ways(values.get("alert_to") or (), origin.get("alert_to", "")),
         alert_secret=_secret_name(str(values.get("alert_secret") or ""), origin.get("alert_secret", "")),
         alert_level=_choice("alert_level", values.get("alert_level"), ALERT_LEVELS, origin),
+        capture_variables=_variables(values.get("capture_variables") or (), origin.get("capture_variables", "")),
         capture_changes=_choice("capture_changes", values.get("capture_changes"), _KEEPS, origin),
         dashboard_url=str(values.get("dashboard_url") or "").rstrip("/"),
         missing=missing,
@@ -264,7 +268,7 @@ def _checked(name: str, value: Any, source: str) -> Any:
         kinds = bool | str
     elif name in _NUMBERS:
         kinds = int | float | str
-    elif name == "alert_to":
+    elif name in ("alert_to", "capture_variables"):
         kinds = list | tuple | str
     elif name == "storage_options":
         kinds = Mapping | str
@@ -330,6 +334,13 @@ def _ways(value: Any, source: str) -> tuple[str, ...]:
         if not _WAY.fullmatch(way) and not way.startswith(("https://", "http://")):  # a URL may be a secret: what is none is not quoted
             raise InvalidSettings(f"alert_to (from {source}): one is neither a URL (https://…) nor a block (block:slack-webhook/team)")
     return tuple(dict.fromkeys(found))
+
+
+def _variables(value: Any, source: str) -> tuple[str, ...]:
+    found = [str(one).strip() for one in (value.split(",") if isinstance(value, str) else value)]
+    if strange := next((one for one in found if one and not _VARIABLE.fullmatch(one)), None):
+        raise InvalidSettings(f"capture_variables (from {source}): {strange!r:.80} is no name of an environment variable")
+    return tuple(dict.fromkeys(one for one in found if one))
 
 
 def _secret_name(value: str, source: str) -> str:

@@ -38,6 +38,23 @@ def test_uncommitted_changes_are_run_again_in_a_fresh_checkout(tree: Path, fresh
     assert said[-1].startswith("running python fit.py 7")
 
 
+def test_what_hangs_on_the_environment_is_run_again_in_it(tree: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts hash as they did; a variable that was not set is not set again; in a comparison both are named."""
+    (tree / "src" / "fit.py").write_text(SCRIPT.replace("random.random() / (step + 1)", "hash('a')").replace("fit", "hash"))
+    monkeypatch.setenv("PYTHONHASHSEED", "5")
+    monkeypatch.delenv("TZ", raising=False)
+    first = ran(fresh_ledger, tree, "src/fit.py")
+    assert first.facts["variables"]["PYTHONHASHSEED"] == "5"
+    monkeypatch.setenv("PYTHONHASHSEED", "6")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    again = rerun(first.id, verify=True)
+    assert again.verdict is not None
+    assert again.verdict.result is Reproduced.IDENTICAL
+    other = compare(first, ran(fresh_ledger, tree, "src/fit.py"))
+    assert other.result is Reproduced.DIFFERENT
+    assert {one.name for one in other.differences} >= {"variables.PYTHONHASHSEED", "variables.TZ"}
+
+
 def test_a_run_that_draws_anew_is_different_and_says_from_which_step_on(tree: Path, fresh_ledger: Ledger) -> None:
     """Without a seed; and within a tolerance that is wide enough it is within it."""
     (tree / "src" / "fit.py").write_text(SCRIPT.replace("    set_seed()\n", ""))

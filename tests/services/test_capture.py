@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import subprocess
@@ -48,6 +49,34 @@ def test_the_environment_is_this_process() -> None:
     assert found["hostname"] == os.uname().nodename
     assert Path(found["cwd"]).is_absolute()
     assert json.loads(json.dumps(found)) == found
+
+
+def test_variables_are_those_of_a_list_and_none_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What results hang on, and what was asked for; a secret among that is masked, whatever else is set stays untold."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setenv("SITE", "north")
+    monkeypatch.setenv("API_KEY", "hunter2hunter2")
+    monkeypatch.setenv("OTHER", "untold")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    found = capture.variables(("SITE", "API_KEY"))
+    assert (found["OMP_NUM_THREADS"], found["SITE"]) == ("2", "north")
+    assert "hunter2" not in found["API_KEY"]
+    assert not {"OTHER", "MKL_NUM_THREADS"} & set(found)
+
+
+def test_lock_files_are_named_with_their_content(tmp_path: Path) -> None:
+    """Of the repository and of the folder of the code, not below; what cannot be read is left out."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (tmp_path / "uv.lock").write_text("a")
+    (code / "requirements-dev.txt").write_text("b")
+    (code / "pylock.toml").mkdir()
+    (code / "below").mkdir()
+    (code / "below" / "uv.lock").write_text("c")
+    (tmp_path / "other.txt").write_text("d")
+    shas = [hashlib.sha256(text).hexdigest() for text in (b"a", b"b")]
+    assert capture.lock_files([tmp_path, code]) == {"uv.lock": shas[0], "code/requirements-dev.txt": shas[1]}
+    assert capture.lock_files([tmp_path / "gone"]) == {}
 
 
 def test_a_child_process_is_asked_anew() -> None:

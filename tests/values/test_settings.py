@@ -115,6 +115,14 @@ def test_a_setting_that_cannot_be_used_is_refused(given: dict[str, Any], words: 
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_variables_to_record_are_names() -> None:
+    """As text with commas, each once; what is none is refused by name."""
+    given: dict[str, Any] = {"home": "/tmp/l", "environ": {}, "folder": "/"}
+    assert Settings.resolve(**given, capture_variables="SITE, RACK_2,,SITE").capture_variables == ("SITE", "RACK_2")
+    with pytest.raises(InvalidSettings, match=r"capture_variables \(from argument\): '2X'"):
+        Settings.resolve(**given, capture_variables=["SITE", "2X"])
+
+
 def test_a_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
     """Broken TOML, broken UTF-8 and values of other types are refused with the file's name."""
     for text in (b"[integrations.ledger\n", b"home = '\xff'\n", b"[integrations.ledger]\nhome = 3\n"):

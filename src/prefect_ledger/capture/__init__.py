@@ -9,12 +9,15 @@ from __future__ import annotations
 from prefect_ledger.capture.changes import Changes, changes
 from prefect_ledger.capture.failures import MESSAGE_LIMIT, TRACEBACK_LIMIT, exception
 from prefect_ledger.capture.installed import origins, packages, packages_digest
+from prefect_ledger.capture.lockfiles import lock_files
 from prefect_ledger.capture.machine import environment
 from prefect_ledger.capture.places import source
 from prefect_ledger.capture.repository import GitState, git
+from prefect_ledger.capture.variables import REPEATED, variables
 
 __all__ = [
     "MESSAGE_LIMIT",
+    "REPEATED",
     "TRACEBACK_LIMIT",
     "Changes",
     "GitState",
@@ -22,8 +25,10 @@ __all__ = [
     "environment",
     "exception",
     "git",
+    "lock_files",
     "origins",
     "packages",
     "packages_digest",
     "source",
+    "variables",
 ]

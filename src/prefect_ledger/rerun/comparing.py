@@ -36,7 +36,7 @@ def outcome(run: Run) -> Outcome:
         "inputs": _inputs(recorded),
         "code": _code(recorded),
         "packages": {**recorded.packages, "python": recorded.python},
-        "hardware": recorded.hardware,
+        "hardware": {**recorded.hardware, **{f"variables.{name}": value for name, value in (recorded.variables or {}).items()}},
     }
     curves = {}
     for key in run.metrics:

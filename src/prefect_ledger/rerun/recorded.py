@@ -42,7 +42,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run as it was recorded. ``entry`` says what was started: see :mod:`prefect_ledger.tracking.surroundings`."""
+    """A run as it was recorded. ``entry`` says what was started: see :mod:`prefect_ledger.tracking.surroundings`.
+
+    ``variables``: of the environment; None where the run is of a version that recorded none.
+    """
 
     id: str
     name: str
@@ -56,6 +59,7 @@ class Recorded:
     params: Mapping[str, str]
     datasets: Mapping[str, str]
     seed: int | None = None
+    variables: Mapping[str, str] | None = None
     working_folder: str = ""
     deployment: str = ""
 
@@ -82,6 +86,7 @@ class Recorded:
             params=run.params,
             datasets={one.name: one.digest for one in run.datasets},
             seed=seed if type(seed) is int else None,
+            variables=_mapping(facts, "variables") if "variables" in facts else None,
             working_folder=str(environment.get("cwd") or ""),
             deployment=str(_mapping(facts, "prefect").get("deployment_id") or ""),
         )

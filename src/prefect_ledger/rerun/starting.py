@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from prefect_ledger.capture import REPEATED
 from prefect_ledger.errors import NotReproducible
 from prefect_ledger.projects import environments, trees
 from prefect_ledger.projects.environments import Asked, Environment
@@ -18,6 +19,7 @@ from prefect_ledger.projects.spec import EnvironmentSpec
 from prefect_ledger.projects.tools import Say, silent
 from prefect_ledger.rerun.checkout import check_out
 from prefect_ledger.rerun.plan import OURS, Plan
+from prefect_ledger.rerun.recorded import Recorded, masked
 from prefect_ledger.tracking import begun, seeds
 
 
@@ -101,14 +103,23 @@ def start(plan: Plan, tree: Path, made: Environment) -> tuple[str, int]:
     with tempfile.TemporaryDirectory(prefix="prefect-ledger-rerun-") as notes:
         told = Path(notes, "told")
         variables = _store() | ({} if recorded.seed is None else {seeds.VARIABLE: str(recorded.seed)})
+        surroundings = _as_before(recorded, made.seen(variables))
         words = _words(plan, tree, Path(notes), told, made)
         if plan.entry["kind"] == "script":
-            variables[begun.FILE] = str(told)
-        code = _run(words, _folder(plan, tree), made.seen(variables))
+            surroundings[begun.FILE] = str(told)
+        code = _run(words, _folder(plan, tree), surroundings)
         said = told.read_text(encoding="utf-8") if told.exists() else ""
         if plan.entry["kind"] == "script":
             return begun.read(said).get(int(plan.entry.get("place", 0)), ""), code
         return str(json.loads(said)["run"]) if said else "", code
+
+
+def _as_before(recorded: Recorded, env: Mapping[str, str]) -> dict[str, str]:
+    """``env`` with the variables that results hang on as the run had them, and without those that it had not."""
+    if recorded.variables is None:
+        return dict(env)
+    kept = {name: value for name in REPEATED if (value := recorded.variables.get(name)) is not None and not masked(value)}
+    return {name: value for name, value in env.items() if name not in REPEATED} | kept
 
 
 def _store() -> dict[str, str]:

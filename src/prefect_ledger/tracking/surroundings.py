@@ -33,6 +33,11 @@ def describe(run: ActiveRun, folder: Path, settings: Settings, facts: Mapping[st
             found["git"]["changes"] = _kept(run, state)
     if settings.capture_packages and (elsewhere := capture.origins()):
         found["origins"] = elsewhere
+    if settings.capture_packages and (
+        locks := capture.lock_files([Path(state.root), folder] if state is not None and state.root else [folder])
+    ):
+        found["locks"] = [list(pair) for pair in locks.items()]  # pairs: a path is no name of a secret
+    found["variables"] = capture.variables(settings.capture_variables)
     run.describe(found, capture.packages() if settings.capture_packages else None)
 
 
