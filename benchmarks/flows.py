@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from prefect_ledger.tracking.ledger import ledger
 from tests.services_real.prefect_server import pointed_at, prefect_server
 
 FLOW_LIMIT = 5.0  # ms
+FILES = 10_000
 
 
 def flows(work: Work) -> Iterator[Row]:
@@ -31,6 +34,7 @@ def flows(work: Work) -> Iterator[Row]:
         try:
             for part in (_flows, _tasks, _calls):
                 yield from asyncio.run(part(work))
+            yield from asyncio.run(_capture(work, _repository(folder / "repository")))
         finally:
             ledger().close()
 
@@ -74,6 +78,29 @@ async def _tasks(work: Work) -> list[Row]:
     await both()
     note = f"@task itself {found[0].median:.2f} ms; of the difference {_more(used[1], used[0]).median:.2f} ms computed in its thread"
     return [Row("@tracked_task over @task", _more(found[1], found[0]), "ms", limit=FLOW_LIMIT, note=note)]
+
+
+async def _capture(work: Work, repository: Path) -> list[Row]:
+    found: dict[str, Any] = {"__name__": "train", "__file__": str(repository / "train.py")}
+    exec(compile((repository / "train.py").read_text(), found["__file__"], "exec"), found)
+    body: Callable[[int], Awaitable[int]] = found["body"]
+    tracked, bare = tracked_flow(name="captured")(body), tracked_flow(name="bare", capture=False)(body)
+    taken, used = await _in_turns(work.times(31, 11), lambda: bare(6), lambda: tracked(6))
+    note = f"of it {_more(used[1], used[0]).median:.1f} ms computed in the flow's thread; {FILES:,} files, one of them changed"
+    return [Row("capture over capture=False, in a large repository", _more(taken[1], taken[0]), "ms", limit=FLOW_LIMIT, note=note)]
+
+
+def _repository(folder: Path) -> Path:
+    """A working tree of many files, of which one is not as it was committed."""
+    for i in range(FILES):
+        path = folder / f"part-{i % 100}" / f"file-{i}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{i}\n" * 20)
+    (folder / "train.py").write_text("async def body(depth):\n    return depth + 1\n")
+    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "-m", "first")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    (folder / "part-0" / "file-0.txt").write_text("changed\n")
+    return folder
 
 
 async def _called(task: Any) -> int:
