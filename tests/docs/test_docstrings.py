@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import prefect_ledger
-from prefect_ledger import autolog, create_experiment, deploying, gates, policies, promotion, registry, rerun, verdict, webhooks
+from prefect_ledger import autolog, create_experiment, deploying, gates, policies, promotion, registry, rerun, sweep, verdict, webhooks
 from prefect_ledger.tracking.ledger import Ledger
 from tests.registry.helpers import ALICE, version
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-_ROOMS = (registry, gates, policies, promotion, deploying, rerun, verdict, webhooks)
+_ROOMS = (registry, gates, policies, promotion, deploying, rerun, sweep, verdict, webhooks)
 DOORS = {"prefect_ledger": prefect_ledger, **{room.__name__: room for room in _ROOMS}}
 DATA = {"STAGES"}  # names that are no class and no function
 INSIDE = {  # what other parts of the package import from these doors, and no guide speaks of

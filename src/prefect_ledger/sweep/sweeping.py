@@ -77,6 +77,15 @@ def sweep(
 
     Raises:
         InvalidValue: nonsense in the plan, or a search without an end. What the runner refuses. Whoever is interrupted cancels what runs.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from prefect_ledger.sweep import Limits, Plan, ProjectRunner, Space, sweep
+        >>> code = "import sys; from prefect_ledger import log_metric; log_metric('loss', (float(sys.argv[-1]) - 2) ** 2)"
+        >>> _ = Path("square.py").write_text(code)
+        >>> plan = Plan(Space.read({"x": [1, 2, 3]}), "loss", method="grid")
+        >>> sweep(ProjectRunner(".", "square.py", env_manager="local"), plan, Limits(at_once=2)).best.parameters
+        {'x': 2}
     """
     limits = limits or Limits()
     plan = replace(plan, trials=limits.trials)
@@ -103,6 +112,16 @@ def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Sa
 
     Raises:
         RunNotFound. InvalidValue: the run is that of no sweep. As :func:`sweep`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from prefect_ledger.sweep import Limits, Plan, ProjectRunner, Space, resume, sweep
+        >>> code = "import sys; from prefect_ledger import log_metric; log_metric('loss', float(sys.argv[-1]))"
+        >>> _ = Path("same.py").write_text(code)
+        >>> runner = ProjectRunner(".", "same.py", env_manager="local")
+        >>> begun = sweep(runner, Plan(Space.read({"x": [3, 2, 1]}), "loss", method="grid"), Limits(trials=1))
+        >>> [one.value for one in resume(runner, begun.id, Limits(trials=3)).leaderboard]
+        [1.0, 2.0, 3.0]
     """
     found = get_run(run_id)
     plan, given = Plan.read(found.facts), limits or Limits()
@@ -119,7 +138,19 @@ def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Sa
 
 
 def shown(run_id: str) -> Sweep:
-    """The sweep as it stands. Raises RunNotFound, InvalidValue."""
+    """The sweep as it stands, also while it goes on.
+
+    Raises:
+        RunNotFound. InvalidValue: the run is that of no sweep.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from prefect_ledger.sweep import Plan, ProjectRunner, Space, shown, sweep
+        >>> _ = Path("one.py").write_text("from prefect_ledger import log_metric; log_metric('loss', 0.5)")
+        >>> done = sweep(ProjectRunner(".", "one.py", env_manager="local"), Plan(Space.read({"x": [1]}), "loss", method="grid"))
+        >>> shown(done.id).best.value, shown(done.id).over
+        (0.5, 'the whole grid was tried')
+    """
     found = get_run(run_id)
     plan = Plan.read(found.facts)
     return Sweep(found.id, plan, trials.ranked(trials.of_sweep(found.id, plan.metric), plan), found.status_reason)
