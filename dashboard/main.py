@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from prefect_ledger.errors import LedgerError
 
@@ -50,7 +51,19 @@ def _arrive(page: str) -> None:
     the same keys."""
     if st.session_state.get(_HERE, page) != page:
         st.session_state.clear()
+        _as_it_was()
     st.session_state[_HERE] = page
+
+
+def _as_it_was() -> None:
+    """Where the browser went back to a page, take all of its address: Streamlit leaves out what it takes for the other page's, by the
+    same keys."""
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        with context.session_state.query_params() as params:
+            params.populate_from_query_string(context.query_string)
+            params.set_initial_query_params_from_current()
+            params._send_query_param_msg()
 
 
 @contextmanager

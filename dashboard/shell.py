@@ -3,7 +3,7 @@
 Streamlit reads a file from the disk, in pieces, each time it is asked for; a page asks for over a hundred, and for those that draw its
 tables and charts only when the first rows have come. Here the page's HTML names them as well, so that they come with the rest. What may
 be shown next is read while nobody does anything: the part that draws charts alone takes a second. What is not known here is answered
-by Streamlit as ever.
+by Streamlit as ever. One step of Streamlit's through the browser's history is taken otherwise, so that Back leads back.
 """
 
 from __future__ import annotations
@@ -46,6 +46,18 @@ _IDLE = """<script>addEventListener("load", () => {
   };
   setTimeout(next, 2000);
 });</script>"""
+# Streamlit puts the parameters of the page that it goes to behind the path of the one it leaves, as a step of its own: Back would lead to
+# that page without what its address said. The step is given to the page that is gone to.
+_BACK = """<script>{
+  const { pushState, replaceState } = history;
+  let between = { url: "", at: 0 };
+  history.pushState = function (state, title, url) {
+    const to = new URL(url, location.href), stays = to.pathname === location.pathname;
+    const goes = !stays && between.url === location.href && to.search === location.search && performance.now() - between.at < 5000;
+    between = { url: stays ? to.href : "", at: performance.now() };
+    return (goes ? replaceState : pushState).call(this, state, title, url);
+  };
+}</script>"""
 _IMPORT = re.compile(r"""\b(?:from|import)["'`]\./([\w.-]+\.js)["'`]""")
 _HEAD = 1 << 16  # bytes in which a script's imports stand: the builder puts them first
 _SMALL = 1_400  # bytes, about a packet: not worth packing
@@ -99,7 +111,7 @@ class Shell:
         now = [name for name in self.scripts(NEEDS[path]) if name not in text]
         links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in now)
         later = json.dumps([name for need in LATER for name in self._named(need)])
-        return text.replace("</head>", f"{links}{_IDLE % later}</head>", 1).encode()
+        return text.replace("</head>", f"{links}{_BACK}{_IDLE % later}</head>", 1).encode()
 
     def _named(self, need: str) -> list[str]:
         return [path.name for name, path in self._files.items() if name.startswith(f"/static/js/{need}.")]

@@ -47,3 +47,24 @@ def test_a_page_shows_what_its_address_says_whatever_was_shown_before(owner: Pag
     owner.get_by_role("link", name="Home").click()
     expect(owner.get_by_role("heading", name="Trends")).to_be_visible()
     expect(owner.get_by_text("page failed")).to_have_count(0)
+
+
+def test_back_leads_to_the_page_before_as_it_was(owner: Page, filled: Filled) -> None:
+    """One step back, with all that its address said; forward again, and a further step back out of a run."""
+    owner.goto("/runs?q=metrics.auc+%3E+0&view=flat")
+    expect(owner.get_by_role("searchbox", name="Filter")).to_have_value("metrics.auc > 0")
+    asked = owner.url
+    owner.get_by_role("link", name="Home").click()
+    expect(owner.get_by_role("heading", name="Trends")).to_be_visible()
+    owner.go_back()
+    expect(owner.get_by_role("searchbox", name="Filter")).to_have_value("metrics.auc > 0")
+    assert owner.url == asked
+    owner.go_forward()
+    expect(owner.get_by_role("heading", name="Trends")).to_be_visible()
+    two = ",".join(filled.ids["churn"][:2])
+    owner.goto(f"/runs?q=metrics.auc+%3E+0&view=flat&sel={two}")
+    owner.get_by_role("button", name="Compare").click()
+    expect(owner.get_by_role("button", name="2 runs")).to_be_visible()
+    owner.go_back()
+    expect(owner.get_by_role("searchbox", name="Filter")).to_have_value("metrics.auc > 0")
+    assert two.partition(",")[0] in owner.url
