@@ -281,6 +281,7 @@ def test_a_click_on_a_head_orders_the_runs(owner: Page) -> None:
     _click_head(owner, 0.9)
     owner.wait_for_url("**order=metrics.auc+desc*")
     expect(owner.locator(".st-key-runs_1 canvas").first).to_be_visible()  # the table is another one
+    expect(owner.get_by_test_id("stDataFrame")).to_have_count(1)  # and the one before is gone
     _click_head(owner, 0.9)
     owner.wait_for_url("**order=metrics.auc")
 
