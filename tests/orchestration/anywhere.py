@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Any
 
 from prefect import serve, task
@@ -68,8 +69,22 @@ def delaying() -> list[int]:
     """Leaves its tasks to a task worker."""
     futures = [train.delay(depth) for depth in (1, 2)]
     for future in futures:
-        future.wait(60)
+        _wait(future)
     return [future.result() for future in futures]
+
+
+def _wait(future: Any) -> None:
+    """As long as a minute. Prefect raises where its server has not yet noted a first state."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            future.wait(60)
+        except RuntimeError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 @tracked_flow(experiment="below")
