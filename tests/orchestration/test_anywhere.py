@@ -33,7 +33,7 @@ def script(*words: str, **more: str) -> str:
     """Run the pipeline's script; returns what it wrote."""
     done = subprocess.run(
         [sys.executable, str(FILE), *words],
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", **more},
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PREFECT_LEDGER_CAPTURE_CHANGES": "off", **more},
         cwd=FILE.parent,
         capture_output=True,
         text=True,
