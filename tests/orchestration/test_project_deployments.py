@@ -19,6 +19,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.workers.process import ProcessWorker
 
 from prefect_ledger import Run, deploy_project, get_run
 from prefect_ledger.errors import DeploymentExists, DeploymentFailed, NotReproducible, ProjectInvalid
@@ -64,7 +65,10 @@ def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
             "job_configuration": {"image": "{{ image }}"},
             "variables": {"type": "object", "properties": {"image": {"type": "string"}, "env": {"type": "object"}}},
         }
-        for pool in (WorkPoolCreate(name=POOL, type="process"), WorkPoolCreate(name=DOCKER, type="docker", base_job_template=template)):
+        for pool in (
+            WorkPoolCreate(name=POOL, type="process", base_job_template=ProcessWorker.get_default_base_job_template()),
+            WorkPoolCreate(name=DOCKER, type="docker", base_job_template=template),
+        ):
             with contextlib.suppress(ObjectAlreadyExists):
                 found.create_work_pool(pool)
         yield found
