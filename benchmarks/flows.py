@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +16,7 @@ from benchmarks.logging import CALL_LIMIT, HARD_LIMIT, TAIL_LIMIT, from_threads
 from benchmarks.measure import Row, Sample, Work, one_by_one, per_thousand
 from prefect_ledger import configure, current_run, log_metric, tracked_flow, tracked_task
 from prefect_ledger.tracking.ledger import ledger
+from tests.services.test_changes import run_git
 from tests.services_real.prefect_server import pointed_at, prefect_server
 
 FLOW_LIMIT = 5.0  # ms
@@ -97,8 +97,8 @@ def _repository(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{i}\n" * 20)
     (folder / "train.py").write_text("async def body(depth):\n    return depth + 1\n")
-    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "-m", "first")):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "first")):
+        run_git(folder, *words)
     (folder / "part-0" / "file-0.txt").write_text("changed\n")
     return folder
 

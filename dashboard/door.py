@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+from prefect_ledger.headers import header
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -113,7 +115,7 @@ class Guard:
 
 
 def _is_local(scope: Scope) -> bool:
-    host = _header(scope, b"host")
+    host = header(scope, b"host")
     bare = host if host.endswith("]") else host.rpartition(":")[0] or host
     return bare.lower() in _LOCAL
 
@@ -122,12 +124,8 @@ def _is_foreign(scope: Scope) -> bool:
     """Whether a page of another origin asks. Streamlit takes every port of this machine for its own."""
     from streamlit.web.server.server_util import is_allowed_origin
 
-    origin = _header(scope, b"origin")  # none: no browser asks
-    return bool(origin) and origin.partition("://")[2].lower() != _header(scope, b"host").lower() and not is_allowed_origin(origin)
-
-
-def _header(scope: Scope, wanted: bytes) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+    origin = header(scope, b"origin")  # none: no browser asks
+    return bool(origin) and origin.partition("://")[2].lower() != header(scope, b"host").lower() and not is_allowed_origin(origin)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

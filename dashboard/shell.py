@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prefect_ledger.headers import header
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -137,5 +139,4 @@ class Shell:
 def _wants_packed(scope: Scope) -> bool:
     """Whether bytes cost more than time: not where the browser is on this machine, or whoever stands between packs them."""
     client = scope.get("client")
-    accepted = next((value for name, value in scope["headers"] if name == b"accept-encoding"), b"")
-    return client is not None and not str(client[0]).startswith(_LOOPBACK) and b"gzip" in accepted
+    return client is not None and not str(client[0]).startswith(_LOOPBACK) and "gzip" in header(scope, b"accept-encoding")

@@ -129,7 +129,7 @@ class Seen:
 
     def unfinished(self, older_than: int) -> list[Found]:
         """What killed writes left, written before ``older_than`` (µs since 1970)."""
-        return [file for file in self._unfinished if _old(file, older_than)]
+        return [file for file in self._unfinished if file.is_older(older_than)]
 
     def unnamed(self, store: ArtifactStore, older_than: int, gone: Callable[[str, str], bool]) -> list[Found]:
         """Content that no list names and that was written before ``older_than``; ``gone`` says of a run and path that it does not count.
@@ -137,7 +137,7 @@ class Seen:
         Raises:
             ArtifactCorrupt: a list cannot be read, so that nobody knows what it names. ArtifactsUnavailable.
         """
-        old = [file for file in self._content if _old(file, older_than)]
+        old = [file for file in self._content if file.is_older(older_than)]
         if not old:
             return []
         named: set[str] = set()
@@ -168,8 +168,4 @@ def _named(store: ArtifactStore, digest: str, paths: list[str]) -> set[str]:
 
 def still_old(store: ArtifactStore, paths: Iterable[str], older_than: int) -> list[str]:
     """Those of ``paths`` that nobody asked for since they were met: to be looked at again right before they go."""
-    return [path for path in paths if (found := store.standing(path)) is not None and _old(found, older_than)]
-
-
-def _old(file: Found, older_than: int) -> bool:
-    return file.at is not None and file.at < older_than
+    return [path for path in paths if (found := store.standing(path)) is not None and found.is_older(older_than)]

@@ -205,7 +205,7 @@ def _strays(found: Garbage, database: Database, store: ArtifactStore, rules: Rul
 def judge(run: str, files: Sequence[Found], known: Known | None, older_than: int) -> list[Stray]:
     """Which of the files of one run (``""``: of none) are garbage, given what the store knows of the run (None: nothing)."""
     if not run:
-        return [Stray(f.path, f.size, "left by doctor") for f in files if _PROBE.fullmatch(f.path) and _old(f, older_than)]
+        return [Stray(f.path, f.size, "left by doctor") for f in files if _PROBE.fullmatch(f.path) and f.is_older(older_than)]
     if known is not None and (known.open or known.seen >= older_than):
         return []
     logged = set()
@@ -217,7 +217,7 @@ def judge(run: str, files: Sequence[Found], known: Known | None, older_than: int
     strays = []
     for file in files:
         path = file.path.partition(f"/{run}/")[2]
-        if path not in logged and _old(file, older_than):
+        if path not in logged and file.is_older(older_than):
             unfinished = PART.fullmatch(path.rpartition("/")[2])
             strays.append(Stray(file.path, file.size, "unfinished" if unfinished else "no row" if known is not None else "unknown run"))
     return strays
@@ -238,10 +238,6 @@ def _copies(found: Garbage, store: ArtifactStore, rules: Rules, seen: copies.See
             old = copies.still_old(store, [stray.path for stray in strays[low : low + _BATCH]], rules.older_than)
             store.remove(old)
     found.strays += strays
-
-
-def _old(file: Found, older_than: int) -> bool:
-    return file.at is not None and file.at < older_than
 
 
 def _uploads(found: Garbage, database: Database, store: ArtifactStore, rules: Rules) -> None:

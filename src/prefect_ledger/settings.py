@@ -329,18 +329,24 @@ def _options(value: Any, source: str) -> Mapping[str, Any]:
 
 
 def _ways(value: Any, source: str) -> tuple[str, ...]:
-    found = tuple(str(one).strip() for one in (value.split(",") if isinstance(value, str) else value) if str(one).strip())
+    found = _several(value)
     for way in found:
         if not _WAY.fullmatch(way) and not way.startswith(("https://", "http://")):  # a URL may be a secret: what is none is not quoted
             raise InvalidSettings(f"alert_to (from {source}): one is neither a URL (https://…) nor a block (block:slack-webhook/team)")
-    return tuple(dict.fromkeys(found))
+    return found
 
 
 def _variables(value: Any, source: str) -> tuple[str, ...]:
-    found = [str(one).strip() for one in (value.split(",") if isinstance(value, str) else value)]
-    if strange := next((one for one in found if one and not _VARIABLE.fullmatch(one)), None):
+    found = _several(value)
+    if strange := next((one for one in found if not _VARIABLE.fullmatch(one)), None):
         raise InvalidSettings(f"capture_variables (from {source}): {strange!r:.80} is no name of an environment variable")
-    return tuple(dict.fromkeys(one for one in found if one))
+    return found
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    """Texts of a sequence, or of one text with commas: each once, without empty ones."""
+    texts = (str(one).strip() for one in (value.split(",") if isinstance(value, str) else value))
+    return tuple(dict.fromkeys(text for text in texts if text))
 
 
 def _secret_name(value: str, source: str) -> str:

@@ -45,6 +45,10 @@ class Found:
     size: int
     at: int | None
 
+    def is_older(self, than: int) -> bool:
+        """Whether it is known to have been written before ``than`` (µs since 1970)."""
+        return self.at is not None and self.at < than
+
 
 def part_name() -> str:
     """A name for an unfinished write, as no other write has it; ``PART`` matches it."""

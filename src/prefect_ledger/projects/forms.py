@@ -29,7 +29,6 @@ _KINDS: dict[str, dict[str, Any]] = {
         "description": "Such as s3://bucket/data.csv.",
     },
 }
-_TRUE = ("true", "1", "yes", "on")
 
 
 def schema(point: EntryPoint, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def typed(parameter: Parameter, text: str) -> Any:
         if not math.isfinite(number := float(text)):
             raise InvalidValue(f"parameter {parameter.name!r}: JSON has no number {text!r:.40}")
         return number
-    return text.strip().lower() in _TRUE if parameter.type == "bool" else text
+    return text.strip().lower() in values.TRUE if parameter.type == "bool" else text
 
 
 def _property(parameter: Parameter, place: int, given: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -96,13 +97,10 @@ class ProjectRun:
         Raises:
             ProjectFailed: it did not end as COMPLETED.
         """
-        self.begin(interrupts)
-        try:
+        with self._interruptible():
+            interrupts.release()
             while not self._ended.wait(_LOOK):  # a signal that comes just before a wait is not noticed until the wait is over
                 pass
-        except BaseException as error:
-            self.interrupted(error)
-            raise
         if self._status != "COMPLETED":
             how = f"exit code {self._code}" if self._status == "FAILED" else self._status
             raise ProjectFailed(
@@ -114,8 +112,13 @@ class ProjectRun:
 
     def begin(self, interrupts: Interrupts) -> None:
         """Raise what came while it began; it is cancelled before."""
-        try:
+        with self._interruptible():
             interrupts.release()
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        try:
+            yield
         except BaseException as error:
             self.interrupted(error)
             raise

@@ -101,14 +101,18 @@ class Output:
 def has_ended(pid: int) -> bool:
     """Whether a child has ended. It is not reaped by asking, so that its pid is nobody else's yet."""
     with contextlib.suppress(ChildProcessError):
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return _end_of(pid) is not None
     return True
 
 
 def is_child(pid: int) -> bool:
     """Whether its exit code can still be asked for here: not where SIGCHLD is ignored, or somebody waits for any child."""
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+    with contextlib.suppress(ChildProcessError):
+        _end_of(pid)
+        return True
+    return False
+
+
+def _end_of(pid: int) -> os.waitid_result | None:
+    """How a child ended, None while it runs; ChildProcessError where there is none to be asked about."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

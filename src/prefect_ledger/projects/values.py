@@ -16,7 +16,8 @@ from prefect_ledger.projects.findings import nearest
 from prefect_ledger.projects.spec import EntryPoint, Parameter
 
 _INT = re.compile(r"[+-]?\d{1,4000}")
-_BOOL = ("true", "false", "1", "0", "yes", "no", "on", "off")
+TRUE = ("true", "1", "yes", "on")
+_BOOL = (*TRUE, "false", "0", "no", "off")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s]+")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")  # of two letters and more: one is a drive
 

@@ -29,10 +29,10 @@ def by_deployment(before: Run, made: Plan, deploy: Deploy) -> tuple[str, int]:
     """
     if made.entry["kind"] == "flow" and made.recorded.deployment:
         return deploy(made.recorded.deployment, _at_commit(made.entry, before))
-    flow = _above(before) if made.entry["kind"] == "project" else None
-    if flow is None:
+    above = _above(before) if made.entry["kind"] == "project" else None
+    if above is None:
         raise NotReproducible(f"run {before.id[:8]} was not started by a deployment: leave --in-deployment out")
-    recorded = Recorded.of(flow)
+    flow, recorded = above
     given = recorded.entry.get("parameters", {})
     of_point = {**(given.get("defaults") or {}), **(given.get("parameters") or {}), **made.changed}
     again = plan(replace(recorded, entry={**recorded.entry, "parameters": {**given, "parameters": of_point}}))
@@ -40,8 +40,8 @@ def by_deployment(before: Run, made: Plan, deploy: Deploy) -> tuple[str, int]:
     return _project_below(new), code
 
 
-def _above(run: Run) -> Run | None:
-    """The flow run that ran this project, where a deployment of the project flow made it."""
+def _above(run: Run) -> tuple[Run, Recorded] | None:
+    """The flow run that ran this project, and what it recorded, where a deployment of the project flow made it."""
     from prefect_ledger.tracking.reading import get_run
 
     if run.parent_id is None:
@@ -50,7 +50,8 @@ def _above(run: Run) -> Run | None:
         flow = get_run(run.parent_id)
     except RunNotFound:
         return None
-    return flow if Recorded.of(flow).deployment and _is_of_project(Recorded.of(flow).entry) else None
+    recorded = Recorded.of(flow)
+    return (flow, recorded) if recorded.deployment and _is_of_project(recorded.entry) else None
 
 
 def _at_commit(entry: Mapping[str, Any], flow: Run) -> Mapping[str, Any]:

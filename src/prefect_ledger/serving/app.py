@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from prefect_ledger.headers import header
 from prefect_ledger.serving import answers, pages
 from prefect_ledger.serving.following import Followed
 from prefect_ledger.serving.held import Held, Share
@@ -186,11 +187,6 @@ def told(predictor: Predictor) -> list[tuple[bytes, bytes]]:
     """Which model gave an answer, as headers."""
     names = ((b"x-model-id", "model_id"), (b"x-model-version", "version"))
     return [(key, str(predictor.about[name]).encode()) for key, name in names if predictor.about.get(name)]
-
-
-def header(scope: Message, name: bytes) -> str:
-    """A header of a request, "" where it has none of that name."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 async def _respond(send: Send, status: int, body: bytes, kind: bytes, headers: Headers = (), *, head: bool = False) -> None:

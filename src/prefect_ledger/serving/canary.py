@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from prefect_ledger.serving.app import App, Headers, Limits, Message, header, told
+from prefect_ledger.headers import header
+from prefect_ledger.serving.app import App, Headers, Limits, Message, told
 from prefect_ledger.serving.beside import Beside, chosen
 from prefect_ledger.serving.following import Followed
 from prefect_ledger.serving.refusals import Refused, stuck

@@ -258,13 +258,14 @@ class ArtifactVerbs(Channel):
             >>> [(data.name, data.rows) for data in get_run(run.id).datasets]
             [('people', 1)]
         """
+        from prefect_ledger.tracking import known_digests
         from prefect_ledger.tracking.datasets import check_copy, described, name_of
 
         _check_source(source)
         check_copy(data, copy)
         self._check_open()
         name = name_of(data) if name is None else name
-        cache = self._ledger.settings.home / "digests"
+        cache = self._ledger.settings.home / known_digests.FOLDER
         found, read = described(data, name=name, context=context, cache=cache, progress=progress)
         if copy and read is not None:
             from prefect_ledger.tracking.snapshots import copying

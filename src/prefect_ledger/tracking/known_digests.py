@@ -19,6 +19,7 @@ from typing import Any
 from prefect_ledger.errors import LedgerError
 from prefect_ledger.transfer import moved_into
 
+FOLDER = "digests"  # below the ledger's home
 LIMIT = 256 << 20  # bytes of all together
 _FOLDERS = 1_000
 _SHARE = 4  # what is larger than this part of the limit is not kept

@@ -21,6 +21,7 @@ from prefect_ledger.errors import (
 )
 from prefect_ledger.formats import listed
 from prefect_ledger.listings import Listing, is_inside
+from prefect_ledger.tracking import known_digests
 from prefect_ledger.tracking.ledger import Ledger, ledger
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def _state(used: Dataset) -> str:
     if not os.path.lexists(used.source):
         return "gone (or on another machine)"
     try:
-        now = describe(used.source, name=used.name, cache=ledger().settings.home / "digests")
+        now = describe(used.source, name=used.name, cache=ledger().settings.home / known_digests.FOLDER)
     except LedgerError as error:
         return f"not to be read ({error})"
     return (
@@ -245,7 +246,7 @@ def _is_there(one: Ledger, target: Path, listing: Listing) -> bool:
 
     if not target.is_symlink() and target.exists():
         try:
-            if folders.read(target, cache=one.settings.home / "digests").listing.digest == listing.digest:
+            if folders.read(target, cache=one.settings.home / known_digests.FOLDER).listing.digest == listing.digest:
                 return True
         except (LedgerError, OSError):
             pass
