@@ -21,6 +21,7 @@ from prefect_ledger.removal_store import Known, condemn, doomed
 from prefect_ledger.tables import METADATA
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 from prefect_ledger.transfer import Found, part_name
+from tests.services_real.artifact_roots import an_artifact_root
 from tests.services_real.s3 import S3Server, uploads
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -32,15 +33,7 @@ both_roots = pytest.mark.parametrize("root", ["folder", "s3"], indirect=True)
 @pytest.fixture
 def root(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty artifact root, in the environment: of the kind that is asked for, else S3 beside PostgreSQL and a folder beside SQLite."""
-    store = request.getfixturevalue("store_url") if "store_url" in request.fixturenames else ""
-    where = str(tmp_path / "root")
-    if getattr(request, "param", "s3" if store.startswith("postgresql") else "folder") == "s3":
-        server: S3Server = request.getfixturevalue("s3")
-        where = f"s3://{server.bucket()}/root"
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PREFECT_LEDGER_ARTIFACT_ROOT", where)
-    return where
+    return an_artifact_root(request, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from prefect_ledger.tracking import ledger as module
 from prefect_ledger.tracking.datasets import describe
 from prefect_ledger.tracking.ledger import Ledger, LedgerWarning
 from prefect_ledger.tracking.snapshots import lacking
-from tests.services_real.s3 import S3Server
+from tests.services_real.artifact_roots import an_artifact_root
 from tests.tracking.test_datasets_folders import FILES, fill
 
 DAY = 86_400
@@ -46,15 +46,7 @@ DAY = 86_400
 @pytest.fixture
 def root(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty artifact root, in the environment: S3 beside PostgreSQL, else a folder."""
-    store = request.getfixturevalue("store_url") if "store_url" in request.fixturenames else ""
-    where = str(tmp_path / "root")
-    if store.startswith("postgresql"):
-        server: S3Server = request.getfixturevalue("s3")
-        where = f"s3://{server.bucket()}/root"
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PREFECT_LEDGER_ARTIFACT_ROOT", where)
-    return where
+    return an_artifact_root(request, tmp_path, monkeypatch)
 
 
 @pytest.fixture
