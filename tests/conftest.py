@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     if home := config.stash.get(_SESSION_HOME, None):
         home.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def unseeded() -> Iterator[None]:
+    """A seed that a test sets is not recorded with the runs of the next, which draw what they would have drawn."""
+    numbers = random.getstate()
+    yield
+    if (seeds := sys.modules.get("prefect_ledger.tracking.seeds")) is not None and seeds._said:
+        seeds._said.clear()
+        random.setstate(numbers)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import warnings
@@ -21,6 +22,10 @@ class Child:
 
     pid: int
     answers: int
+
+    def wait(self) -> None:
+        """Until it has said something, or has ended."""
+        select.select([self.answers], [], [], PATIENCE)
 
     def kill(self) -> str:
         """SIGKILL; returns what it had said by then."""

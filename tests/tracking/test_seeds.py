@@ -18,10 +18,8 @@ from prefect_ledger.tracking.ledger import Ledger
 @pytest.fixture(autouse=True)
 def drawn() -> Iterator[None]:
     """What other tests draw stays what it is."""
-    kept, numbers = random.getstate(), np.random.get_state()
+    numbers = np.random.get_state()
     yield
-    seeds._said.clear()
-    random.setstate(kept)
     np.random.set_state(numbers)
 
 
