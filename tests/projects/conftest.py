@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,19 @@ def write(folder: Path, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
     return folder
+
+
+def wheel(index: Path, name: str, version: str, tag: str, *needs: str) -> Path:
+    """A wheel without any code, for what ``tag`` says (``py3-none-win_amd64``), in a folder that installers take for an index."""
+    index.mkdir(exist_ok=True)
+    stem = f"{name.replace('-', '_')}-{version}"
+    path = index / f"{stem}-{tag}.whl"
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {one}\n" for one in needs)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(f"{stem}.dist-info/METADATA", about)
+        file.writestr(f"{stem}.dist-info/WHEEL", f"Wheel-Version: 1.0\nGenerator: a\nRoot-Is-Purelib: false\nTag: {tag}\n")
+        file.writestr(f"{stem}.dist-info/RECORD", "")
+    return path
 
 
 def git(folder: Path, *words: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from prefect_ledger.errors import EnvironmentFailed, InvalidValue
 from prefect_ledger.projects import environments, reading
 from prefect_ledger.projects.environments import Asked, Environment, content, shelf
 from prefect_ledger.projects.environments.conda_names import converted
+from prefect_ledger.projects.environments.platforms import made_for_others
 from prefect_ledger.projects.spec import Conda, EnvironmentSpec
 from prefect_ledger.projects.tools import silent
-from tests.projects.conftest import Write
+from tests.projects.conftest import Write, wheel
 
 _BUILDER = """
 import os, sys, time
@@ -189,6 +191,80 @@ def test_a_package_that_is_not_there_is_said_with_the_builders_words(project: Wr
     with pytest.raises(EnvironmentFailed, match=r"packaging==0\.0\.0\.1"):
         _prepared(folder, "uv", tmp_path / "home")
     assert [path for path in (tmp_path / "home" / shelf.FOLDER).glob("*/*") if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("manager", ["uv", pytest.param("virtualenv", marks=pytest.mark.soak)])  # pip comes into each of them, slowly
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["win-thing==1.0"], r"win-thing 1\.0 \(win_amd64\)"),
+        (["needs-it"], r"win-thing 1\.0 \(win_amd64\)"),
+        (["old-thing", "mac-thing<2"], r"mac-thing 1\.0 \(macosx_11_0_arm64, manylinux_2_17_\w+\)"),
+        (["./index/win_thing-1.0-cp311-cp311-win_amd64.whl"], r"win-thing 1\.0 \(win_amd64\)"),
+    ],
+)
+def test_a_package_of_another_platform_is_named(project: Write, tmp_path: Path, manager: str, lines: list[str], named: str) -> None:
+    """In the first line, which is the run's reason too, with what it was made for; nothing is left of the environment."""
+    folder = _with_index(project, lines)
+    with pytest.raises(
+        EnvironmentFailed, match=rf"\Apackages of the environment: made for another platform than this one, [\w-]+: {named}\n"
+    ):
+        _prepared(folder, manager, tmp_path / "home")
+    assert [path for path in (tmp_path / "home" / shelf.FOLDER).glob("*/*") if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("line", ["old-thing<1", "mac-thing==9", "py-thing"])
+def test_no_other_platform_is_blamed_for_what_else_is_wrong(project: Write, tmp_path: Path, line: str) -> None:
+    """A version that nobody made, or one for another Python, is said in the installer's words alone."""
+    with pytest.raises(EnvironmentFailed, match=r"\Apackages of the environment: `") as caught:
+        _prepared(_with_index(project, [line]), "uv", tmp_path / "home")
+    assert "made for another platform" not in str(caught.value)
+
+
+def test_what_a_marker_keeps_for_another_platform_is_left_out(project: Write, tmp_path: Path) -> None:
+    """A lock that is for several platforms builds on each of them."""
+    lines = [
+        "win-thing==1.0; sys_platform == 'win32'",
+        "mac-thing==1.0 ; platform_system == 'Darwin'",
+        "old-thing==1.0; sys_platform != 'win32'",
+    ]
+    assert dict(_prepared(_with_index(project, lines), "uv", tmp_path / "home").packages) == {"old-thing": "1.0"}
+
+
+def _with_index(project: Write, lines: list[str]) -> Path:
+    """A project with these dependencies, and an index of packages of which some are for other platforms only."""
+    other = "x86_64" if platform.machine() != "x86_64" else "aarch64"
+    folder = project(main_py="", python_env_yaml=json.dumps({"dependencies": ["--no-index", "--find-links ./index", *lines]}))
+    for name, version, tag, *needs in (
+        ("win-thing", "1.0", "cp311-cp311-win_amd64"),
+        ("mac-thing", "1.0", "py3-none-macosx_11_0_arm64"),
+        ("mac-thing", "1.0", f"py3-none-manylinux_2_17_{other}"),
+        ("mac-thing", "2.0", "py3-none-any"),
+        ("old-thing", "1.0", "py3-none-any"),
+        ("needs-it", "1.0", "py3-none-any", "win-thing"),
+        ("py-thing", "1.0", f"cp27-cp27m-manylinux1_{platform.machine()}"),
+        ("py-thing", "1.0", "cp27-cp27m-win_amd64"),
+    ):
+        wheel(folder / "index", name, version, tag, *needs)
+    return folder
+
+
+def test_pips_log_tells_what_was_made_for_other_platforms() -> None:
+    """Of what it found no version for, by the wheels that it passed over; not where one of them was for this platform."""
+    skipped = (
+        "2026-01-01T00:00:00,000 Skipping link: none of the wheel's tags ({}) are compatible (run pip debug --verbose to show compatible"
+    )
+    skipped += " tags): file:///i/{}-{}.whl"
+    win = skipped.format("cp311-cp311-win_amd64", "win_thing-1.0", "cp311-cp311-win_amd64")
+    here = skipped.format("cp27-cp27m-linux_x86_64", "win_thing-1.0", f"cp27-cp27m-linux_{platform.machine()}")
+    gone = "ERROR: No matching distribution found for win-thing>=1"
+    assert made_for_others([win, gone]).endswith(": win-thing 1.0 (win_amd64)")
+    assert made_for_others([win, gone.replace(">=1", ">=2")]) == made_for_others([win, here, gone]) == made_for_others([win]) == ""
+    strange = skipped.format("x", "no", "wheel")
+    assert (
+        made_for_others([strange, "ERROR: No matching distribution found for ???", "x.whl is not a supported wheel on this platform."])
+        == ""
+    )
 
 
 def test_a_patch_of_python_that_is_not_to_be_had_is_told(project: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from prefect_ledger import search_runs
+from prefect_ledger import get_run, open_run, search_runs
+from prefect_ledger.cli import main
 from prefect_ledger.deploying import wheels
 from prefect_ledger.errors import EnvironmentFailed
 from prefect_ledger.projects.environments.pythons import find_uv
 from prefect_ledger.rerun import planned, rerun
+from prefect_ledger.rerun.plan import other_platform
 from prefect_ledger.rerun.starting import different
 from prefect_ledger.tracking.ledger import Ledger
 from prefect_ledger.verdict import Reproduced
+from tests.projects.conftest import wheel
 from tests.rerun.conftest import ran
 
 
@@ -55,3 +59,57 @@ def test_a_version_that_is_gone_is_named(tree: Path, fresh_ledger: Ledger, monke
     assert len(search_runs("again")) == 1
     left = [path for path in (fresh_ledger.settings.home / "environments").rglob("*") if path.name == "python"]
     assert left == []
+
+
+def test_a_run_of_another_platform_is_told_before_anything_starts(
+    tree: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the plan, and by what is said first; with the packages that are here it runs all the same, and the verdict names the platform."""
+    first = _made_on(ran(fresh_ledger, tree, "src/fit.py").id, "Darwin-23.5.0-arm64")
+    told = "another platform, Darwin-23.5.0-arm64, and this one is Linux-"
+    assert told in planned(first).lacking[0]
+    assert main(["rerun", first, "--dry-run"]) == 0
+    assert "another platform, Darwin-23.5.0-arm64" in " ".join(capsys.readouterr().err.split())
+    said: list[str] = []
+    again = rerun(first, verify=True, env_manager="local", say=said.append)
+    assert told in said[0]
+    assert again.verdict is not None
+    found = {one.name: (one.before, one.after) for one in again.verdict.differences if one.cause == "hardware"}
+    assert found["platform"] == ("Darwin-23.5.0-arm64", again.run.facts["environment"]["platform"])
+    assert again.verdict.result is Reproduced.IDENTICAL
+    assert planned(again.run.id).lacking == ()  # and of a run of this platform nothing is told
+
+
+def test_a_package_of_another_platform_is_named(tree: Path, fresh_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of Windows had a package that is only for Windows: the error names it and says so, nothing is run, and nothing is left."""
+    first = _made_on(ran(fresh_ledger, tree, "src/fit.py").id, "Windows-10-AMD64", {"win-thing": "1.0"})
+    wheel(tmp_path / "index", "win-thing", "1.0", "cp311-cp311-win_amd64")
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "index"))
+    with pytest.raises(EnvironmentFailed, match=r"made for another platform than this one, .*: win-thing 1\.0 \(win_amd64\)\n"):
+        rerun(first)
+    assert len(search_runs("again")) == 1
+    assert [path for path in (fresh_ledger.settings.home / "environments").glob("*/*") if path.is_dir()] == []
+
+
+@pytest.mark.parametrize(
+    ("then", "here", "told"),
+    [
+        ("Linux-5.4.0-x86_64", "Linux-6.8.1-x86_64", False),
+        ("", "Linux-6.8.1-x86_64", False),
+        ("macOS-14 arm64", "Darwin-23.5.0-arm64", False),
+        ("Linux-6.8.1-aarch64", "Linux-6.8.1-x86_64", True),
+        ("Windows-10-AMD64", "Linux-6.8.1-x86_64", True),
+    ],
+)
+def test_another_kernel_is_no_other_platform(then: str, here: str, *, told: bool) -> None:
+    """System and processor make a platform, by whichever name they go."""
+    assert bool(list(other_platform({"platform": then} if then else {}, here))) is told
+
+
+def _made_on(run_id: str, platform: str, packages: Mapping[str, str] | None = None) -> str:
+    """Have a run say that it was made on a platform."""
+    facts = {"environment": {**get_run(run_id).facts["environment"], "platform": platform}}
+    open_run(run_id).describe(facts, packages)
+    assert get_run(run_id).facts["environment"]["platform"] == platform
+    return run_id

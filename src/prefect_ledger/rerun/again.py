@@ -11,7 +11,7 @@ from prefect_ledger.projects.tools import Say, silent
 from prefect_ledger.rerun import starting
 from prefect_ledger.rerun.comparing import compare
 from prefect_ledger.rerun.deployed import Deploy, by_deployment
-from prefect_ledger.rerun.plan import Plan, plan
+from prefect_ledger.rerun.plan import Plan, other_platform, plan
 from prefect_ledger.rerun.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ def planned(run_id: str, parameters: Mapping[str, Any] | None = None) -> Plan:
 
 
 def _plan(run: Run, parameters: Mapping[str, Any] | None) -> Plan:
-    """The plan, and beside what was not recorded the data that is not what it was."""
+    """The plan, and beside what was not recorded that this is another platform, and the data that is not what it was."""
+    from prefect_ledger import capture
     from prefect_ledger.tracking import snapshots
 
     made = plan(Recorded.of(run), parameters)
-    return replace(made, lacking=(*made.lacking, *snapshots.lacking(run)))
+    elsewhere = other_platform(made.recorded.hardware, str(capture.environment().get("platform", "")))
+    return replace(made, lacking=(*elsewhere, *made.lacking, *snapshots.lacking(run)))
 
 
 def rerun(

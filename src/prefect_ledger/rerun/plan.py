@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from prefect_ledger.formats import count, listed
 from prefect_ledger.rerun.recorded import Recorded, masked
 
 OURS = "prefect-ledger"
+_SAME = {"macos": "darwin", "arm64": "aarch64", "amd64": "x86_64", "x64": "x86_64"}  # other names of what we record
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,23 @@ def plan(recorded: Recorded, changed: Mapping[str, Any] | None = None) -> Plan:
     entry = _entry(recorded, changed)
     packages = {name: version for name, version in recorded.packages.items() if name not in recorded.origins or name == OURS}
     return Plan(recorded, entry, packages, tuple(_lacking(recorded)), changed)
+
+
+def other_platform(hardware: Mapping[str, Any], here: str) -> Iterator[str]:
+    """That a run was made on another system or another kind of processor than ``here``, in a sentence. Another kernel is no other
+    platform, and what was not recorded is not known to be one."""
+    then = str(hardware.get("platform") or "")
+    if then and here and _kind(then) != _kind(here):
+        yield (
+            f"the run was made on another platform, {then}, and this one is {here}: packages may not exist for it, and numbers may come"
+            " out otherwise"
+        )
+
+
+def _kind(platform: str) -> tuple[str, str]:
+    """System and processor of ``Linux-6.1.0-x86_64``, or ``macOS-14.5 arm64``."""
+    words = re.split(r"[-\s]+", platform.strip().lower())
+    return _SAME.get(words[0], words[0]), _SAME.get(words[-1], words[-1])
 
 
 def _entry(recorded: Recorded, changed: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect_ledger.errors import EnvironmentFailed, MissingExtra
 from prefect_ledger.formats import count
 from prefect_ledger.projects import tools
-from prefect_ledger.projects.environments import conda_names, content, interpreters, shelf
+from prefect_ledger.projects.environments import conda_names, content, interpreters, platforms, shelf
 from prefect_ledger.projects.environments.base import Asked, Environment
 from prefect_ledger.projects.spec import EnvironmentSpec
 
@@ -22,6 +23,8 @@ Make = Callable[[str, Path, Asked], str]  # an environment of a Python version i
 Install = Callable[[Path, Sequence[str], Path, Asked], None]
 _BIN = "Scripts" if sys.platform == "win32" else "bin"
 _PYTHON = f"env/{_BIN}/python"
+_PACKAGES = "packages of the environment"
+_PIP_LOG = "pip.log"  # beside what is built, while it is built: which wheels pip passed over, and why, stands nowhere else
 
 
 def check(spec: EnvironmentSpec) -> list[str]:
@@ -59,7 +62,7 @@ def with_uv(spec: EnvironmentSpec, asked: Asked) -> Environment:
 
     def install(python: Path, words: Sequence[str], folder: Path, asked: Asked) -> None:
         command = [uv, "pip", "install", "--no-progress", "--color", "never", "--python", str(python), *words]
-        tools.run(command, folder=folder, say=asked.say, what="packages of the environment")
+        tools.run(command, folder=folder, say=asked.say, what=_PACKAGES)
 
     return _prepared("uv", spec, asked, make, install)
 
@@ -82,8 +85,8 @@ def with_venv(spec: EnvironmentSpec, asked: Asked) -> Environment:
         return ""
 
     def install(python: Path, words: Sequence[str], folder: Path, asked: Asked) -> None:
-        command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off", *words]
-        tools.run(command, folder=folder, say=asked.say, what="packages of the environment")
+        command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+        tools.run([*command, "--log", str(python.parents[2] / _PIP_LOG), *words], folder=folder, say=asked.say, what=_PACKAGES)
 
     return _prepared("virtualenv", spec, asked, make, install)
 
@@ -128,11 +131,26 @@ def _prepared(manager: str, spec: EnvironmentSpec, asked: Asked, make: Make, ins
         note = make(spec.python, folder, asked)
         for some in (first, words):
             if some:
-                install(folder / _PYTHON, some, spec.folder, asked)
+                with _telling_platforms(folder / _PIP_LOG):
+                    install(folder / _PYTHON, some, spec.folder, asked)
         return {"python": _PYTHON, "notes": [note] if note else [], **_described(folder)}
 
     built = shelf.have(asked.home, key, build, rebuild=asked.rebuild, say=asked.say)
     return _environment(manager, key, built, said)
+
+
+@contextlib.contextmanager
+def _telling_platforms(log: Path) -> Iterator[None]:
+    """Have an error begin with the packages that were made for another platform, where that is why they cannot be installed."""
+    try:
+        yield
+    except EnvironmentFailed as error:
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        if found := platforms.made_for_others([*str(error).splitlines(), *said]):
+            raise EnvironmentFailed(f"{_PACKAGES}: {found}\n{error}") from error
+        raise
+    finally:
+        log.unlink(missing_ok=True)
 
 
 def _environment(manager: str, key: str, built: shelf.Built, said: Sequence[str]) -> Environment:
