@@ -30,6 +30,7 @@ FOLDER = "datasets"
 KIND = "dataset"  # of the artifact that is a list
 FRESH = 3 * 86_400_000_000  # µs: less than half of the time that gc gives what nobody names
 _LIST = re.compile(rf"\d+/([0-9A-Za-z-]+)/artifacts(?:\.\d+)?/{FOLDER}/([0-9a-f]{{64}})\.json")
+_LISTED = re.compile(rf"{FOLDER}/([0-9a-f]{{64}})\.json")
 CONTENT = re.compile(rf"{FOLDER}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
 _UNFINISHED = re.compile(rf"{FOLDER}/[0-9a-f]{{2}}/{PART.pattern}")
 
@@ -42,6 +43,17 @@ def place_of(sha256: str) -> str:
 def list_path(digest: str) -> str:
     """Which artifact of a run lists the files of a dataset."""
     return f"{FOLDER}/{digest}.json"
+
+
+def listed(path: str) -> str | None:
+    """Of which dataset, by digest, an artifact of this path is the list; None where it is something else.
+
+    Example:
+        >>> listed(list_path("ab" * 32)) == "ab" * 32, listed("datasets/train.json")
+        (True, None)
+    """
+    found = _LISTED.fullmatch(path)
+    return found[1] if found else None
 
 
 def put(store: ArtifactStore, listing: Listing, sources: Mapping[str, str], *, progress: bool | None = None) -> int:

@@ -72,6 +72,18 @@ for number in range(3):
 print(run.artifact_uri.split("/")[-3])
 """
 
+_COPIED = """
+from pathlib import Path
+from prefect_ledger import start_run
+
+Path("data/sub").mkdir(parents=True)
+Path("data/a.csv").write_text("age\\n40\\n")
+Path("data/sub/b.bin").write_bytes(bytes(range(256)))
+with start_run(experiment="e") as run:
+    run.log_dataset("data", copy=True)
+print(run.id + "/data")
+"""
+
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -228,6 +240,27 @@ def test_a_backup_with_artifacts_becomes_a_ledger_elsewhere(archive: Path, tmp_p
     [artifact] = Reader(database).artifacts(runs(home)[2].id)
     database.close()
     assert (artifact.path, Path(artifact.uri).read_text()) == ("notes/2.txt", "hello hello ")
+
+
+def test_data_that_a_run_had_copied_comes_back_from_a_backup(tmp_path: Path) -> None:
+    """Store and artifact root are destroyed, the data is too: from the backup alone it is there again, checked, in a ledger elsewhere."""
+    home, backed_up = tmp_path / "ledger", tmp_path / "ledger.zip"
+    done = python(_COPIED, home)
+    assert done.returncode == 0, done.stderr
+    ref = done.stdout.strip()
+    assert command("backup", str(backed_up), "--artifacts", home=home).returncode == 0
+    shutil.rmtree(home)
+    shutil.rmtree(tmp_path / "data")
+    elsewhere = tmp_path / "elsewhere" / "ledger"
+    assert command("restore", str(backed_up), home=elsewhere).returncode == 0
+    checks = document(command("doctor", "--artifacts", "--json", home=elsewhere))["checks"]
+    assert [check["details"]["contents"] for check in checks if check["name"] == "copies"] == [2]
+    got = command("datasets", "get", ref, str(tmp_path / "back"), home=elsewhere)
+    assert got.returncode == 0, got.stderr
+    assert listing(tmp_path / "back") == {"a.csv": b"age\n40\n", "sub/b.bin": bytes(range(256))}
+    content = next(path for path in (elsewhere / "artifacts" / "datasets").rglob("*") if path.is_file())
+    content.write_bytes(content.read_bytes()[::-1])
+    assert command("doctor", "--artifacts", home=elsewhere).returncode == 1
 
 
 def test_artifacts_that_are_not_what_was_logged_are_said(home: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from prefect_ledger import collect_garbage, dataset, delete_runs, get_run, log_dataset, search_runs, start_run
 from prefect_ledger.artifact_store import ArtifactStore
 from prefect_ledger.cli import main
+from prefect_ledger.cli.artifact_checks import digests
 from prefect_ledger.copies import fetch, list_path, place_of
 from prefect_ledger.errors import (
     ArtifactCorrupt,
@@ -31,6 +33,7 @@ from prefect_ledger.errors import (
     RunNotFound,
 )
 from prefect_ledger.garbage import Garbage
+from prefect_ledger.integrity import check_artifacts
 from prefect_ledger.listings import File, Link, Listing
 from prefect_ledger.settings import Settings
 from prefect_ledger.tracking import ledger as module
@@ -490,3 +493,54 @@ def test_a_backup_takes_copies_along(one: Ledger, tmp_path: Path) -> None:
     assert done.troubles == []
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         assert {f"artifacts/{place}" for place in stored(one)} < set(archive.namelist())
+
+
+def test_content_that_is_not_what_was_copied_is_found(store_url: str, one: Ledger) -> None:
+    """By doctor's reading of all artifacts: each dataset of each run that has it is named, with the files; what is whole is read once."""
+    fill(Path("data"), {"sub/a.csv": b"first", "b.csv": b"second", "c.csv": b"first"})
+    fill(Path("other"), {"b.csv": b"second"})
+    runs = sorted([copied("data"), copied("data"), copied("other")])
+    one.flush()
+    seen, coming = list[int](), list[int]()
+    found = check_artifacts(one.database, one.artifacts, progress=seen.append, more=coming.append)
+    assert (found.problems, found.contents, found.contents_size, sum(coming)) == ([], 2, 11, 11)
+    assert sum(seen) == found.size + found.contents_size
+    sha = describe("data/sub/a.csv", name="a").digest
+    one.artifacts.put_bytes(f"{one.artifacts.root}/datasets/{sha[:2]}", sha, b"1irst")
+    found = check_artifacts(one.database, one.artifacts)
+    assert [problem.run for problem in found.problems] == [run for run in runs if get_run(run).datasets[0].name == "data"]
+    for problem in found.problems:
+        assert problem.kind == "copy"
+        assert re.match(r"dataset 'data', \w{12}: the copy is damaged: (c|sub/a)\.csv \(at .* are 5 bytes with sha256", problem.text)
+    one.artifacts.remove([place_of(sha), place_of(describe("data/b.csv", name="b").digest)])
+    found = check_artifacts(one.database, one.artifacts)
+    assert [problem.run for problem in found.problems] == runs
+    assert found.problems[0].text.count("nothing is at") == (2 if "'data'" in found.problems[0].text else 1)
+    copied("data")
+    assert check_artifacts(one.database, one.artifacts).problems == []
+
+
+def test_many_damaged_files_are_counted(one: Ledger) -> None:
+    """Three are named: a copy that is gone as a whole does not fill the page. What only looks like a list is left alone."""
+    fill(Path("data"), {f"{number}.csv": str(number).encode() for number in range(20)})
+    copied("data")
+    with start_run(experiment="e") as run:
+        run.log_text("no list", list_path("ab" * 32))
+    one.flush()
+    one.artifacts.remove(stored(one))
+    [problem] = check_artifacts(one.database, one.artifacts).problems
+    assert (problem.text.count("nothing is at"), problem.text.endswith(", and 17 more")) == (3, True)
+
+
+def test_doctor_names_the_dataset_and_the_run(one: Ledger) -> None:
+    """And says what to do; while all is whole it says how much was read."""
+    fill(Path("data"), {"a": b"1", "b": b"2"})
+    run = copied("data")
+    one.flush()
+    checks = {check.name: check for check in digests(one.settings)}
+    assert (checks["copies"].verdict, checks["copies"].details) == ("ok", {"contents": 2, "bytes": 2, "damaged": 0})
+    one.artifacts.remove([place_of(describe("data/a", name="a").digest)])
+    checks = {check.name: check for check in digests(one.settings)}
+    assert (checks["copies"].verdict, checks["copy"].verdict, checks["digests"].verdict) == ("wrong", "wrong", "ok")
+    assert f"of run {run}: dataset 'data', " in checks["copy"].found
+    assert "copy=True" in checks["copy"].remedy
