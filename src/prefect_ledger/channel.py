@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
-from prefect_ledger.errors import InvalidValue, RunFinished
+from prefect_ledger.errors import InvalidValue, RunFinished, RunStopped
 from prefect_ledger.events import Event
 from prefect_ledger.masked_events import masked_event
 from prefect_ledger.masking import quoted
@@ -45,7 +45,7 @@ class Channel:
         self._numbers: dict[str, int] = {}  # of each key's series: kept here, so that they go with the last who logs for a run
         self._ids: dict[str, int] = {}  # of these, those whose names stand in the segment being written
         self._steps: dict[str, int] = {}
-        self._closed = False
+        self._closed, self._stopped = False, ""
         with journal._lock:  # a roll in another thread walks over them
             journal.channels.add(self)
 
@@ -153,9 +153,17 @@ class Channel:
             self._closed = True
             self._ids.clear()
 
+    def break_off(self, reason: str) -> None:
+        """Have whoever logs next, and after that, be told by RunStopped that the run is to end."""
+        with self._journal._lock:
+            self._stopped = reason
+            self._ids.clear()  # so that the next point of any key asks
+
     def _check_open(self) -> None:
         if self._closed:
             raise RunFinished(f"run {self.run_id} is finished and takes no more values; open_run({self.run_id[:8]!r}) adds to it")
+        if self._stopped:
+            raise RunStopped(self._stopped)
 
     def _next_step(self, key: str, count: int = 1) -> int:
         try:

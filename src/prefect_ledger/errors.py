@@ -66,6 +66,13 @@ class RunFinished(LedgerError, RuntimeError):
     """A handle of a finished run was used to log."""
 
 
+class RunStopped(BaseException):
+    """What a verb raises in a run that was asked to end, such as a trial of a sweep that does badly.
+
+    No :class:`Exception`, as asyncio's ``CancelledError`` is none: code that goes on after whatever fails must not go on after this.
+    """
+
+
 class NoActiveRun(LedgerError, RuntimeError):
     """A logging verb was called where no run is open."""
 
@@ -271,6 +278,10 @@ class BackupCorrupt(LedgerError):
 
 class LedgerInUse(LedgerError):
     """A ledger is to be replaced that somebody has open."""
+
+
+class RunInUse(LedgerError, RuntimeError):
+    """A run cannot be gone on with, because another process has it open."""
 
 
 class JournalCorrupt(LedgerError):

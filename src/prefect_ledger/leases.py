@@ -26,6 +26,24 @@ def lives_here(folder: Path, journal: str) -> bool:
     return bool(journal) and any(lockfile.is_held(place / journal / "lock") for place in (folder, spare_root(folder)))
 
 
+def claim(database: Database, folder: Path, run: str, *, silence: float = SILENCE) -> bool:
+    """Open a run again that ended, or whose process is gone, for the caller alone; False where a process has it open.
+
+    A process of another machine counts as gone when nothing was heard of the run for ``silence`` seconds.
+
+    Raises:
+        StoreUnavailable.
+    """
+    at = time.time_ns() // 1000
+
+    def lives(one: OpenRun) -> bool:
+        here = any((place / one.owner).exists() for place in (folder, spare_root(folder))) if one.owner else False
+        return lives_here(folder, one.owner) or (not here and one.heard >= at - int(silence * 1e6))
+
+    with database.write() as tx:
+        return open_runs.claim(tx, run, at=at, lives=lives)
+
+
 def give_up_silent(
     database: Database, folder: Path, runs: Iterable[OpenRun], *, silence: float = SILENCE, dry_run: bool = False
 ) -> list[Change]:

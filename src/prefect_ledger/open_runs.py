@@ -8,7 +8,7 @@ and never commit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,11 +64,11 @@ def find_open(tx: sa.Connection, *, guessed_since: int) -> list[OpenRun]:
     open_ones = f"status IN ({', '.join('?' * len(_OPEN))})"
     guessed = f"status IN ({', '.join('?' * len(run_store.FINAL))}) AND seen >= ? AND provisional = 1"  # found in the index
     text = f"SELECT id, status, provisional, kind, owner, seen, started, status_at FROM runs WHERE {open_ones} OR ({guessed}) ORDER BY id"
-    found = rows(tx, text, [*_OPEN, *run_store.FINAL, guessed_since])
-    return [
-        OpenRun(run, status, bool(provisional), kind, owner, max(seen, started or 0, status_at))
-        for run, status, provisional, kind, owner, seen, started, status_at in found
-    ]
+    return [_open_run(*row) for row in rows(tx, text, [*_OPEN, *run_store.FINAL, guessed_since])]
+
+
+def _open_run(run: str, status: str, provisional: int, kind: str, owner: str, seen: int, started: int | None, status_at: int) -> OpenRun:
+    return OpenRun(run, status, bool(provisional), kind, owner, max(seen, started or 0, status_at))
 
 
 def heard_of(tx: sa.Connection, journal: str, since: int) -> bool:
@@ -86,6 +86,21 @@ def give_up(tx: sa.Connection, runs: Iterable[str], *, silent_since: int, reason
     heard = _last_heard(tx, runs)
     silent = [(run, at) for run, at in heard.items() if at < silent_since]
     return _hear(tx, silent, lambda words, at: lost(words, at, reason), dry_run=dry_run)
+
+
+def claim(tx: sa.Connection, run: str, *, at: int, lives: Callable[[OpenRun], bool]) -> bool:
+    """Have a run that ended run again, as nobody's until its new owner says so; False, and nothing changes, where it is open and ``lives``.
+
+    Of several that ask at once, one is told True: each holds the run to the end of its transaction.
+    """
+    run_store.placeholders(tx, [run])
+    text = "SELECT id, status, provisional, kind, owner, seen, started, status_at FROM runs WHERE id = ?"
+    found = _open_run(*rows(tx, text, [run])[0])
+    if found.status in _ALIVE and lives(found):
+        return False
+    number, since = standing.stand(_words(tx, [run]).get(run, {})).last.number, max(at, found.heard + 1)
+    run_store.hear(tx, run, {f"said.{number}": standing.status_word(since, "RUNNING"), "owner": [number, since, ""]})
+    return True
 
 
 # --- decisions ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from prefect_ledger import forks, meters
-from prefect_ledger.errors import LedgerError
+from prefect_ledger.errors import LedgerError, RunStopped
 
 if TYPE_CHECKING:
     from prefect_ledger.probes import Gpus, Machine
@@ -102,7 +102,7 @@ class Watch:
                     if self._turns.get(key) is turn:
                         del self._turns[key]
                 continue
-            with contextlib.suppress(LedgerError):  # finished meanwhile
+            with contextlib.suppress(LedgerError, RunStopped):  # finished meanwhile, or about to be
                 turn.run.log_metrics(seen)
                 turn.also()
 

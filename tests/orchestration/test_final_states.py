@@ -13,6 +13,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
+from prefect.states import Cancelled
 
 from prefect_ledger import Run, reconcile, tracked_flow
 from prefect_ledger.errors import RunNotFound
@@ -56,6 +57,17 @@ def test_a_failure_after_the_last_retry(ledger: Ledger) -> None:
     run = the_run("bad")
     check(run, "FAILED", "no convergence")
     assert [(attempt.status, attempt.exception["message"]) for attempt in run.attempts] == [("FAILED", "no convergence")] * 2
+
+
+def test_a_returned_cancelled_state(ledger: Ledger) -> None:
+    """A run whose flow returns that it was cancelled is CANCELLED, with the reason that the state has: Prefect calls no hook for it."""
+
+    @tracked_flow
+    def gave_up() -> State[Any]:
+        return Cancelled(message="no data today")
+
+    gave_up(return_state=True)
+    check(the_run("gave-up"), "CANCELLED", "no data today")
 
 
 def test_refused_parameters(ledger: Ledger) -> None:

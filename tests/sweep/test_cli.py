@@ -41,7 +41,6 @@ def cli(tmp_path: Path) -> Cli:
         ([".", "-s", "x=1", "--metric", "loss", "--at-once", "0"], "at_once is a whole number from 1"),
         (["train.py:train", "-e", "main", "-s", "x=1", "--metric", "loss"], "--entry-point is for projects"),
         (["train.py:train", "-s", "x=1", "--metric", "loss"], "no file train.py"),
-        ([__file__ + ":train", "-s", "x=1", "--metric", "loss", "--stop-early", "3"], "--stop-early is for projects"),
         ([".", "--resume", "12345678"], "leave out what is to be run"),
     ],
 )

@@ -9,8 +9,11 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
 
 from prefect_ledger import get_run, search_runs
 from prefect_ledger.entities import RunStatus
@@ -18,7 +21,9 @@ from prefect_ledger.errors import InvalidValue, NotFound
 from prefect_ledger.orchestration.sweeping import FlowRunner, on_tasks, task_runner
 from prefect_ledger.sweep.plan import Limits, Plan
 from prefect_ledger.sweep.space import Space
+from prefect_ledger.sweep.stopping import Median
 from prefect_ledger.sweep.sweeping import resume, shown, sweep
+from prefect_ledger.sweep.trials import WHY_STOPPED
 from prefect_ledger.tracking.ledger import Ledger
 from tests.orchestration.conftest import ledger as ledger  # noqa: PLC0414  # the fixture
 from tests.services_real.processes import dies_with_us
@@ -61,6 +66,32 @@ def test_a_flow_that_is_not_there_or_takes_other_parameters_is_refused() -> None
         runner.check(["kind"])
     with pytest.raises(InvalidValue, match="threads, processes, dask"):
         task_runner("ray", 2)
+
+
+@pytest.mark.parametrize("runner", ["threads", pytest.param("processes", marks=pytest.mark.soak)])
+def test_a_trial_that_does_worse_than_the_median_ends_at_its_next_value(ledger: Ledger, runner: str) -> None:
+    """As CANCELLED, in Prefect too and without its retries, in a thread and in another process; what remains is run, and it never again."""
+    trained = FlowRunner(f"{FILE}:train_in_steps")
+    said, rule = plan(trained, x=[1, 2, 3, 9, 1.5]), Limits(at_once=2, stopping=Median(warm_up=5, trials=3))
+    lines: list[str] = []
+    done = on_tasks(task_runner(runner, 2), lambda: sweep(trained, said, rule, say=lines.append))
+    assert [(one.parameters["x"], str(one.status), one.stopped) for one in done.leaderboard] == [
+        (1, "COMPLETED", False),
+        (1.5, "COMPLETED", False),
+        (2, "COMPLETED", False),
+        (3, "COMPLETED", False),
+        (9, "CANCELLED", True),
+    ]
+    stopped = done.leaderboard[-1].run_id
+    assert any(line.startswith("trial 3: stopped early, ") for line in lines)
+    run = get_run(stopped)
+    assert (run.attempt, run.status_reason) == (1, WHY_STOPPED)
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(stopped)).state
+    assert state is not None
+    assert (state.type, state.message) == (StateType.CANCELLED, WHY_STOPPED)
+    again = on_tasks(task_runner(runner, 2), lambda: resume(trained, done.id, rule))
+    assert [one.run_id for one in again.leaderboard] == [one.run_id for one in done.leaderboard]
 
 
 @pytest.mark.soak  # a Dask cluster twice, and thirty trials

@@ -10,7 +10,7 @@ import pytest
 
 from prefect_ledger import get_run
 from prefect_ledger.entities import RunStatus
-from prefect_ledger.errors import EntryPointNotFound, InvalidValue
+from prefect_ledger.errors import EntryPointNotFound, InvalidValue, RunInUse
 from prefect_ledger.sweep.plan import Limits, Plan
 from prefect_ledger.sweep.projects import ProjectRunner
 from prefect_ledger.sweep.space import Space
@@ -82,6 +82,21 @@ def test_what_was_broken_off_is_run_anew_and_nothing_twice(runner: ProjectRunner
     assert now[0] == kept[0]
     assert now[1] != kept[1]
     assert get_run(first.id).status is RunStatus.COMPLETED
+
+
+def test_nobody_goes_on_with_a_sweep_that_goes_on(runner: ProjectRunner) -> None:
+    """Each trial would be run twice."""
+    ids: list[str] = []
+    refused: list[str] = []
+
+    def interfere(_line: str) -> None:
+        with pytest.raises(RunInUse, match="goes on in another process") as error:
+            resume(runner, ids[0])
+        refused.append(str(error.value))
+
+    done = sweep(runner, plan(x=[1, 2]), Limits(), say=interfere, begun=ids.append)
+    assert len(refused) == 2
+    assert [one.parameters["x"] for one in done.leaderboard] == [2, 1]
 
 
 def test_when_time_is_up_what_runs_is_ended(runner: ProjectRunner) -> None:

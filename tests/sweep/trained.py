@@ -21,6 +21,17 @@ def train(x: float, kind: str = "plain", seconds: float = 0.0) -> None:
         raise ValueError("bad")
 
 
+@tracked_flow(retries=2)
+def train_in_steps(x: float) -> None:
+    """Falls with each step; that of 9 goes on for a minute, and after whatever fails."""
+    for step in range(8 if x != 9 else 600):
+        try:
+            log_metric("loss", x / (min(step, 7) + 1), step=step)
+            time.sleep(0 if x != 9 or step < 8 else 0.1)
+        except Exception:  # noqa: BLE001  # as such loops are
+            continue
+
+
 if __name__ == "__main__":
     runner = FlowRunner(f"{__file__}:train", {"seconds": 0.5})
     limits = Limits(trials=30, at_once=2)

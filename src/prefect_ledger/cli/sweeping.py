@@ -113,8 +113,6 @@ def _runner(target: Any, limits: Limits) -> tuple[Runner, Callable[[Callable[[],
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")  # a line for each trial is ours to say
         from prefect_ledger.orchestration.sweeping import FlowRunner, on_tasks, task_runner
 
-        if limits.stopping is not None:
-            raise InvalidValue("--stop-early is for projects, whose trials are programs that can be ended; leave it out for a flow")
         tasks, trials = task_runner(target.get("runner") or "threads", limits.at_once), FlowRunner(target["flow"], target["fixed"])
         return trials, lambda work: on_tasks(tasks, work)
     if "project" not in target:

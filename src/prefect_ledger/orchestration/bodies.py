@@ -38,6 +38,9 @@ class Visit(Protocol):
     def raised(self, error: BaseException) -> None:
         """The body ended with ``error``, which goes on to Prefect."""
 
+    def instead(self, error: BaseException) -> Any:
+        """What Prefect is given as returned instead of ``error``; None where it is given the error."""
+
 
 Begin = Callable[[Function], Visit | None]
 Inside = Callable[[Visit], contextlib.AbstractContextManager[None]]
@@ -118,9 +121,14 @@ def _plain(fn: Function, begin: Begin, inside: Inside) -> Function:
         visit = begin(fn)
         if visit is None:
             return fn(*args, **kwargs)
-        with inside(visit):
-            result = fn(*args, **kwargs)
-            visit.returned(result)
+        try:
+            with inside(visit):
+                result = fn(*args, **kwargs)
+                visit.returned(result)
+        except BaseException as error:
+            result = visit.instead(error)
+            if result is None:
+                raise
         return result
 
     return body
@@ -131,9 +139,14 @@ def _coroutine(fn: Function, begin: Begin, inside: Inside) -> Function:
         visit = begin(fn)
         if visit is None:
             return await fn(*args, **kwargs)
-        with inside(visit):
-            result = await fn(*args, **kwargs)
-            visit.returned(result)
+        try:
+            with inside(visit):
+                result = await fn(*args, **kwargs)
+                visit.returned(result)
+        except BaseException as error:
+            result = visit.instead(error)
+            if result is None:
+                raise
         return result
 
     return body

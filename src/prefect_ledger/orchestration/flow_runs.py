@@ -14,8 +14,10 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.exceptions import ExternalSignal, Pause, PrefectSignal
 from prefect.flows import Flow
+from prefect.states import Cancelled
 
 from prefect_ledger.entities import RunStatus
+from prefect_ledger.errors import RunStopped
 from prefect_ledger.events import RunStatusSeen
 from prefect_ledger.orchestration import cards, surroundings
 from prefect_ledger.orchestration.attempts import attempt_begun, attempts_seen
@@ -58,17 +60,34 @@ class FlowVisit:
         """Log what the return annotation asks for. The run's status is Prefect's to decide."""
         _inside.pop(self.run.id, None)
         cards.stir()
-        if self.options.log_returns:
+        cancelled = isinstance(value, State) and value.is_cancelled()
+        if self.options.log_returns and not cancelled:
             _log_returned(self.run, user_function(self.flow.fn), value)
         _show(self.run)
+        if cancelled:  # Prefect has no hook for it
+            ledger_on_cancellation(self.flow, self.flow_run, value)
 
     def raised(self, error: BaseException) -> None:
         """Record the error; what becomes of the run is known later, so the status is provisional."""
         _inside.pop(self.run.id, None)
         cards.stir()
+        if self._is_stopped_by(error):
+            return
         _note_error(self.run, error)
         if not isinstance(error, _LEFT):
             _show(self.run)
+
+    def instead(self, error: BaseException) -> State[Any] | None:
+        """A cancelled state, where the run was asked to end and this is how it did."""
+        if not self._is_stopped_by(error):
+            return None
+        state: State[Any] = Cancelled(message=self.run.stopped)
+        self.returned(state)
+        return state
+
+    def _is_stopped_by(self, error: BaseException) -> bool:
+        """A stopped task of the flow may end it with an error of its own."""
+        return bool(self.run.stopped) and isinstance(error, Exception | RunStopped)
 
 
 def begin(fn: Function) -> FlowVisit | None:

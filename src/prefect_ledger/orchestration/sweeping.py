@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import inspect
 import os
@@ -23,8 +24,9 @@ from prefect_ledger.errors import InvalidValue, MissingExtra, NotFound
 from prefect_ledger.orchestration.bodies import user_function
 from prefect_ledger.orchestration.context import child_tags
 from prefect_ledger.orchestration.options import options_of
+from prefect_ledger.orchestration.stopped_trials import listening
 from prefect_ledger.settings import PREFIX
-from prefect_ledger.sweep import sweeping
+from prefect_ledger.sweep import sweeping, trials
 from prefect_ledger.sweep.plan import Limits, Plan
 from prefect_ledger.sweep.sweeping import Sweep
 from prefect_ledger.sweep.trials import Trial
@@ -50,6 +52,7 @@ class FlowRunner:
         self._fixed = dict(fixed or {})
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._futures: dict[int, Any] = {}
+        self._sweep = ""
 
     @property
     def target(self) -> dict[str, Any]:
@@ -73,9 +76,10 @@ class FlowRunner:
     def start(self, sweep: ActiveRun, trial: Trial) -> None:
         """Submit its task."""
         about = {"id": sweep.id, "attempt": sweep.attempt, "experiment": sweep.experiment, "name": sweep.name}
+        about["stoppable"] = trial.stoppable
         values = {**self._fixed, **trial.parameters}
         future = run_trial.submit(self._source, values, trial.number, about, trial.tags(sweep.id), ledger().settings.travelling())
-        self._futures[trial.number] = future
+        self._sweep, self._futures[trial.number] = sweep.id, future
         future.add_done_callback(lambda _future: self._ended.put(trial.number))
 
     def wait(self, seconds: float | None) -> Sequence[int]:
@@ -88,9 +92,13 @@ class FlowRunner:
             self._futures.pop(number, None)
         return ended
 
-    def stoppable(self) -> Mapping[int, str]:
-        """None: what runs in a thread or in a worker of somebody's is not ended from here."""
-        return {}
+    def begun(self) -> Mapping[int, str]:
+        """Those whose flows run, as the store knows."""
+        running = trials.of_sweep(self._sweep, "", running=True) if self._futures else []
+        return {place.trial: place.run_id for place in running if place.trial in self._futures}
+
+    def stop(self, number: int, reason: str) -> None:
+        """Nothing more: its tag in the store is read where it runs."""
 
     def cancel(self, number: int, reason: str) -> None:  # noqa: ARG002  # Prefect asks for none
         """Take it back where it has not begun. What runs in threads and processes here is waited for; elsewhere its cluster ends it."""
@@ -187,17 +195,18 @@ def run_trial(
     source: Any, parameters: dict[str, Any], number: int, sweep: dict[str, Any], tags: dict[str, str], settings: dict[str, str]
 ) -> None:
     """Call the flow below the sweep's run, wherever this is; what it logged is in the store when this returns."""
-    del number  # the task run is named after it
-    _called(source, parameters, sweep, tags, settings)
+    _called(source, parameters, number, sweep, tags, settings)
 
 
-def _called(source: Source, parameters: dict[str, Any], sweep: dict[str, Any], tags: dict[str, str], settings: dict[str, str]) -> None:
+def _called(
+    source: Source, parameters: dict[str, Any], number: int, sweep: dict[str, Any], tags: dict[str, str], settings: dict[str, str]
+) -> None:
     for name, value in settings.items():
         os.environ.setdefault(f"{PREFIX}{name.upper()}", value)
     run = ledger().enter(sweep["id"], attempt=sweep["attempt"], experiment=sweep["experiment"], name=sweep["name"], owner=False)
     token = child_tags.set((run.id, tags))
     try:
-        with using(run):
+        with using(run), listening(run.id, number) if sweep["stoppable"] else contextlib.nullcontext():
             loaded(source)(**parameters, return_state=True)
     finally:
         child_tags.reset(token)

@@ -56,6 +56,9 @@ class TaskVisit:
         working.discard(self.run)
         self._note_error(error)
 
+    def instead(self, error: BaseException) -> None:
+        """Nothing: whether the run ends for it is its flow's matter."""
+
     @quietly
     def seen(self, state: str, error: BaseException | None = None) -> None:
         """Say in which state the task run is."""

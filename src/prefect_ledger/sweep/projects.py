@@ -80,9 +80,14 @@ class ProjectRunner:
             left = None if left is None else left - pause
         return []
 
-    def stoppable(self) -> Mapping[int, str]:
-        """All that run: each is a program of its own."""
+    def begun(self) -> Mapping[int, str]:
+        """All that run."""
         return {number: one.id for number, one in self._running.items() if one.status == "RUNNING"}
+
+    def stop(self, number: int, reason: str) -> None:
+        """Its process and all it started: each is a program of its own."""
+        if (one := self._running.get(number)) is not None:
+            one.cancel(reason)
 
     def cancel(self, number: int, reason: str) -> None:
         """Its process and all it started."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from prefect_ledger.errors import InvalidValue, NotFound
+from prefect_ledger import leases
+from prefect_ledger.errors import InvalidValue, NotFound, RunInUse
 from prefect_ledger.names import check_name
 from prefect_ledger.sweep import trials
 from prefect_ledger.sweep.plan import FACT, Limits, Plan
@@ -44,8 +45,11 @@ class Runner(Protocol):
     def cancel(self, number: int, reason: str) -> None:
         """End a trial with all that it started, as far as that can be done; returns when it has ended."""
 
-    def stoppable(self) -> Mapping[int, str]:
-        """The trials that run and can be ended without harm to others, with the ids of their runs."""
+    def begun(self) -> Mapping[int, str]:
+        """The trials that run, with the ids of their runs."""
+
+    def stop(self, number: int, reason: str) -> None:
+        """Have a trial end as soon as it can, and do not wait for it: :meth:`wait` gives its number when it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Sa
     Trials that ended are told again to who proposes; those broken off are run anew with the values they had, under their number.
 
     Raises:
-        RunNotFound. InvalidValue: the run is that of no sweep. As :func:`sweep`.
+        RunNotFound. RunInUse: it goes on elsewhere. InvalidValue: the run is that of no sweep. As :func:`sweep`.
 
     Example:
         >>> from pathlib import Path
@@ -133,6 +137,7 @@ def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Sa
     for place in known.values():
         if place.settled:
             proposing.told(place.trial, place.parameters, place.result)
+    _claim(found.id)
     run = ledger().enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, kind=KIND)  # opened again
     return _Sweeping(run, plan, limits, runner, proposing, say).go(known)
 
@@ -156,6 +161,14 @@ def shown(run_id: str) -> Sweep:
     return Sweep(found.id, plan, trials.ranked(trials.of_sweep(found.id, plan.metric), plan), found.status_reason)
 
 
+def _claim(run_id: str) -> None:
+    """Go on alone: two that went on with one sweep would each run every trial."""
+    one = ledger()
+    one.flush()  # what this process said of it
+    if not leases.claim(one.database, one.settings.journal_folder, run_id):
+        raise RunInUse(f"sweep {run_id[:8]} goes on in another process, or in one of another machine that was heard of lately")
+
+
 def _endless(plan: Plan, limits: Limits) -> None:
     if limits.trials is None and limits.seconds is None and plan.method != "grid":
         raise InvalidValue(f"a sweep by {plan.method} goes on for ever: say how many trials, or how long")
@@ -173,6 +186,7 @@ class _Sweeping:
     say: Say
     _running: dict[int, Trial] = field(default_factory=dict)
     _curves: dict[str, Curve] = field(default_factory=dict)  # of trials that completed
+    _stopped: set[str] = field(default_factory=set)
     _next: int = 0
     _over: str = ""
 
@@ -211,13 +225,14 @@ class _Sweeping:
     def _proposed(self, known: dict[int, Place]) -> Trial | None:
         """The next to be run: one broken off before, or a new one; None for one that ended already, and at the end of the grid."""
         number, self._next = self._next, self._next + 1
+        stoppable = self.limits.stopping is not None
         if (before := known.get(number)) is not None:
-            return None if before.settled else Trial(number, before.parameters)
+            return None if before.settled else Trial(number, before.parameters, stoppable)
         values = self.proposing.propose(number)
         if values is None:
             self._over = "the whole grid was tried"
             return None
-        return Trial(number, values)
+        return Trial(number, values, stoppable)
 
     def _wait(self, until: float | None) -> None:
         left = None if until is None else max(0.0, until - time.monotonic())
@@ -229,7 +244,6 @@ class _Sweeping:
             self.proposing.told(number, trial.parameters, place.result if place is not None else None)
             self.say(_line(trial, place))
             self._keep_curve(place)
-
         if self.limits.stopping is not None:
             self._stop_bad_ones(self.limits.stopping)
 
@@ -238,13 +252,12 @@ class _Sweeping:
             self._curves[place.run_id] = self._curve(place.run_id)
 
     def _stop_bad_ones(self, rule: Median) -> None:
-        for number, run_id in self.runner.stoppable().items():
-            if rule.stops(self._curve(run_id), self._curves.values(), lower=self.plan.lower):
+        for number, run_id in self.runner.begun().items():
+            if run_id not in self._stopped and rule.stops(self._curve(run_id), self._curves.values(), lower=self.plan.lower):
+                self._stopped.add(run_id)
                 ledger().attach(run_id).set_tags({trials.STOPPED: "worse than the median"})
-                self.runner.cancel(number, "stopped early: worse than the median of the others")
-                trial = self._running.pop(number)
-                self.proposing.told(number, trial.parameters, None)
-                self.say(f"trial {number}: stopped early")
+                ledger().flush()  # in the store before the trial ends: one that is killed now is not run again either
+                self.runner.stop(number, trials.WHY_STOPPED)
 
     def _curve(self, run_id: str) -> Curve:
         try:
@@ -275,4 +288,5 @@ def _line(trial: Trial, place: Place | None) -> str:
     values = ", ".join(f"{name}={value}" for name, value in trial.parameters.items())
     if place is None:
         return f"trial {trial.number}: did not begin ({values})"
-    return f"trial {trial.number}: {place.status}, {'no value' if place.value is None else f'{place.value:.6g}'} ({values})"
+    how = "stopped early" if place.stopped else place.status
+    return f"trial {trial.number}: {how}, {'no value' if place.value is None else f'{place.value:.6g}'} ({values})"

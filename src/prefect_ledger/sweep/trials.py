@@ -13,16 +13,18 @@ from prefect_ledger.sweep.plan import Plan
 from prefect_ledger.tracking.reading import search_runs
 
 OF, NUMBER, PARAMETERS, STOPPED = "sweep.of", "sweep.trial", "sweep.parameters", "sweep.stopped"
+WHY_STOPPED = "stopped early: worse than the median of the others"
 _MOST = 50_000
 _SETTLED = (RunStatus.COMPLETED, RunStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Values to be tried, under a number of their sweep's."""
+    """Values to be tried, under a number of their sweep's; ``stoppable``: it may be asked to end before its time."""
 
     number: int
     parameters: Mapping[str, Any]
+    stoppable: bool = False
 
     def tags(self, sweep: str) -> dict[str, str]:
         """What the run of this trial is tagged with."""
@@ -52,12 +54,13 @@ class Place:
         return self.value if usable else None
 
 
-def of_sweep(run_id: str, metric: str, *, number: int | None = None) -> list[Place]:
+def of_sweep(run_id: str, metric: str, *, number: int | None = None, running: bool = False) -> list[Place]:
     """One place for each number that was tried, in order; of several runs of a number the one that ended, else the latest.
 
-    ``number`` asks for that one alone.
+    ``number`` asks for that one alone, ``running`` for those that run.
     """
     alone = "" if number is None else f" and tags.\"{NUMBER}\" = '{number}'"
+    alone += " and status = 'RUNNING'" if running else ""
     found: dict[int, Place] = {}
     for run in search_runs(None, f"tags.\"{OF}\" = '{run_id}'{alone}", "start_time", limit=_MOST):
         place = _place(run, metric)
@@ -90,4 +93,5 @@ def _place(run: Run, metric: str) -> Place | None:
         return None
     if not isinstance(values, dict):
         return None
-    return Place(number, run.id, run.status, run.metrics.get(metric), values, bool(run.tags.get(STOPPED)))
+    stopped = bool(run.tags.get(STOPPED)) and run.status is not RunStatus.COMPLETED  # it may have been quicker
+    return Place(number, run.id, run.status, run.metrics.get(metric), values, stopped)

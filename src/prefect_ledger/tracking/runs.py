@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prefect_ledger import html
 from prefect_ledger.entities import RunStatus
-from prefect_ledger.errors import InvalidValue, LedgerError, ParamChanged, RunFinished
+from prefect_ledger.errors import InvalidValue, LedgerError, ParamChanged, RunFinished, RunStopped
 from prefect_ledger.events import (
     ParamsLogged,
     RunDescribed,
@@ -61,7 +61,7 @@ class Shared:
         # Whoever works for a task holds its handle; a flow of a hundred thousand tasks must not hold them all.
         self.handles: weakref.WeakValueDictionary[tuple[str, int], ActiveRun] = weakref.WeakValueDictionary()
         self.mutex = threading.RLock()  # a signal handler that logs may come in between
-        self.finished = False
+        self.finished, self.stopped = False, ""  # why it was asked to end
         self.tables: dict[str, Any] = {}  # arrow's schema of each table so far, as this process logged it
         self.counted: dict[tuple[str, str, str], int] = {}  # the last step of pictures that came without one
         self.alerts: dict[tuple[str, str], float] = {}  # by title and level: when it was said last, on the clock of time.monotonic
@@ -312,7 +312,23 @@ class ActiveRun(ArtifactVerbs):
                 handle = shared.handles[place] = ActiveRun(self._ledger, shared, task_run_id=task_run_id, try_number=try_number)
                 if shared.finished:
                     handle.close()
+                elif shared.stopped:
+                    handle.break_off(shared.stopped)
             return handle
+
+    def stop(self, reason: str) -> None:
+        """Ask the code of this run, in this process, to end: the next verb that it calls raises RunStopped. Who began the run ends it."""
+        shared = self._shared
+        with shared.mutex:
+            shared.stopped = reason
+            handles = [self, *shared.handles.values()]
+        for handle in handles:
+            handle.break_off(reason)
+
+    @property
+    def stopped(self) -> str:
+        """Why the run was asked to end; empty where it was not."""
+        return self._shared.stopped
 
     def status_seen(
         self,
@@ -375,6 +391,8 @@ class ActiveRun(ArtifactVerbs):
         elif isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":  # asyncio's, without importing it
             reason = "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else "cancelled"
             self.finish("CANCELLED", reason=reason, refuse=refuse)
+        elif isinstance(error, RunStopped):
+            self.finish("CANCELLED", reason=str(error), refuse=refuse)
         else:
             described = _described(error)
             reason = f"{type(error).__name__}: {described.get('message', '')}"[:500]
