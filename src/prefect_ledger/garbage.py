@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DAY = 86_400_000_000  # µs
 _OF_A_RUN = re.compile(r"(\d+)/([0-9A-Za-z-]+)/(artifacts(?:\.\d+)?/.+)", re.DOTALL)
 _PROBE = re.compile(r"\.doctor-\d+/.+", re.DOTALL)
-_TEMPORARY = re.compile(r"prefect-ledger-(?!\d+$)[a-z0-9_]{8}")
+_TEMPORARY = re.compile(r"prefect-ledger-(?!\d+$)(?:rerun-)?[a-z0-9_]{8}")
 _RUNS_AT_ONCE = 200
 _BATCH = 1_000
 
@@ -58,6 +58,16 @@ class Stray:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A folder below the ledger's home that can be had again: of which kind, where, its bytes, when it was used last (µs since 1970)."""
+
+    kind: str
+    path: str
+    size: int
+    used: int
+
+
 @dataclass
 class Garbage:
     """What was found and, unless ``dry_run``, taken away. Sizes are bytes."""
@@ -69,6 +79,7 @@ class Garbage:
     uploads: list[str] = field(default_factory=list)
     journals: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    caches: list[Unused] = field(default_factory=list)
     deliveries: int = 0
     unknown_runs: int = 0
     unknown_size: int = 0
@@ -80,9 +91,15 @@ class Garbage:
         return sum(run.size for run in self.runs) + sum(stray.size for stray in self.strays)
 
     @property
+    def caches_size(self) -> int:
+        """Bytes below the ledger's home that go."""
+        return sum(cache.size for cache in self.caches)
+
+    @property
     def nothing(self) -> bool:
         """Whether there is nothing to take."""
-        return not (self.runs or self.experiments or self.strays or self.uploads or self.journals or self.folders or self.deliveries)
+        kinds = (self.runs, self.experiments, self.strays, self.uploads, self.journals, self.folders, self.caches)
+        return not (any(kinds) or self.deliveries)
 
 
 def collect(
@@ -294,9 +311,29 @@ def _folders(found: Garbage, rules: Rules) -> None:
                 continue
             if (user is not None and stat.st_uid != user) or stat.st_mtime_ns // 1000 >= rules.older_than:
                 continue
+            if is_worked_in(path):  # by a run that lasts longer than that
+                continue
             if not found.dry_run:
                 shutil.rmtree(path, ignore_errors=True)
             found.folders.append(str(path))
+
+
+def is_worked_in(path: Path) -> bool:
+    """Whether a process of this user works in the folder, or has it, or something in it, in its command or its variables.
+
+    This also finds a program that goes on though whoever started it was killed, and with it the locks that it held.
+    """
+    import psutil
+
+    names = {str(path), os.path.realpath(path)}
+    for process in psutil.process_iter():
+        for ask in (process.cwd, process.cmdline, process.environ):
+            with suppress(psutil.Error, OSError):
+                said = ask()
+                texts = [said] if isinstance(said, str) else said.values() if isinstance(said, dict) else said
+                if any(name in text for text in texts for name in names):
+                    return True
+    return False
 
 
 def microseconds() -> int:

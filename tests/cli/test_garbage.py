@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,25 @@ def test_gc_keeps_what_is_young_and_what_an_experiment_keeps(filled: Cli, tmp_pa
     for wrong in (["--retention", "old"], ["--retention", "nobody=1"], ["--retention-days", "-1"]):
         assert filled("gc", *wrong).returncode == 1
     assert filled("gc", "--retention-days", "soon").returncode == 2
+
+
+def test_gc_says_what_is_kept_here_and_was_long_not_used(filled: Cli, tmp_path: Path) -> None:
+    """Data that was got 45 days ago is named with its size and age, goes with --yes alone, and stays where more days are said."""
+    place = tmp_path / "ledger" / "datasets" / ("0a" * 32)
+    place.mkdir(parents=True)
+    (place / "rows.csv").write_text("1,2,3,4\n\n")
+    used = time.time() - 45 * 86_400 - 60
+    os.utime(place, (used, used))
+    assert "nothing to take away" in filled("gc", "--caches-days", "60", "--yes").stdout
+    done = filled("gc")
+    assert f"dataset {place}  9 B  used last 45 days ago" in done.stdout.replace("\n", "")
+    assert "a dry run: 1 unused folder and 9 B would go" in done.stdout + done.stderr
+    told = document(filled("gc", "--json"))
+    assert (told["size"], told["caches_size"], [one["path"] for one in told["caches"]]) == (0, 9, [str(place)])
+    assert place.is_dir()
+    assert "gone: 1 unused folder, 9 B" in (said := filled("gc", "--yes")).stdout + said.stderr
+    assert list(place.parent.iterdir()) == []
+    assert filled("gc", "--caches-days", "-1").returncode == 1
 
 
 def test_doctor_reads_every_artifact_when_asked(filled: Cli, tmp_path: Path) -> None:

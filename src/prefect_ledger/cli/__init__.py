@@ -237,6 +237,9 @@ def gc(
         list[str] | None, Parameter(negative="", help="Other days for an experiment, as NAME=DAYS; again for more.")
     ] = None,
     grace_days: Annotated[float, Parameter(help="Days that bytes without a row are left alone: 7 if not said.")] = 7.0,
+    caches_days: Annotated[
+        float, Parameter(help="Days that environments, repositories and data on this machine are kept unused: 30 if not said.")
+    ] = 30.0,
     unknown_runs: Annotated[
         bool, Parameter(negative="", help="Take bytes of runs this store never heard of. Not in a shared root.")
     ] = False,
@@ -246,10 +249,12 @@ def gc(
 
     That is: runs that "runs delete" or "experiments delete" marked more than
     30 days ago, with all they logged, bytes in the artifact root that no run
-    logged, uploads that were never finished, and what dead processes left on
-    this machine. Runs that are open or were heard of within the grace time are
-    left alone. It may be run beside them, twice, and by several at once. Exits
-    with 1 when something had to be left.
+    logged, uploads that were never finished, what dead processes left on this
+    machine, and what is kept here to be used again and was not for 30 days:
+    environments and repositories of projects, data of "datasets get". Runs that
+    are open or were heard of within the grace time are left alone, and so is
+    what a living process uses. It may be run beside them, twice, and by several
+    at once. Exits with 1 when something had to be left.
 
     For example:
 
@@ -264,6 +269,7 @@ def gc(
         retention_days=retention_days,
         retention=retention or [],
         grace_days=grace_days,
+        caches_days=caches_days,
         unknown_runs=unknown_runs,
         json=json,
     )
@@ -347,7 +353,7 @@ def sweep(
     minutes: Annotated[float | None, Parameter(help="How long at most; what runs then is ended, where that can be done.")] = None,
     stop_early: Annotated[
         int | None,
-        Parameter(help="End a trial of a project that after so many steps is worse than the median of the others at its step."),
+        Parameter(help="End a trial that after so many steps is worse than the median of the others at its step."),
     ] = None,
     seed: Annotated[int, Parameter(help="Of the draws: 0 if not said.")] = 0,
     parameter: Annotated[

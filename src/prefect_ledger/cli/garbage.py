@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,12 +13,21 @@ from prefect_ledger.errors import InvalidValue
 from prefect_ledger.formats import clean, count, listed, short, size
 
 if TYPE_CHECKING:
-    from prefect_ledger.garbage import Garbage
+    from prefect_ledger.garbage import Garbage, Unused
 
 _SHOWN = 20
 
 
-def clear(*, dry_run: bool, retention_days: float, retention: Sequence[str], grace_days: float, unknown_runs: bool, json: bool) -> int:
+def clear(
+    *,
+    dry_run: bool,
+    retention_days: float,
+    retention: Sequence[str],
+    grace_days: float,
+    caches_days: float,
+    unknown_runs: bool,
+    json: bool,
+) -> int:
     """Collect garbage and say what it was; returns 1 when something had to be left, else 0."""
     from prefect_ledger.tracking.cleaning import collect_garbage
 
@@ -28,11 +38,12 @@ def clear(*, dry_run: bool, retention_days: float, retention: Sequence[str], gra
             retention_days=retention_days,
             retention=own,
             grace_days=grace_days,
+            caches_days=caches_days,
             unknown_runs=unknown_runs,
             step=step,
         )
     if json:
-        print_json({**asdict(found), "size": found.size})
+        print_json({**asdict(found), "size": found.size, "caches_size": found.caches_size})
     else:
         _report(found)
     return 1 if found.left else 0
@@ -73,9 +84,18 @@ def _report(found: Garbage) -> None:
         for path in paths[:_SHOWN]:
             say(f"{what} {clean(path)}")
         _more(paths)
+    for cache in found.caches[:_SHOWN]:
+        say(f"{cache.kind} {clean(cache.path)}  {size(cache.size)}  {_unused(cache)}")
+    _more(found.caches)
     if found.deliveries:
         say(f"{count(found.deliveries, 'delivery', 'deliveries')} of webhooks, long at an end")
     _sum(found)
+
+
+def _unused(cache: Unused) -> str:
+    if cache.kind == "remains":
+        return "left by a gc that was killed"
+    return f"used last {count(int(max(0.0, time.time() - cache.used / 1e6) // 86_400), 'day')} ago"
 
 
 def _more(things: Sequence[object]) -> None:
@@ -88,11 +108,13 @@ def _sum(found: Garbage) -> None:
         say("nothing to take away")
     else:
         parts = [(len(found.runs), "run"), (len(found.strays), "file without a row"), (len(found.uploads), "upload")]
+        parts.append((len(found.caches), "unused folder"))
         what = listed([count(n, noun, "files without a row" if "file" in noun else "") for n, noun in parts if n] or ["nothing"])
+        total = size(found.size + found.caches_size)
         if found.dry_run:
-            dim(f"a dry run: {what} and {size(found.size)} would go, nothing did; --yes takes it away")
+            dim(f"a dry run: {what} and {total} would go, nothing did; --yes takes it away")
         else:
-            dim(f"gone: {what}, {size(found.size)}")
+            dim(f"gone: {what}, {total}")
     if found.unknown_runs:
         dim(
             f"left alone: {size(found.unknown_size)} of {count(found.unknown_runs, 'run')} that this store never heard of"

@@ -6,6 +6,7 @@ in its environment, and are written nowhere.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -79,6 +80,8 @@ def check_out(place: Place, version: str | None, target: Path, *, home: Path, sa
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = tools.locked(store.with_suffix(".lock"), say, "fetching this repository")
     try:
+        with contextlib.suppress(OSError):
+            os.utime(lock.path)  # when it was used last, which gc looks at
         _begin(store)
         known = version is not None and _SHA.fullmatch(version) and _commit(store, version)
         commit = known or _fetched(place, version, store, say)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RETENTION_DAYS = 30.0
 GRACE_DAYS = 7.0
+CACHES_DAYS = 30.0
 _MOST_DAYS = 1e6
 
 
@@ -23,6 +24,7 @@ def collect_garbage(
     retention_days: float = RETENTION_DAYS,
     retention: Mapping[str, float] | None = None,
     grace_days: float = GRACE_DAYS,
+    caches_days: float = CACHES_DAYS,
     unknown_runs: bool = False,
     step: Callable[[str], object] | None = None,
 ) -> Garbage:
@@ -34,6 +36,8 @@ def collect_garbage(
       open, or was heard of within that time, is left alone. Let it be longer than a machine of yours is ever offline: what waits in a
       journal there is not in the store yet.
     - Journals of dead processes on this machine (brought in first), and temporary folders that they left.
+    - What is kept below the ledger's home on this machine to be there the next time, and was not used for ``caches_days``: environments
+      and repositories of projects, and data that ``dataset`` got. Nothing that a living process uses, builds or fetches.
 
     Bytes of runs that this store has never heard of are counted; ``unknown_runs=True`` takes them too. Not where several ledgers share
     an artifact root.
@@ -48,8 +52,9 @@ def collect_garbage(
     """
     from prefect_ledger import garbage, removal_store
     from prefect_ledger.queries import experiments
+    from prefect_ledger.tracking import caches
 
-    for days in (retention_days, grace_days, *(retention or {}).values()):
+    for days in (retention_days, grace_days, caches_days, *(retention or {}).values()):
         if not 0 <= days < _MOST_DAYS:
             raise InvalidValue(f"days are a number from 0 on, not {days!r}")
     one = ledger()
@@ -66,4 +71,7 @@ def collect_garbage(
         unknown_runs=unknown_runs,
     )
     folder = one.settings.journal_folder
-    return garbage.collect(one.database, one.artifacts, folder, rules, dry_run=dry_run, step=step or str)
+    found = garbage.collect(one.database, one.artifacts, folder, rules, dry_run=dry_run, step=step or str)
+    (step or str)("environments, repositories and data that are kept")
+    caches.trim(found, one.settings.home, now - int(caches_days * garbage.DAY))
+    return found

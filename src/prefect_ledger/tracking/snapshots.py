@@ -21,7 +21,7 @@ from prefect_ledger.errors import (
 )
 from prefect_ledger.formats import listed
 from prefect_ledger.listings import Listing, is_inside
-from prefect_ledger.tracking import known_digests
+from prefect_ledger.tracking import known_digests, uses
 from prefect_ledger.tracking.ledger import Ledger, ledger
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def dataset(ref: str | Dataset, to: str | os.PathLike[str] | None = None, *, pro
     store = one.artifacts
     listing = _listing(one, store, meant)
     target = one.settings.home / "datasets" / listing.digest / listing.name if to is None else _free(to, listing)
+    if to is None:
+        uses.hold(target.parent.with_name(f"{listing.digest}.lock"))
     if to is None and _is_there(one, target, listing):
         return target
     from prefect_ledger import copies

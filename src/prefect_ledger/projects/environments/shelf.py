@@ -2,7 +2,8 @@
 
 An environment is built in the folder that it stays in, because programs in it name that folder. It counts from the moment that a small
 file names it, and not before: what was interrupted is never used, and taken away by the next who builds. One process builds, others wait.
-One that is built anew gets a folder of its own, and the one before stays, for runs that are in it.
+One that is built anew gets a folder of its own, and the one before stays, for runs that are in it. Who has one holds it while it lives, so
+that ``gc`` takes none that is used.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from typing import Any
 from prefect_ledger.errors import EnvironmentFailed
 from prefect_ledger.projects import tools
 from prefect_ledger.projects.tools import Say
+from prefect_ledger.tracking import uses
 
 FOLDER = "environments"
-_CURRENT, _LOCK = "current.json", "lock"
+_CURRENT, _LOCK, _USED = "current.json", "lock", "used"  # the last is held before the first is read: nothing is taken in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,11 @@ def have(home: Path, key: str, build: Callable[[Path], Mapping[str, Any]], *, re
     Raises:
         EnvironmentFailed: the folder cannot be written. Whatever ``build`` raises: nothing of its work is left then.
     """
+    place = home / FOLDER / key
+    uses.hold(place / _USED)
     before = find(home, key)
     if before is not None and not rebuild:
         return before
-    place = home / FOLDER / key
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = tools.locked(place / _LOCK, say, "building this environment")
