@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from prefect_ledger.errors import LedgerError, ProjectFailed
+from prefect_ledger.errors import ProjectFailed
 from prefect_ledger.projects import recording, trees
 from prefect_ledger.projects.interrupts import Interrupts
+from prefect_ledger.projects.keeping import Keeping
 from prefect_ledger.projects.output import Output, is_child
 from prefect_ledger.tracking import given
 
@@ -42,6 +43,7 @@ class ProjectRun:
         self.id, self.name, self.experiment = run.id, run.name, run.experiment
         self.environment = environment.description
         self._run, self._process, self._made, self._output = run, process, environment, output
+        self._log = recording.Log(run)
         self._open, self._by_shell = open_until_then, by_shell
         self._status, self._code, self._over, self._cancelled = "RUNNING", None, False, ""
         self._mutex = threading.Lock()
@@ -136,11 +138,11 @@ class ProjectRun:
 
     def _attend(self) -> None:
         try:
-            self._output.follow(self._process, lambda: trees.end_session(self._process.pid))
+            with Keeping(self._output, self._log.so_far):
+                self._output.follow(self._process, lambda: trees.end_session(self._process.pid))
             code = self._exit_code()
             if text := self._output.text():
-                with contextlib.suppress(LedgerError, OSError):  # the end of the run is to be told all the same
-                    self._run.log_text(text, recording.LOG)
+                self._log.whole(text)
             with self._mutex:
                 self._code, self._over = code, True
             self._status = recording.end(self._run, code, cancelled=self._cancelled, by_shell=self._by_shell)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import signal
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect_ledger import capture
 from prefect_ledger.errors import LedgerError, NoActiveRun
+from prefect_ledger.events import ArtifactLogged
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_name, fitted_name
 from prefect_ledger.settings import PREFIX, Settings
 from prefect_ledger.tracking import context, given
+from prefect_ledger.tracking.clock import now
+from prefect_ledger.tracking.keeping import keep
 from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.media_types import media_type
 
 if TYPE_CHECKING:
+    from prefect_ledger.artifact_store import ArtifactStore, Stored
     from prefect_ledger.projects.commands import Command
     from prefect_ledger.projects.environments import Environment
     from prefect_ledger.projects.opening import Opened
@@ -108,6 +116,56 @@ def variables(run: ActiveRun, settings: Settings) -> dict[str, str]:
     if settings.storage_options and settings.origin.get("storage_options", "default") in ("argument", "default"):
         found["storage_options"] = json.dumps(dict(settings.storage_options))
     return {f"{PREFIX}{name.upper()}": value for name, value in found.items()} | given.variables(run)
+
+
+class Log:
+    """The artifact ``output.log`` of a run: what its program has said so far, and in the end all of it. Trouble never ends the run.
+
+    What was said so far lies in two places by turns, and the row names the one that was written last: whoever is killed while they write
+    the other leaves a row whose bytes are whole. While the artifact root is away texts are held on this machine, one at a time.
+    """
+
+    def __init__(self, run: ActiveRun) -> None:
+        self._run, self._ledger = run, ledger()
+        self._turn = 0
+        self._beside: dict[str, None] = {}  # places that have been written to, below the root
+        self._held = ""  # the folder of the text that is held
+
+    def so_far(self, text: str) -> None:
+        """Keep ``text``, masked as it is, in the place of what was kept before."""
+        self._turn += 1
+        with contextlib.suppress(LedgerError, OSError):
+            self._keep(text, f"{LOG}.{self._turn % 2}")
+
+    def whole(self, text: str) -> None:
+        """Keep all that was said, masked as it is; after it comes nothing."""
+        with contextlib.suppress(LedgerError, OSError):  # the end of the run is to be told all the same
+            self._keep(text, LOG)
+            if self._beside:
+                self._ledger.artifacts.remove(list(self._beside))
+
+    def _keep(self, text: str, place: str) -> None:
+        one, data, held = self._ledger, text.encode("utf-8", "replace"), ""
+        if one.settings.mode == "disabled":
+            return
+
+        def put(store: ArtifactStore, base: str) -> Sequence[Stored]:
+            nonlocal held
+            held = base if one.offline or store is not one.artifacts else ""
+            if held or place == LOG:
+                return [store.put_bytes(base, LOG, data)]
+            stored = store.put_bytes(base, place, data)
+            self._beside[stored.uri.removeprefix(f"{store.root}/")] = None
+            return [replace(stored, path=LOG)]
+
+        keep(one, self._run, put, self._event, now())
+        if self._held:
+            shutil.rmtree(Path(self._held).parent, ignore_errors=True)
+        self._held = held
+
+    def _event(self, stored: Stored) -> ArtifactLogged:
+        what = (stored.path, stored.uri, stored.size, stored.sha256, "text")
+        return ArtifactLogged(self._run.id, now(), self._run.attempt, *what, metadata={"media": media_type(LOG)})
 
 
 def end(run: ActiveRun, code: int | None, *, cancelled: str, by_shell: bool) -> str:
