@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import importlib.util
 import logging
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_ledger.errors import InvalidValue, LedgerError, MissingExtra
+from prefect_ledger.listener import address, listening, orderly
 
 _LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _WARM = ("pandas", "pyarrow", "plotly.graph_objects", "prefect_ledger.registry", "prefect_ledger.queries", "prefect_ledger.dashboard.main")
@@ -79,10 +79,10 @@ def serve(*, host: str = "127.0.0.1", port: int = 8501, public: bool = False, re
             " --public: then anybody who reaches it may look, and nobody can change anything"
         )
     door = DOOR if local and not signed else None
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         app = application(local=local and not signed, door=door is not None)
         query = f"/?token={DOOR.token}" if door else ""
-        _run(uvicorn, app, listener, lambda: ready(_url(host, listener) + query))
+        _run(uvicorn, app, listener, lambda: ready(address(host, listener) + query))
 
 
 def ask_nobody() -> None:
@@ -137,42 +137,10 @@ def _told(error: Exception) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    if not 0 <= port < 1 << 16:
-        raise InvalidValue(f"--port {port}: a port is a number from 0 to 65535")
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise InvalidValue(f"cannot listen on {host}: {error.strerror}") from error
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise InvalidValue(f"cannot listen on {host}:{port}: {error.strerror}; give another --port, or 0 for a free one") from error
-        yield listener
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104 - named, not listened on
-    return f"http://{name}:{listener.getsockname()[1]}"
-
-
 def _run(uvicorn: Any, app: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve in this process; a stop that was asked for is an end in order, not a death by signal."""
+    """Serve in this process until told to stop."""
 
-    class Server(uvicorn.Server):  # type: ignore[misc]
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
-            try:
-                yield
-            finally:
-                for one, handler in before.items():
-                    signal.signal(one, handler)
-
+    class Server(orderly()):  # type: ignore[misc]
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect_ledger.errors import InvalidValue, LedgerError, MissingExtra
+from prefect_ledger.errors import LedgerError, MissingExtra
+from prefect_ledger.listener import address, listening, orderly
 
 if TYPE_CHECKING:
     from prefect_ledger.serving.beside import Beside
@@ -67,12 +68,12 @@ def serve(
     common = _options(int(limits.get("waiting", 0)))
     if workers == 1:
         app = _made(told)
-        with _listening(host, port, share_port) as listener:
-            _one(uvicorn, app, listener, share_port, common, lambda: ready(_url(host, listener)))
+        with listening(host, port, share=share_port) as listener:
+            _one(uvicorn, app, listener, share_port, common, lambda: ready(address(host, listener)))
         return
     if digest:  # a worker that refuses would be started again and again
         prove(reference, digest)
-    with _listening(host, port, share_port) as listener, _watched(listener, lambda: ready(_url(host, listener))):
+    with listening(host, port, share=share_port) as listener, _watched(listener, lambda: ready(address(host, listener))):
         _several(uvicorn, told, workers, listener, common)
 
 
@@ -85,30 +86,6 @@ def _options(waiting: int) -> dict[str, Any]:
         "timeout_graceful_shutdown": 30,
         "limit_concurrency": max(_CONNECTIONS, 2 * waiting),
     }
-
-
-@contextlib.contextmanager
-def _listening(host: str, port: int, share: bool) -> Iterator[socket.socket]:
-    """A socket that is bound, closed at the end."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # "localhost" is 127.0.0.1 where it is both
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once only where this is said
-    except OSError as error:
-        raise InvalidValue(f"cannot listen on {host}: {error.strerror}") from error
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise InvalidValue(f"cannot listen on {host}:{port}: {error.strerror}; give another --port, or 0 for a free one") from error
-        yield listener
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 @contextlib.contextmanager
@@ -166,19 +143,10 @@ def _several(uvicorn: Any, told: dict[str, Any], workers: int, listener: socket.
 
 
 def _one(uvicorn: Any, app: Any, listener: socket.socket, share: bool, common: dict[str, Any], ready: Callable[[], None]) -> None:
-    """Serve in this process; a stop that was asked for is an end in order, not a death by signal."""
+    """Serve in this process until told to stop."""
     from prefect_ledger.serving.connections import take_waiting
 
-    class Server(uvicorn.Server):  # type: ignore[misc]
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
-            try:
-                yield
-            finally:
-                for one, handler in before.items():
-                    signal.signal(one, handler)
-
+    class Server(orderly()):  # type: ignore[misc]
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             ready()
