@@ -20,7 +20,7 @@ from prefect_ledger.garbage import Garbage
 from prefect_ledger.projects import clones, places
 from prefect_ledger.projects.environments import shelf
 from prefect_ledger.projects.tools import silent
-from prefect_ledger.tracking import uses
+from prefect_ledger.tracking import caches, uses
 from prefect_ledger.tracking.ledger import Ledger
 from tests.cli.conftest import environment
 from tests.projects.conftest import Write, repository
@@ -157,6 +157,17 @@ def test_an_environment_that_another_took_the_place_of_goes_by_itself(kept: Path
     found = shelf.find(kept, KEY)
     assert found is not None
     assert found.folder == new
+
+
+def test_one_that_is_taken_makes_the_one_that_counts_no_older(kept: Path) -> None:
+    """Where no file told of a use yet, the one that is made to look has the time of the place and not that of what goes."""
+    old, new = _planted(kept), _planted(kept, rebuild=True)
+    (new.parent / "used").unlink()
+    _age(31, old)
+    _age(10, new.parent)
+    assert [one.path for one in _collected().caches] == [str(old)]
+    assert _collected().caches == []
+    assert _collected(days=5).caches != []
 
 
 # --- what is used --------------------------------------------------------------------------------------------------------
@@ -306,6 +317,25 @@ def test_a_killed_gc_leaves_nothing_that_is_used(kept: Path) -> None:
     assert [(one.kind, one.path) for one in _collected(dry_run=True).caches] == [("remains", str(rest))]
     assert [one.path for one in _collected().caches] == [str(rest)]
     assert [path.name for path in (kept / shelf.FOLDER).iterdir()] == [KEY]
+
+
+def test_several_take_the_same_away_at_once(tmp_path: Path) -> None:
+    """Each thing is taken, none stands in the way of another, and what one has renamed the other may take too."""
+    for number in range(8):
+        place = tmp_path / "datasets" / f"{number:064x}"
+        (place / "data" / "sub").mkdir(parents=True)
+        (place / "data" / "sub" / "rows.csv").write_text("1,2\n")
+        _age(31, place)
+    found = [Garbage(dry_run=False) for _ in range(3)]
+    threads = [threading.Thread(target=caches.trim, args=(one, tmp_path, time.time_ns() // 1000)) for one in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = [cache.path for one in found for cache in one.caches if cache.kind == "dataset"]
+    assert sorted(taken) == [str(tmp_path / "datasets" / f"{number:064x}") for number in range(8)]
+    assert [one.left for one in found] == [[], [], []]
+    assert list((tmp_path / "datasets").iterdir()) == []
 
 
 def test_half_an_environment_that_a_killed_process_left_goes(kept: Path) -> None:

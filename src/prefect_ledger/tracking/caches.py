@@ -23,6 +23,7 @@ from prefect_ledger.garbage import Garbage, Unused
 
 _ASIDE = re.compile(r"\.gone-[0-9a-f]{12}")
 _ENVIRONMENT, _REMAINS = "environment", "remains"
+_TRIES = 3  # another gc that takes the same away makes a folder seem to have something in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,12 @@ class _Entry:
 def trim(found: Garbage, home: Path, older_than: int) -> None:
     """Add to ``found`` what was not used since ``older_than`` (µs since 1970) and, unless it is a dry run, take it away."""
     for kind in _KINDS:
-        for entry in _entries(kind, home / kind.folder):
+        try:
+            entries = list(_entries(kind, home / kind.folder))
+        except OSError as error:
+            found.left.append(f"{home / kind.folder}: {error}")
+            continue
+        for entry in entries:
             try:
                 for old in _old(entry, older_than):
                     _consider(found, old, older_than)
@@ -116,7 +122,8 @@ def _consider(found: Garbage, entry: _Entry, older_than: int) -> None:
         aside = _put_aside(entry, older_than) if entry.kind != _REMAINS else entry.path
         if aside is None:
             return
-        shutil.rmtree(aside, ignore_errors=True)
+        for _ in range(_TRIES):
+            shutil.rmtree(aside, ignore_errors=True)
         if os.path.lexists(aside):
             found.left.append(f"{aside} could not be taken away whole")
     found.caches.append(Unused(entry.kind, str(entry.path), size, used // 1000))
@@ -124,24 +131,25 @@ def _consider(found: Garbage, entry: _Entry, older_than: int) -> None:
 
 def _put_aside(entry: _Entry, older_than: int) -> Path | None:
     """Where it is now, under a name by which nobody finds it; None where it is in use. Its locks go with it."""
-    used = entry.last_use()
     with ExitStack() as stack:
         for path in entry.locks:
-            known = os.path.lexists(path)
+            known, used = os.path.lexists(path), (entry.path if path.parent == entry.top else path.parent).lstat().st_mtime_ns
             lock = lockfile.acquire(path)
             if lock is None:
                 return None
             stack.callback(lock.release)
             if not known:
                 os.utime(path, ns=(used, used))  # being looked at is no use
-        if entry.last_use() // 1000 >= older_than or garbage.is_worked_in(entry.path):
-            return None
         aside = entry.top / f".gone-{uuid.uuid4().hex[:12]}"
-        entry.path.rename(aside)
+        there = os.path.lexists(entry.path)  # not where another took it just before
+        if there:
+            if entry.last_use() // 1000 >= older_than or garbage.is_worked_in(entry.path):
+                return None
+            entry.path.rename(aside)
         for path in entry.locks:
             if path.parent == entry.top:
                 path.unlink(missing_ok=True)
-        return aside
+        return aside if there else None
 
 
 def _is_ours(path: Path) -> bool:
