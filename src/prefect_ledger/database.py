@@ -179,7 +179,7 @@ class Database:
             self._engine.dispose()
 
     def _migrate(self, *, hurried: bool) -> None:
-        from prefect_ledger.migrations import upgrade
+        from prefect_ledger.migrations import create, upgrade
 
         if self.dialect == "sqlite":
             _create_sqlite(_sqlite_path(self.url))
@@ -190,8 +190,11 @@ class Database:
             self._check_server(conn)
             if self.dialect == "postgresql":  # DDL "IF NOT EXISTS" races between processes; this does not
                 conn.execute(sa.text("select pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
-            if _version(conn) != SCHEMA:
+            known = _version(conn)
+            if known is None:
                 _refuse_foreign(conn)
+                create(conn)
+            elif known != SCHEMA:
                 upgrade(conn)
 
     @contextlib.contextmanager
@@ -414,9 +417,9 @@ def _version(conn: sa.Connection) -> int | None:
 def _refuse_foreign(conn: sa.Connection) -> None:
     if _version(conn) is not None:
         return
-    from prefect_ledger.tables import METADATA
+    from prefect_ledger.migrations import table_names  # not our tables themselves: SQLModel takes half a second to load
 
-    if taken := set(sa.inspect(conn).get_table_names()) & set(METADATA.tables):
+    if taken := set(sa.inspect(conn).get_table_names()) & table_names(conn.dialect.name):
         raise ForeignDatabase(
             f"the database has tables that are not prefect-ledger's ({', '.join(sorted(taken)[:4])}):"
             " give the ledger a database or a schema of its own"
