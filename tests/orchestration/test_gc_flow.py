@@ -20,7 +20,7 @@ def test_the_flow_says_first_and_takes_when_told(
     with start_run(experiment="old") as run:
         run.log_text("hello", "a.txt")
     delete_experiment("old")
-    expected = {"runs": 1, "files": 0, "uploads": 0, "size": 5}
+    expected = {"runs": 1, "files": 0, "uploads": 0, "caches": 0, "size": 5, "caches_size": 0}
     assert clear_away(retention_days=0, grace_days=0) == {**expected, "dry_run": True}
     assert len(list(fresh_ledger.artifacts.everything())) == 1
     assert clear_away(dry_run=False, retention_days=0, grace_days=0) == {**expected, "dry_run": False}

@@ -20,6 +20,7 @@ from prefect_ledger.garbage import Garbage
 from prefect_ledger.projects import clones, places
 from prefect_ledger.projects.environments import shelf
 from prefect_ledger.projects.tools import silent
+from prefect_ledger.rerun.starting import _ourselves
 from prefect_ledger.tracking import caches, uses
 from prefect_ledger.tracking.ledger import Ledger
 from tests.cli.conftest import environment
@@ -125,6 +126,19 @@ def test_what_is_long_unused_goes_and_what_is_not_stays(kept: Path, project: Wri
     assert {one.kind for one in _collected().caches} == {"repository", "dataset"}
     assert _files(kept) == {path for path in before if path.startswith(str(kept / shelf.FOLDER))}
     assert shelf.find(kept, KEY) is not None
+
+
+def test_a_wheel_for_reruns_goes_when_it_is_long_unused(kept: Path) -> None:
+    """Not while the process lives that has it in use; and the next rerun has it again, in the same place."""
+    wheel = Path(_ourselves("", kept / "wheels"))
+    used = wheel.with_name("used")
+    _age(31, used)
+    assert _collected().caches == []
+    os.close(uses._held.pop(used))
+    assert [(one.kind, one.path) for one in _collected().caches] == [("wheel", str(wheel.parent))]
+    assert not wheel.exists()
+    assert _ourselves("", kept / "wheels") == str(wheel)
+    assert wheel.is_file()
 
 
 def test_each_use_is_told_by_the_time_of_a_file(kept: Path, project: Write, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from prefect_ledger.projects.tools import Say, silent
 from prefect_ledger.rerun.checkout import check_out
 from prefect_ledger.rerun.plan import OURS, Plan
 from prefect_ledger.rerun.recorded import Recorded, masked
-from prefect_ledger.tracking import begun, seeds
+from prefect_ledger.tracking import begun, seeds, uses
 
 
 @contextmanager
@@ -73,8 +73,8 @@ def _ourselves(version: str, kept: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="part-", dir=kept) as part:
         wheel = wheels.build(Path(part))
         place = kept / hashlib.sha256(wheel.read_bytes()).hexdigest()[:16] / wheel.name
+        uses.hold(place.parent / "used")
         if not place.exists():
-            place.parent.mkdir(exist_ok=True)
             wheel.rename(place)
     return str(place)
 

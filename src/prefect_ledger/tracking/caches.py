@@ -1,8 +1,8 @@
 """Floor 5. What is kept below the ledger's home to be there at once the next time, and can be had again: taken away when long unused.
 
-Those are environments and repositories of projects, and data that ``dataset`` got. None goes that a living process uses, builds or
-fetches. One that goes is renamed first, so that whoever is killed over it leaves nothing that anybody takes for whole; the next takes the
-rest. No link is followed, and nothing of another user's is touched.
+Those are environments and repositories of projects, wheels of this package for reruns, and data that ``dataset`` got. None goes that a living
+process uses, builds or fetches. One that goes is renamed first, so that whoever is killed over it leaves nothing that anybody takes for whole;
+the next takes the rest. No link is followed, and nothing of another user's is touched.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class _Kind:
 _KINDS = (
     _Kind(_ENVIRONMENT, "environments", re.compile(r"[0-9a-f]{32}"), lambda path: (path / "used", path / "lock")),
     _Kind("repository", "repositories", re.compile(r"[0-9a-f]{32}\.git"), lambda path: (path.with_suffix(".lock"),)),
+    _Kind("wheel", "wheels", re.compile(r"[0-9a-f]{16}"), lambda path: (path / "used",)),
     _Kind("dataset", "datasets", re.compile(r"[0-9a-f]{64}"), lambda path: (path.with_name(f"{path.name}.lock"),)),
 )
 _BUILT = re.compile(r"[0-9a-f]{12}")
