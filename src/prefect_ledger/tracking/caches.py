@@ -1,8 +1,8 @@
 """Floor 5. What is kept below the ledger's home to be there at once the next time, and can be had again: taken away when long unused.
 
-Those are environments and repositories of projects, wheels of this package for reruns, and data that ``dataset`` got. None goes that a living
-process uses, builds or fetches. One that goes is renamed first, so that whoever is killed over it leaves nothing that anybody takes for whole;
-the next takes the rest. No link is followed, and nothing of another user's is touched.
+Those are environments and repositories of projects, wheels of this package for reruns, and data that ``dataset`` got. None goes that a
+living process uses, builds or fetches. One that goes is renamed first, so that whoever is killed over it leaves nothing that anybody takes
+for whole; the next takes the rest. No link is followed, and nothing of another user's is touched.
 """
 
 from __future__ import annotations
