@@ -46,7 +46,7 @@ format: $(READY) ## format the code and mend what lint can mend
 
 soak: $(READY) ## run the long kill and race tests
 	@$(BIN)/python -m pytest -m soak
-	@LEDGER_EXAMPLES=20 $(BIN)/python -m pytest tests/stores/test_queries_laws.py
+	@LEDGER_EXAMPLES=20 $(BIN)/python -m pytest tests/stores/test_queries_laws.py tests/registry/test_model.py
 
 bench: $(READY) $(MLFLOW) $(PEERS:%=.venv-peers/%/.ok) ## measure, beside raw SQLite and other trackers in the same run; BENCH="--only peers" and the like
 	@$(BIN)/python -m benchmarks $(BENCH)
