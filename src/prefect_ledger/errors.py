@@ -69,7 +69,7 @@ class RunFinished(LedgerError, RuntimeError):
 class RunStopped(BaseException):
     """What a verb raises in a run that was asked to end, such as a trial of a sweep that does badly.
 
-    No :class:`Exception`, as asyncio's ``CancelledError`` is none: code that goes on after whatever fails must not go on after this.
+    No ``Exception``, as asyncio's ``CancelledError`` is none: code that goes on after whatever fails must not go on after this.
     """
 
 
