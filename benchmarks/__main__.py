@@ -35,6 +35,7 @@ SUBJECTS = (
     "watching",
     "artifacts",
     "datasets",
+    "projects",
     "media",
     "models",
     "memory",
