@@ -12,7 +12,7 @@ PEERS := mlflow trackio wandb tensorboard
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dashboard test test-torch check format soak bench docs lock clean
+.PHONY: help demo dashboard test test-all test-torch check format soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,8 +25,13 @@ dashboard: $(READY) ## train the demo's models, then open the dashboard on them
 	@$(BIN)/prefect-ledger dashboard
 
 # One more at a time than there are cores: many tests wait for processes, servers and disks.
-test: $(READY) $(MLFLOW) ## run the tests
-	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, 1 + len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 3)') --dist=worksteal --durations=60 --durations-min=5
+AT_ONCE = $$($(BIN)/python -c 'import os; print(min(4, 1 + len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 3)')
+
+test: $(READY) $(MLFLOW) ## run the tests that take less than a few seconds each
+	@$(BIN)/python -m pytest -n $(AT_ONCE) --dist=worksteal -m "not soak and not long"
+
+test-all: $(READY) $(MLFLOW) ## run all tests but those of the soak, as CI does
+	@$(BIN)/python -m pytest -n $(AT_ONCE) --dist=worksteal --durations=60 --durations-min=5
 
 # PyTorch is in no lock (its builds differ by machine, and bring gigabytes of CUDA), so its tests and those of what stands on it are run by themselves.
 test-torch: $(READY) $(MLFLOW) $(TORCH) ## run the tests of what stands on PyTorch

@@ -26,6 +26,7 @@ TINY = Work(quick=True, divisor=2_000, repeats=1)
         "exporting.sqlite",
     ],
 )
+@pytest.mark.long
 def test_a_benchmark_finds_rows(name: str, home: Path) -> None:
     """A benchmark measures ours, and raw beside it where it says so."""
     rows = list(program.benches()[name](TINY))

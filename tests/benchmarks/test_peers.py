@@ -52,6 +52,7 @@ def test_the_scripts_are_python() -> None:
         compile(code, name, "exec")
 
 
+@pytest.mark.long
 def test_ours_answers_as_a_contender(tmp_path: Path) -> None:
     """The process of a contender logs, counts what can be read, gives a series to a new process, and says what it cannot do."""
     folder = tmp_path / "ours"

@@ -208,6 +208,7 @@ def test_what_a_killed_process_left_is_in_the_backup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["b.db", "b.zip"])
+@pytest.mark.long
 def test_a_killed_backup_leaves_nothing_that_looks_whole(home: Path, tmp_path: Path, name: str) -> None:
     """Killed in the middle, there is no file of that name, and the next backup takes what was begun away."""
     folder = tmp_path / "backups"
@@ -227,6 +228,7 @@ def test_a_killed_backup_leaves_nothing_that_looks_whole(home: Path, tmp_path: P
     assert (folder / name).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.long
 def test_a_backup_with_artifacts_becomes_a_ledger_elsewhere(archive: Path, tmp_path: Path) -> None:
     """Runs, values and bytes are there under another home, and rows say where the bytes are now."""
     home = tmp_path / "new" / "ledger"
@@ -242,6 +244,7 @@ def test_a_backup_with_artifacts_becomes_a_ledger_elsewhere(archive: Path, tmp_p
     assert (artifact.path, Path(artifact.uri).read_text()) == ("notes/2.txt", "hello hello ")
 
 
+@pytest.mark.long
 def test_data_that_a_run_had_copied_comes_back_from_a_backup(tmp_path: Path) -> None:
     """Store and artifact root are destroyed, the data is too: from the backup alone it is there again, checked, in a ledger elsewhere."""
     home, backed_up = tmp_path / "ledger", tmp_path / "ledger.zip"

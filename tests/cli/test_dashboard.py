@@ -13,6 +13,7 @@ from tests.cli.conftest import Cli, environment
 from tests.services_real import processes
 
 
+@pytest.mark.long
 def test_it_says_an_address_that_answers_and_ends_in_order(tmp_path: Path) -> None:
     """The address that is printed can be opened at once, and Ctrl-C is an end with exit code 0."""
     log = tmp_path / "log"

@@ -47,6 +47,7 @@ def test_runs_that_are_named(filled: tuple[Cli, list[str]]) -> None:
     assert listed(cli, "active") == set(ids)
 
 
+@pytest.mark.long
 def test_runs_that_match(filled: tuple[Cli, list[str]]) -> None:
     """--where says which runs it means and changes nothing; with --yes it does; --experiment narrows it; restore does the same back."""
     cli, ids = filled

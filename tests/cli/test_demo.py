@@ -12,6 +12,7 @@ from tests.serving.running import server
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="the extra 'demo' is not installed")
+@pytest.mark.long
 def test_the_demo_runs_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
     """On an empty machine, without a Prefect API: eight child runs of three families, curves, plots, data, a retried task, a winner."""
     home = tmp_path / "ledger"

@@ -80,6 +80,7 @@ def test_gc_says_what_is_kept_here_and_was_long_not_used(filled: Cli, tmp_path: 
     assert filled("gc", "--caches-days", "-1").returncode == 1
 
 
+@pytest.mark.long
 def test_doctor_reads_every_artifact_when_asked(filled: Cli, tmp_path: Path) -> None:
     """All well is said with how much was read; a changed and a missing artifact are named with what to do, and make it exit with 1."""
     checks = document(filled("doctor", "--artifacts", "--json"))["checks"]

@@ -169,6 +169,7 @@ def test_the_champion_is_the_version_in_production(ruled: Cli) -> None:
     assert dict(registry.get_model("churn").aliases) == {"champion": 3, "live": 3, "eu": 3}
 
 
+@pytest.mark.long
 def test_it_waits_and_says_so_on_a_terminal(cli: Cli, tmp_path: Path) -> None:
     """Somebody approves while it waits: the same command moves the version; what it waits for stands on the error stream meanwhile."""
     policy(cli, tmp_path, TWO_EYES)
@@ -261,6 +262,7 @@ def deployed(ruled: Cli) -> Iterator[Any]:
     assert ruled("deploy", "delete", "local", "churn").returncode == 0
 
 
+@pytest.mark.long
 def test_deployments_follow_and_are_asked(ruled: Cli, deployed: Any) -> None:
     """A deployment of the alias serves the new version and answers as it does before the command ends, and the old one after a rollback."""
     trained(3.0)

@@ -62,6 +62,7 @@ def test_killed_while_it_waits(cli: Cli, tmp_path: Path) -> None:
     assert [(one.id, one.state) for one in registry.list_requests()] == [(1, "done")]
 
 
+@pytest.mark.long
 def test_killed_after_the_move(cli: Cli, tmp_path: Path, mute: str) -> None:
     """The version is in production with its alias, whole; done again it is verified and not moved a second time."""
     cli("models", "registered")

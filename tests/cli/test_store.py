@@ -6,6 +6,8 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Cli, command, document, python
 from tests.services_real.s3 import S3Server, keys
 
@@ -79,6 +81,7 @@ def test_a_journal_that_cannot_be_read_is_said_and_kept(tmp_path: Path) -> None:
     assert str(kept) in done.stdout
 
 
+@pytest.mark.long
 def test_doctor_finds_nothing_wrong_with_a_new_ledger(cli: Cli) -> None:
     """Settings with their sources, FastAPI and every extra are named; exit code 0; nothing is made."""
     done = cli("doctor")
@@ -88,6 +91,7 @@ def test_doctor_finds_nothing_wrong_with_a_new_ledger(cli: Cli) -> None:
     assert document(cli("doctor", "--json"))["well"] is True
 
 
+@pytest.mark.long
 def test_doctor_enters_the_artifact_root_with_the_keys_of_the_settings(cli: Cli, s3: S3Server) -> None:
     """Keys in ``storage_options`` alone are enough, as they are for runs, and nothing is left behind."""
     bucket = s3.bucket()

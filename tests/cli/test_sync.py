@@ -106,6 +106,7 @@ def test_a_store_that_is_set_later_gets_what_was_logged_for_none(tmp_path: Path,
     assert not (home / "artifacts").exists()
 
 
+@pytest.mark.long
 def test_what_was_meant_for_another_store_is_not_mixed_in(tmp_path: Path) -> None:
     """Logged offline for one store and synced for another: nothing is brought in, the exact command is said, and that does it."""
     home = tmp_path / "ledger"
@@ -286,6 +287,7 @@ def ended_with(child: subprocess.Popen[str], line: str) -> int:
     return child.returncode
 
 
+@pytest.mark.long
 def test_doctor_tells_the_mode_and_what_waits(tmp_path: Path) -> None:
     """Offline: the mode with its source, the journal and the artifacts that wait, and what brings them in; a store that is away is no fault
     then. Disabled: that nothing is recorded, whatever the other settings are."""
@@ -333,6 +335,7 @@ def race(home: Path, kills: int, seed: int) -> None:
     assert process("sync", home=home).returncode == 0
 
 
+@pytest.mark.long
 def test_two_at_once_that_are_killed_half_way(tmp_path: Path) -> None:
     """Two syncs at once are killed in the middle and begun again: every value and every artifact is there, once."""
     home = tmp_path / "ledger"

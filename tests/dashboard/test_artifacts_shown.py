@@ -96,6 +96,7 @@ def inner(page: Page) -> FrameLocator:
     return page.frame_locator("iframe").frame_locator("iframe")
 
 
+@pytest.mark.long
 def test_the_trap_counts(strange: Strange) -> None:
     """Were it reached, the tests below would see it."""
     with pytest.raises((urllib.error.URLError, OSError)):
@@ -103,6 +104,7 @@ def test_the_trap_counts(strange: Strange) -> None:
     assert strange.trap.reached[0].startswith(b"GET / ")
 
 
+@pytest.mark.long
 def test_a_hostile_page_reads_nothing_and_reaches_nobody(page: Page, strange: Strange, shoot: Callable[[Page, str], Path]) -> None:
     """A page among the artifacts runs its programs, and gets neither what is ours nor any network, and changes nothing around it."""
     opened(page, strange, "pages/trying.html")
@@ -123,6 +125,7 @@ def test_a_page_that_goes_elsewhere_does_not_arrive(page: Page, strange: Strange
         opened(page, strange, f"pages/{name}.html")
 
 
+@pytest.mark.long
 def test_a_page_that_calls_others_reaches_nobody(page: Page, strange: Strange, shut: None) -> None:
     """The browser's way for conversations, which no policy of content is about, is no way out either."""
     opened(page, strange, "pages/calling.html")
@@ -164,6 +167,7 @@ SENTENCES = {
 }
 
 
+@pytest.mark.long
 def test_what_cannot_be_shown_is_a_sentence(fresh_ledger: Ledger) -> None:
     """An artifact that is gone, changed, too large or not what it says it is: a sentence, no failure, and no way to save what is lost."""
     run = strange_filling.fill(9)["run"]
@@ -229,6 +233,7 @@ def test_a_figure_of_strangers_has_no_links_and_loads_nothing(page: Page, strang
     assert drawing.locator("image").count() == 0
 
 
+@pytest.mark.long
 def test_tables_pictures_and_documents_are_shown(page: Page, strange: Strange, shoot: Callable[[Page, str], Path]) -> None:
     """What is in order is shown as what it is."""
     opened(page, strange, "tables/long.csv")

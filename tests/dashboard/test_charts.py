@@ -191,6 +191,7 @@ TEXTS = st.one_of(
 
 @settings(deadline=None, max_examples=20)
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=40))
+@pytest.mark.long
 def test_any_parameters_make_every_figure(rows: list[tuple[object, ...]]) -> None:
     """Whatever runs have: each chart is drawn of those that can be, says how many are left out, and has no tags in its texts."""
     a, b, c = (columns.column(HOSTILE[at], [row[at] for row in rows]) for at in range(3))

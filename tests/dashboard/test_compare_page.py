@@ -137,6 +137,7 @@ def test_runs_are_added_and_taken_away_on_the_page(shown: Shown) -> None:
 # --- side by side -------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_only_what_differs_is_shown_and_the_best_is_marked(shown: Shown) -> None:
     """Parameters, metrics, data, code and packages that differ; the best value has a star, and which is better can be told otherwise."""
     ids = ",".join(trial(number) for number in range(3))
@@ -239,6 +240,7 @@ def test_curves_are_kept_as_long_as_their_run_goes_on(fresh_ledger: Ledger) -> N
 # --- every view ---------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_every_view_of_few_and_of_odd_runs(shown: Shown) -> None:
     """One run, runs that share nothing, and one with hostile names and odd values: a sentence or a figure, and no tag of theirs."""
     one = trial(0)
@@ -255,6 +257,7 @@ def test_every_view_of_few_and_of_odd_runs(shown: Shown) -> None:
             assert "<script" not in json.dumps(made).replace("\\u003c", "<")
 
 
+@pytest.mark.long
 def test_nonsense_in_the_address_is_passed_over(shown: Shown) -> None:
     """Settings that mean nothing are as if they were not there, whatever is looked at."""
     ids = ",".join(trial(number) for number in range(2))
@@ -325,6 +328,7 @@ def test_runs_are_compared_in_a_browser(owner: Page, filled: Filled, shoot: Call
     assert owner.title() != "owned"
 
 
+@pytest.mark.long
 def test_parameters_are_axes_in_a_browser(owner: Page, shoot: Callable[[Page, str], Path]) -> None:
     """Parallel coordinates of what a filter finds: an axis for each parameter that differs, and one for the metric."""
     owner.goto("/compare?q=experiment='churn'&view=Parallel")

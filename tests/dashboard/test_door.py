@@ -31,6 +31,7 @@ def ask(served: Served, path: str, **headers: str) -> http.client.HTTPResponse:
     return answer
 
 
+@pytest.mark.long
 def test_a_token_is_good_once_and_is_gone_from_the_address(fresh: Served) -> None:
     """The first who comes with it is given a cookie that no script reads and no other site sends; the second nothing."""
     path = fresh.first.removeprefix(fresh.url)
@@ -101,6 +102,7 @@ def test_a_cookie_is_good_for_its_server_alone() -> None:
     assert not other.knows({other.cookie: ""})
 
 
+@pytest.mark.long
 def test_the_person_stays_in_after_a_reload_and_in_a_second_tab(browser: Browser, fresh: Served) -> None:
     """The token is gone, the browser is known."""
     context = browser.new_context()

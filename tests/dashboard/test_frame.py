@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.dashboard.conftest import Filled, Served
 
 
+@pytest.mark.long
 def test_the_printed_address_lets_one_browser_in(owner: Page, visitor: Page, served: Served) -> None:
     """Who comes by the address may change things; who comes later, with the same address even, may look alone."""
     owner.goto("/")
@@ -26,6 +27,7 @@ def test_every_page_opens_without_trouble(owner: Page, path: str) -> None:
     expect(owner.get_by_text("This page failed")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_link_from_prefect_leads_to_the_run(owner: Page, filled: Filled) -> None:
     """The address that Prefect's own UI shows, with the run as a parameter, opens the page of that run."""
     owner.goto(f"/?run={filled.ids['failed']}")
@@ -34,6 +36,7 @@ def test_a_link_from_prefect_leads_to_the_run(owner: Page, filled: Filled) -> No
     expect(owner.get_by_text("RuntimeError: no luck").first).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_page_shows_what_its_address_says_whatever_was_shown_before(owner: Page, filled: Filled) -> None:
     """Two runs that are selected under a filter are compared, and not all that match it; what one page was set to sets no other."""
     two = filled.ids["churn"][:2]
@@ -49,6 +52,7 @@ def test_a_page_shows_what_its_address_says_whatever_was_shown_before(owner: Pag
     expect(owner.get_by_text("page failed")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_back_leads_to_the_page_before_as_it_was(owner: Page, filled: Filled) -> None:
     """One step back, with all that its address said; forward again, and a further step back out of a run."""
     owner.goto("/runs?q=metrics.auc+%3E+0&view=flat")

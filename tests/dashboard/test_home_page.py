@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
@@ -61,6 +62,7 @@ def test_what_waits_for_approval_is_counted(shown: Callable[..., AppTest]) -> No
     assert "Waits for approval" not in texts(shown())
 
 
+@pytest.mark.long
 def test_the_trend_is_of_the_metric_in_the_address(shown: Callable[..., AppTest]) -> None:
     """Each experiment shows its own metric until one is chosen; best is lowest where the name says so; nonsense says that none has it."""
     for auc, loss in ((0.7, 3.0), (0.9, 1.0), (0.8, 2.0)):
@@ -87,6 +89,7 @@ def test_the_best_so_far_is_drawn_beside_the_runs() -> None:
 # --- the real app ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_home_in_the_browser(owner: Page, filled: Filled, shoot: Callable[[Page, str], Path]) -> None:
     """A failed run is a click away, what waits too; the metric chosen stands in the address."""
     owner.goto("/")

@@ -158,6 +158,7 @@ def test_a_contributor_reviews_names_and_asks(decider: Page, own: Own, shoot: Ca
     assert decider.title() != "owned"
 
 
+@pytest.mark.long
 def test_a_visitor_reads_and_changes_nothing(visitor: Page, shoot: Callable[[Page, str], Path]) -> None:
     """The list leads to versions; no button to change anything is there."""
     visitor.goto("/models?model=churn&version=1")

@@ -112,6 +112,7 @@ def test_a_request_that_is_not_there_is_a_sentence(shown: Callable[..., AppTest]
     assert "page failed" not in page.error[0].value
 
 
+@pytest.mark.long
 def test_settled_requests_are_found_by_state_and_model(shown: Callable[..., AppTest]) -> None:
     """What was rejected is not among what waits, and has its reason beside it."""
     one = asked()
@@ -153,6 +154,7 @@ def test_an_interval_is_drawn_with_what_was_wanted() -> None:
 # --- the real app ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_reviewer_approves_in_the_browser(decider: Page, own: Own, shoot: Callable[[Page, str], Path]) -> None:
     """From the list to the request, a comment, Approve: the vote stands in the ledger, with its evidence, and what is next is said."""
     ask = "registry.request_transition('churn', 2, 'production', why='better on June', by='alice').id"
@@ -179,6 +181,7 @@ def test_a_reviewer_approves_in_the_browser(decider: Page, own: Own, shoot: Call
     expect(decider.get_by_text("each person counts once")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_author_is_refused_by_the_registry_and_may_withdraw(decider: Page, own: Own) -> None:
     """The button is there for whoever has the role; their own request the registry refuses, in words; withdrawing it ends it."""
     ask = "registry.request_transition('churn', 2, 'staging').id"

@@ -179,6 +179,7 @@ def test_artifacts_are_found_by_a_part_of_their_path(fresh_ledger: Ledger) -> No
     assert "has no artifact" in run_pages.said(page)
 
 
+@pytest.mark.long
 def test_nonsense_in_the_address_is_passed_over(fresh_ledger: Ledger) -> None:
     """A page with parameters that mean nothing is the page without them."""
     run = full()
@@ -266,6 +267,7 @@ def test_the_ui_of_the_active_profile_is_known(home: Path, tmp_path: Path) -> No
 # --- in the browser ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_run_can_be_read_and_browsed(owner: Page, filled: Filled, shoot: Callable[[Page, str], Path]) -> None:
     """Every part opens, nothing that a stranger wrote is a link or a picture, and an artifact opens by a click into its folder."""
     owner.goto(f"/run?run={filled.ids['hostile']}")
@@ -288,6 +290,7 @@ def test_a_run_can_be_read_and_browsed(owner: Page, filled: Filled, shoot: Calla
     expect(owner.get_by_role("button", name="Up")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_owner_renames_a_run(decider: Page, own: Any) -> None:
     """Who may edits the name and what the run is about; what another changed meanwhile stays."""
     run = own.run("from prefect_ledger import start_run\nwith start_run(experiment='churn', name='old') as run: print(run.id)").strip()

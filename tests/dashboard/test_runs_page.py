@@ -136,6 +136,7 @@ def test_pages_go_by_the_server(page: Open) -> None:
 # --- columns
 
 
+@pytest.mark.long
 def test_a_page_behind_the_last_is_the_last(page: Open) -> None:
     """A link to a page that is no more, or a number that somebody typed, leads to what there is, and not to "no run matches"."""
     for number in range(51):
@@ -178,6 +179,7 @@ def test_chosen_columns_stand_in_their_order_with_their_aggregate(page: Open) ->
 # --- parents and children
 
 
+@pytest.mark.long
 def test_runs_below_others_are_folded(page: Open) -> None:
     """Only runs at the top are shown, with how many are below them and, where they have no value, what those below come to."""
     search = log("search", depth=1)
@@ -257,6 +259,7 @@ def test_a_condition_is_added_to_what_is_there(before: str, whole: str) -> None:
 # --- in the browser
 
 
+@pytest.mark.long
 def test_a_row_is_selected_and_the_link_keeps_it(owner: Page, filled: Filled, shoot: Callable[[Page, str], Path]) -> None:
     """Boxes that are ticked are in the address: the same link shows them ticked, and Compare takes them along."""
     owner.goto("/runs?view=flat&experiment=churn&order=run_name")
@@ -274,6 +277,7 @@ def test_a_row_is_selected_and_the_link_keeps_it(owner: Page, filled: Filled, sh
     owner.wait_for_url("**/compare?runs=*")
 
 
+@pytest.mark.long
 def test_a_click_on_a_head_orders_the_runs(owner: Page) -> None:
     """By the column, the greatest first; the next click turns it round. The address says so."""
     owner.goto("/runs?cols=metrics.auc&view=flat")
@@ -286,6 +290,7 @@ def test_a_click_on_a_head_orders_the_runs(owner: Page) -> None:
     owner.wait_for_url("**order=metrics.auc")
 
 
+@pytest.mark.long
 def test_a_condition_is_put_together_from_what_is_offered(owner: Page, shoot: Callable[[Page, str], Path]) -> None:
     """Keys with how many runs have them, operators and values are offered; the condition is added to the filter as text."""
     owner.goto("/runs?q=metrics.auc+%3E+0.7&view=flat")
@@ -302,6 +307,7 @@ def test_a_condition_is_put_together_from_what_is_offered(owner: Page, shoot: Ca
     expect(owner.get_by_text("of 5")).to_be_visible()
 
 
+@pytest.mark.long
 def test_hostile_names_stay_letters(owner: Page, shoot: Callable[[Page, str], Path]) -> None:
     """Names, keys and values of strangers are text in the table, in its menus and in messages; nothing is loaded from elsewhere."""
     owner.goto("/runs?experiment=odd&cols=tags.note&cols=params.text&q=" + quote("tags.note like '%<script>%' or status = 'FAILED'"))
@@ -312,6 +318,7 @@ def test_hostile_names_stay_letters(owner: Page, shoot: Callable[[Page, str], Pa
     assert owner.title() != "owned"
 
 
+@pytest.mark.long
 def test_a_filter_that_is_wrong_is_marked(owner: Page, shoot: Callable[[Page, str], Path]) -> None:
     """In the browser too: the sentence, and the filter with a mark."""
     owner.goto("/runs?q=metrics.auc+%3E%3E+3")
@@ -320,6 +327,7 @@ def test_a_filter_that_is_wrong_is_marked(owner: Page, shoot: Callable[[Page, st
     shoot(owner, "runs_wrong_filter")
 
 
+@pytest.mark.long
 def test_selected_runs_are_deleted_tagged_and_restored(decider: Page, own: Own) -> None:
     """What the buttons say is done to every run that is selected, and told, also where nothing is left in the table by it."""
     made = (
@@ -350,6 +358,7 @@ def test_somebody_who_may_only_look_changes_nothing(visitor: Page, filled: Fille
         expect(visitor.get_by_role("button", name=name)).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_running_run_is_followed(decider: Page, own: Own) -> None:
     """While something on the page runs, the page is shown anew by itself, until it has ended."""
     code = "from prefect_ledger import start_run\nwith start_run(experiment='live'): print('begun', flush=True); input()"

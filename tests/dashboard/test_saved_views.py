@@ -23,6 +23,7 @@ def own(browser: Browser, tmp_path: Path) -> Iterator[Page]:
         context.close()
 
 
+@pytest.mark.long
 def test_a_view_brings_back_what_was_seen_when_it_was_saved(own: Page) -> None:
     """Filter and all; another name may be given to what is seen then, and a deleted one is gone."""
     own.goto("/runs?q=metrics.auc%20%3E%200.85")

@@ -125,6 +125,7 @@ def asked(own: Own) -> int:
     return int(own.run(f"from prefect_ledger import registry; registry.set_policy({RULES!r}, by='alice'); print({ask})"))
 
 
+@pytest.mark.long
 def test_who_did_not_sign_in_sees_where_to_and_nothing_else(page: Page, asked: int) -> None:
     """No page, no name of a model, no link to any: of an address with a request neither."""
     page.goto(f"/promotions?request={asked}")
@@ -134,6 +135,7 @@ def test_who_did_not_sign_in_sees_where_to_and_nothing_else(page: Page, asked: i
     assert "Models" not in said
 
 
+@pytest.mark.long
 def test_somebody_without_a_role_is_told_so(page: Page) -> None:
     """Signed in, and in none of the groups: nothing is shown but that, and the way out."""
     page.goto("/")
@@ -143,6 +145,7 @@ def test_somebody_without_a_role_is_told_so(page: Page) -> None:
     assert "Models" not in page.locator("body").inner_text()
 
 
+@pytest.mark.long
 def test_a_viewer_reads_and_has_no_buttons(page: Page, asked: int) -> None:
     """A request is shown with its gates, and who may approve is not this person."""
     enter(page, "vera", f"/promotions?request={asked}")
@@ -150,6 +153,7 @@ def test_a_viewer_reads_and_has_no_buttons(page: Page, asked: int) -> None:
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_an_approver_approves_as_whom_the_provider_says(page: Page, asked: int, own: Own, signing: SignIn) -> None:
     """The vote has the strength of a verified token; a role that is taken away is gone at once; signed out, nothing is shown."""
     enter(page, "carol", f"/promotions?request={asked}")

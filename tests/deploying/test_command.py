@@ -41,6 +41,7 @@ def run(fresh_ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> Iterator[Ru
         Local().delete(found.name)
 
 
+@pytest.mark.long
 def test_a_logged_model_from_its_creation_to_its_end(
     run: Run, fresh_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_what_the_image_runs_answers(folder: Path, made: Deployment, tmp_path: P
         Followed(str(folder / "model"), digest="0" * 64)
 
 
+@pytest.mark.long
 def test_the_wheel_in_the_context_is_this_package(tmp_path: Path) -> None:
     """pip takes it; it has every module of the repository, the same bytes each time, and runs from where pip puts it."""
     wheel = wheels.build(tmp_path)
@@ -208,6 +209,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         os.kill(int(place.read_text()), signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_where_an_engine_answers_it_builds_and_runs(engine: Path, doubling: Path, tripling: Path, tmp_path: Path) -> None:
     """Built, run, asked, told when its container has ended, and removed; a model that does not start leaves no container, and what it was
     to take the place of is started again."""

@@ -127,6 +127,7 @@ def set_rules() -> None:
 
 @pytest.mark.usefixtures("there")
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.long
 def test_what_an_example_shows_is_what_comes_out(door: str) -> None:
     """The examples of all public names, one after the other in one ledger."""
     finder, failed = doctest.DocTestFinder(recurse=False), []

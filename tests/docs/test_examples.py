@@ -43,6 +43,7 @@ def readers(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if program(p).strip()], ids=lambda p: p.stem)
+@pytest.mark.long
 def test_python_blocks_of_a_page_run_in_order(page: Path, readers: Nursery, prefect_server: str, tmp_path: Path) -> None:
     """What a reader copies from a page, from its top to its end, runs without an error."""
     script = tmp_path / f"{page.stem.lower().replace('-', '_')}_md.py"

@@ -9,6 +9,8 @@ import textwrap
 import threading
 from pathlib import Path
 
+import pytest
+
 from prefect_ledger.database import Database, execute, rows
 
 
@@ -36,6 +38,7 @@ def test_hooks_run_in_their_order_also_those_that_come_late() -> None:
     ]
 
 
+@pytest.mark.long
 def test_two_threads_fork_at_once(tmp_path: Path) -> None:
     """Forks of several threads at the same time, beside transactions, leave the database usable in the parent and in every child."""
     database = Database(f"sqlite:///{tmp_path}/ledger.db")

@@ -341,6 +341,7 @@ def test_a_forked_child_writes_a_journal_of_its_own(tmp_path: Path) -> None:
     assert seen == {f"child{n}": list(range(500)) for n in range(8)}
 
 
+@pytest.mark.long
 def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:
     """When the file system takes nothing more, values are held in memory, later dropped, each told once, and no call raises."""
     journal, channel, told = journal_in(tmp_path / "j", segment_bytes=1 << 16, first_bytes=1 << 16)

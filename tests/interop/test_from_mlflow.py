@@ -187,6 +187,7 @@ def _data(name: str) -> Any:
     return DATA.get(name, FRAME.to_numpy() if name.endswith(ARRAYS) else FRAME)
 
 
+@pytest.mark.long
 def test_mlflow_is_not_here(saved: tuple[Path, Any]) -> None:
     """So nothing that follows is opened by its help, and all that it saved is looked at."""
     assert importlib.util.find_spec("mlflow") is None
@@ -194,6 +195,7 @@ def test_mlflow_is_not_here(saved: tuple[Path, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", [*SAFE, *RUNS_CODE])
+@pytest.mark.long
 def test_a_model_of_mlflows_answers_the_same_here(name: str, saved: tuple[Path, Any]) -> None:
     """With frames or arrays, parameters, files, configuration and code of its own; the signature is the one that MLflow reads."""
     folder, told = saved
@@ -207,6 +209,7 @@ def test_a_model_of_mlflows_answers_the_same_here(name: str, saved: tuple[Path, 
 
 
 @pytest.mark.parametrize("name", SAFE)
+@pytest.mark.long
 def test_a_format_that_only_holds_data_is_opened_without_anybodys_word(name: str, saved: tuple[Path, Any]) -> None:
     """As its framework's own object."""
     kind = type(load_model(saved[0] / name))

@@ -112,6 +112,7 @@ _OPENED += "open_folder(Path(sys.argv[1]), rehearsed=True); print('opened')"
 
 
 @pytest.mark.parametrize(("numbers", "opens"), [((3, 3, 3, 9, 1 << 27), False), ((1 << 27, 3, 3), True)], ids=["opened", "asked"])
+@pytest.mark.long
 def test_damage_that_ends_the_process_is_refused_by_one_that_lives(
     numbers: tuple[int, ...], opens: bool, fitted: Any, tmp_path: Path
 ) -> None:

@@ -120,6 +120,7 @@ def test_what_their_own_readers_end_the_process_at_is_refused(name: str, good: b
 
 
 @pytest.mark.parametrize("name", ["xgboost", "lightgbm, booster"])
+@pytest.mark.long
 def test_a_whole_file_without_a_digest_opens(name: str, tmp_path: Path) -> None:
     """Another process opens it first, and lives."""
     _saved(name, tmp_path / "m", sums=False)

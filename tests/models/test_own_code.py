@@ -111,6 +111,7 @@ def test_what_is_imported_as_the_model_is_asked_is_found(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("order", [(1, 2), (1, 2, 1), (1, 1, 2), (2, 1, 2, 1)], ids=str)
+@pytest.mark.long
 def test_what_is_imported_late_is_never_another_models(order: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever were opened before, by paths relative to where the program is too: each answers with its own code, or is refused."""
     monkeypatch.chdir(tmp_path)

@@ -101,6 +101,7 @@ def fitted() -> list[Any]:
         return list(_fitted())
 
 
+@pytest.mark.long
 def test_estimators_are_saved_so_that_opening_runs_no_code(fitted: list[Any], tmp_path: Path) -> None:
     """All but those that are named here; the types that are to be trusted are those that skops says, and all of them are reviewed."""
     assert len(fitted) > 170

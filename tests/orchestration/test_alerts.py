@@ -43,6 +43,7 @@ def nightly() -> None:
     watchful()
 
 
+@pytest.mark.long
 def test_prefect_has_it_as_an_event(ledger: Ledger) -> None:
     """An alert of a task arrives at the server as an event of its run, with level and experiment to match by, with no setting made."""
     state = nightly(return_state=True)

@@ -61,6 +61,7 @@ def losses(run: Run) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("where", RUNNERS)
+@pytest.mark.long
 def test_task_runners(ledger: Ledger, where: str) -> None:
     """Mapped, submitted, nested, async, retried and untracked tasks log to their flow's run and to their own step, in any task runner."""
     with scratch("ray") as folder:  # a short path: sockets lie below it
@@ -86,6 +87,7 @@ def test_task_runners(ledger: Ledger, where: str) -> None:
     assert not run.notes
 
 
+@pytest.mark.long
 def test_a_task_worker(ledger: Ledger, tmp_path: Path) -> None:
     """What a flow leaves to a task worker is logged to the flow's run."""
     with process(str(FILE), "task-worker", log=tmp_path / "worker.log") as serving_tasks:
@@ -99,6 +101,7 @@ def test_a_task_worker(ledger: Ledger, tmp_path: Path) -> None:
         assert noted == f"pid {serving_tasks.pid}"
 
 
+@pytest.mark.long
 def test_a_deployment_called_by_a_flow(ledger: Ledger, tmp_path: Path) -> None:
     """A run that run_deployment starts is the caller's child, with an experiment and values of its own."""
     log = tmp_path / "serving.log"

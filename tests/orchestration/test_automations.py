@@ -71,6 +71,7 @@ def filled(file: Path, block: object, folder: Path) -> Path:
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of what Prefect's Slack block imports
 @pytest.mark.parametrize("file", sorted(FOLDER.iterdir()), ids=lambda file: file.name)
+@pytest.mark.long
 def test_prefect_takes_each_file(prefect_server: str, tmp_path: Path, file: Path) -> None:
     """Each file makes the automations that it names, on a real server, with a Slack block in the place of the zeros."""
     block = SlackWebhook(url=SecretStr("https://hooks.slack.com/services/T0/B0/x")).save(f"slack-{uuid.uuid4().hex[:8]}")
@@ -83,6 +84,7 @@ def test_prefect_takes_each_file(prefect_server: str, tmp_path: Path, file: Path
         removed(name)
 
 
+@pytest.mark.long
 def test_a_request_is_told_by_prefect(
     prefect_server: str, fresh_ledger: Ledger, there: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def test_within_a_run(ledger: Ledger, salt: str) -> None:
     assert len(run.metric("loss")) == len(run.metric("loss", attempt=1)) == 3
 
 
+@pytest.mark.long
 def test_in_other_processes(ledger: Ledger, salt: str) -> None:
     """Sources and hits in the processes of pools, mapped: each hit finds its own source."""
     assert spread(salt) == spread(salt) == [1, 2, 3]
@@ -134,6 +135,7 @@ def test_in_other_processes(ledger: Ledger, salt: str) -> None:
 
 
 @pytest.mark.parametrize("flow", [nesting, nesting_elsewhere], ids=["threads", "processes"])
+@pytest.mark.long
 def test_what_a_cached_task_had_called(ledger: Ledger, salt: str, flow: object) -> None:
     """What other tasks logged that the cached one had called is shown as well, wherever they ran."""
     assert nesting(salt) == 2 if flow is nesting else nesting_elsewhere(salt) == 2
@@ -192,6 +194,7 @@ def test_a_source_that_is_not_tracked(ledger: Ledger, salt: str) -> None:
 
 
 @outside_flows
+@pytest.mark.long
 def test_tasks_outside_flows(ledger: Ledger, salt: str) -> None:
     """A task that is a run of its own is source and hit as well, also for steps of flows."""
 

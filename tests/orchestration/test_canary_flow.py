@@ -49,6 +49,7 @@ def watched(one: Server, **words: Any) -> Any:
     return canary(f"http://127.0.0.1:{one.port}", "churn", return_state=True, **given)
 
 
+@pytest.mark.long
 def test_a_challenger_goes_on_and_is_promoted_where_that_is_asked_for(two: Server) -> None:
     """Too few requests are refused; with enough it is Completed, with counts as metrics and a report; promoted, it is in production."""
     state = watched(two)
@@ -80,6 +81,7 @@ def test_a_challenger_that_fails_goes_back(two: Server) -> None:
     assert registry.get_version("churn", "production").version == 1
 
 
+@pytest.mark.long
 def test_what_was_let_go_on_is_not_watched_again_when_it_is_begun_anew(two: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever was about to promote and failed at that tries that again: the second attempt has asked the server for nothing."""
     assert {two.ask({"inputs": [float(number)]})[0] for number in range(100)} == {200}
@@ -96,6 +98,7 @@ def test_what_was_let_go_on_is_not_watched_again_when_it_is_begun_anew(two: Serv
     assert "challenger.requests" not in run.metrics
 
 
+@pytest.mark.long
 def test_a_server_that_compares_nothing_fails_the_flow(ledger: Ledger, two: Server, tmp_path: Path) -> None:
     """It is told what to start."""
     (tmp_path / "alone").mkdir()

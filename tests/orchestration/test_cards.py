@@ -238,6 +238,7 @@ def test_what_goes_on_or_is_torn_down_has_no_card(ledger: Ledger, error: BaseExc
     visit.run.finish("FAILED")
 
 
+@pytest.mark.long
 def test_cards_wait_until_flows_are_at_rest(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """While flows follow one another nothing is sent, so that no request meets one of theirs; once they rest, or end, all is."""
 
@@ -369,6 +370,7 @@ leaving()
 """
 
 
+@pytest.mark.long
 def test_a_program_that_ends(ledger: Ledger) -> None:
     """A program whose flow was its last word sends the card before it ends, and says nothing of it."""
     quiet = {**os.environ, "PREFECT_LOGGING_LEVEL": "WARNING"}

@@ -49,6 +49,7 @@ def _shown(one: DeploymentResponse) -> dict[str, Any]:
     return {**one.model_dump(include=kept), "schedules": schedules}
 
 
+@pytest.mark.long
 def test_deployed_twice_is_deployed_once(client: SyncPrefectClient, tmp_path: Path) -> None:
     """Every deployment of the file is made, reconcile and gc on a schedule, and deploying again makes no second one and changes none."""
     _deploy(tmp_path)

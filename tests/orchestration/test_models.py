@@ -27,6 +27,7 @@ class Doubles:
         return [2 * x for x in data]
 
 
+@pytest.mark.long
 def test_an_annotated_return_is_logged_as_log_model_logs_it(ledger: Ledger, fitted: LogisticRegression) -> None:
     """Of a flow and of a task in it, which the model is then known to come from."""
 

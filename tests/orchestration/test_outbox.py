@@ -33,6 +33,7 @@ def waiting(one: Ledger) -> int:
         return int(rows(tx, "SELECT COUNT(*) FROM outbox WHERE sent IS NULL")[0][0])
 
 
+@pytest.mark.long
 def test_each_change_is_told_to_prefect(prefect_server: str, fresh_ledger: Ledger) -> None:
     """What a verb changed arrives at the server as an event with the whole audit row, its number and hash, by itself."""
     name = f"told-{time.time_ns()}"
@@ -58,6 +59,7 @@ def changing(name: str) -> None:
     registry.create_model(name)
 
 
+@pytest.mark.long
 def test_a_change_of_a_flow_that_has_ended_is_told(prefect_server: str, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a flow changed last is sent in the background although the flow, and Prefect's client in it, have ended meanwhile."""
     name, ended, sent_from = f"ended-{time.time_ns()}", threading.Event(), outbox._sent_from
@@ -69,6 +71,7 @@ def test_a_change_of_a_flow_that_has_ended_is_told(prefect_server: str, fresh_le
     assert [one["event"] for one in heard(model(name))] == ["prefect-ledger.registry.model.created"]
 
 
+@pytest.mark.long
 def test_what_a_dead_process_left_is_sent_by_the_next(prefect_server: str, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event whose process died after the change waits in the store, and whoever sends next sends it; twice sent it is one event."""
     name = f"left-{time.time_ns()}"
@@ -82,6 +85,7 @@ def test_what_a_dead_process_left_is_sent_by_the_next(prefect_server: str, fresh
     assert len({one["id"] for one in heard(model(name), lambda events: len(events) >= 2)}) == 2
 
 
+@pytest.mark.long
 def test_a_killed_process_loses_no_event(prefect_server: str, fresh_ledger: Ledger, store_url: str) -> None:
     """SIGKILL right after the verb returned: the change is there, and its event waits."""
     name = f"killed-{time.time_ns()}"

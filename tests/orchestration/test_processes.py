@@ -23,6 +23,7 @@ from tests.orchestration.helpers import run_async, the_run
 FILE = Path(__file__).parent / "deployed.py"
 
 
+@pytest.mark.long
 def test_a_script(ledger: Ledger) -> None:
     """A flow that stands in a script is tracked; when the script has ended everything is in the store."""
     subprocess.run([sys.executable, str(FILE), "4"], check=True, env=dict(os.environ), timeout=120)
@@ -46,6 +47,7 @@ async def deploy_and_run(*wanted: tuple[str, dict[str, Any]]) -> list[FlowRun]:
     return runs
 
 
+@pytest.mark.long
 def test_deployments(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that a runner starts has validated parameters, its deployment's name and a status: also when suspended, also when it dies."""
     monkeypatch.chdir(tmp_path)  # Prefect copies a deployment's source into the working folder

@@ -98,6 +98,7 @@ def ran(client: SyncPrefectClient, run: UUID, worker: subprocess.Popen[bytes], l
     return get_run(str(run))
 
 
+@pytest.mark.long
 def test_a_deployed_entry_point_runs_as_its_types_allow(client: SyncPrefectClient, ledger: Ledger, churn: Path, tmp_path: Path) -> None:
     """A value of a wrong type and a parameter that is none are refused before anything starts; a right one reaches the program, whose run
     is below the flow's; and that run is run again by the deployment, at the commit that ran."""
@@ -246,6 +247,7 @@ def test_no_api_and_one_that_is_gone(fresh_ledger: Ledger, churn: Path) -> None:
         deploy_project(churn, pool=POOL)
 
 
+@pytest.mark.long
 def test_the_file_deploys_the_same(client: SyncPrefectClient, ledger: Ledger, churn: Path, tmp_path: Path) -> None:
     """``prefect deploy`` reads the prefect.yaml, and makes what the command makes, but for the fields of the form."""
     asked, target = Asked(str(churn)), Target(POOL, schedules=(), tags=("risk",), concurrency_limit=1)

@@ -93,6 +93,7 @@ def steps(client: SyncPrefectClient, run: str) -> set[str]:
     return {one.name.rpartition("-")[0] for one in found}
 
 
+@pytest.mark.long
 def test_with_no_wait_it_moves_and_tells(client: SyncPrefectClient) -> None:
     """Gates pass, no approvals are wanted: Completed, in production, the report is an artifact of the run and in Prefect, and an event."""
     registry.set_policy(GATED, by=BOB)
@@ -122,6 +123,7 @@ def test_what_gates_refuse_ends_as_refused(ledger: Ledger) -> None:
     assert (run.status, run.tags["promotion.state"]) == ("COMPLETED", "refused")
 
 
+@pytest.mark.long
 def test_a_paused_flow_goes_on_when_somebody_approves(client: SyncPrefectClient) -> None:
     """An approval by another identity, from another process that only knows the store, is acted on, and the version moves."""
     registry.set_policy(ASKED, by=BOB)
@@ -150,6 +152,7 @@ def test_a_rejection_ends_it(client: SyncPrefectClient) -> None:
     assert registry.get_version("churn", 1).stage == "none"
 
 
+@pytest.mark.long
 def test_nonsense_in_the_form_changes_nothing_and_a_typed_name_is_too_weak(client: SyncPrefectClient) -> None:
     """What is no answer is refused by Prefect; a name typed into its form does not satisfy the policy: the form comes again and says so."""
     registry.set_policy(ASKED, by=BOB)
@@ -182,6 +185,7 @@ def description(client: SyncPrefectClient, run: str) -> str:
     return str(answer.json()) if answer.is_success else ""
 
 
+@pytest.mark.long
 def test_nobody_answers_in_time(ledger: Ledger) -> None:
     """When the time is over the flow ends as Refused, says what it waited for, and the request stays open for another time."""
     registry.set_policy(ASKED, by=BOB)
@@ -192,6 +196,7 @@ def test_nobody_answers_in_time(ledger: Ledger) -> None:
     assert registry.list_requests("churn")[0].state == "open"
 
 
+@pytest.mark.long
 def test_two_flows_of_one_model_at_once(client: SyncPrefectClient) -> None:
     """Both wait for approval, both get it: one moves; the other's approval rests on a champion that is none any more, and it is refused."""
     registry.set_policy(ASKED, by=BOB)
@@ -210,6 +215,7 @@ def test_two_flows_of_one_model_at_once(client: SyncPrefectClient) -> None:
 
 
 @pytest.mark.parametrize("patience", ["5", pytest.param("0", marks=pytest.mark.soak)])
+@pytest.mark.long
 def test_a_server_that_restarts_meanwhile(home: Path, patience: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a paused run waits, Prefect's server may go and come back, also for longer than its client has patience: the run goes on."""
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
@@ -232,6 +238,7 @@ def test_a_server_that_restarts_meanwhile(home: Path, patience: str, monkeypatch
     module.ledger().close()
 
 
+@pytest.mark.long
 def test_what_nobody_started_leaves_alone_what_it_has_nothing_to_do_with(ledger: Ledger) -> None:
     """A run of a trigger does nothing without a policy, for gates on rows that are not given, and where nobody agreed to anything."""
     trained()

@@ -82,6 +82,7 @@ def two_versions() -> None:
 @pytest.mark.parametrize(
     ("step", "moment"), soaked([(step, moment) for step in STEPS for moment in ("before", "after")], ("move", "after"))
 )
+@pytest.mark.long
 def test_a_killed_promotion_is_gone_on_with(client: SyncPrefectClient, step: str, moment: str) -> None:
     """Whatever step it was killed at, the run that is begun anew ends with the version in production, moved and asked for once."""
     two_versions()
@@ -100,6 +101,7 @@ def test_a_killed_promotion_is_gone_on_with(client: SyncPrefectClient, step: str
         [(step, moment) for step in ("move", "follow", "check", "undo", "go_back") for moment in ("before", "after")], ("undo", "after")
     ),
 )
+@pytest.mark.long
 def test_a_killed_promotion_that_has_to_go_back_does(client: SyncPrefectClient, step: str, moment: str) -> None:
     """Where the endpoint does not serve the version: killed wherever, begun anew it ends with the version before in production, once."""
     two_versions()
@@ -113,6 +115,7 @@ def test_a_killed_promotion_that_has_to_go_back_does(client: SyncPrefectClient, 
     whole()
 
 
+@pytest.mark.long
 def test_killed_right_after_the_move_and_after_going_back(client: SyncPrefectClient) -> None:
     """Killed before it could write down that it moved, and again after it went back, the third beginning knows that it did both."""
     two_versions()
@@ -124,6 +127,7 @@ def test_killed_right_after_the_move_and_after_going_back(client: SyncPrefectCli
     whole()
 
 
+@pytest.mark.long
 def test_killed_and_another_was_promoted_meanwhile(client: SyncPrefectClient) -> None:
     """A run that was killed after its move, begun anew when another version took its place, moved it, and says who came after."""
     two_versions()
@@ -159,6 +163,7 @@ class Between:
     ("step", "moment"),
     soaked([(step, moment) for step in ("rollback", "try_it", "follow", "check") for moment in ("before", "after")], ("rollback", "after")),
 )
+@pytest.mark.long
 def test_a_killed_rollback_goes_back_once(client: SyncPrefectClient, step: str, moment: str) -> None:
     """Killed at whatever step and begun anew, it goes back to the version before, and not to the one before that."""
     registry.set_policy(GATED, by=BOB)

@@ -87,6 +87,7 @@ def served(folder: Path) -> Iterator[str]:
         stop(child, signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_from_training_to_production_and_back(client: SyncPrefectClient, ledger: Ledger, tmp_path: Path) -> None:
     """Registering a version begins its promotion, which is suspended until another identity approves from another process; production and
     the endpoint move. A worse candidate is refused with its report. One that answers otherwise when served is taken back by itself, and

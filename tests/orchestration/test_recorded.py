@@ -332,6 +332,7 @@ def test_what_cannot_be_logged_is_noted_without_its_secrets(ledger: Ledger, home
         ("night password=Tr0ub4dor", "night password=********"),
     ],
 )
+@pytest.mark.long
 def test_any_name_that_prefect_takes_will_do(ledger: Ledger, name: str, experiment: str) -> None:
     """A flow, or a task of its own, whose name cannot be an experiment's runs as ever; the experiment's name is made of it by rule."""
 

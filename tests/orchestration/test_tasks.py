@@ -228,6 +228,7 @@ def test_annotated_returns_of_tasks(ledger: Ledger) -> None:
 # --- other threads and processes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_pool_of_processes(ledger: Ledger) -> None:
     """Tasks, tracked or not, and sub-flows that run in other processes log into the run of their flow."""
     *pids, _ = spread()

@@ -177,6 +177,7 @@ def spread() -> None:
         future.result()
 
 
+@pytest.mark.long
 def test_processes_of_a_pool(ledger: Ledger) -> None:
     """What tasks used in processes of their own is theirs, tries that failed there too, and not the flow's."""
     before = time.process_time()
@@ -243,6 +244,7 @@ def test_a_flow_called_by_a_task(ledger: Ledger) -> None:
     assert run.usage.total.cpu == pytest.approx(run.usage.run.cpu + below.usage.run.cpu)
 
 
+@pytest.mark.long
 def test_flows_side_by_side(ledger: Ledger) -> None:
     """Flows that take turns in one event loop share what the process used, and all of it together is no more than that."""
 

@@ -198,6 +198,7 @@ def team(tmp_path: Path) -> Any:
         yield found
 
 
+@pytest.mark.long
 def test_what_a_worker_is_told_opens_the_database_and_the_bucket(team: Team) -> None:
     """A run of a process with the worker's environment is in the database and its bytes in the bucket; without a password, or with
     another's, neither opens."""

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.services_real.processes import clean_environment
 
 _SCRIPT = """
@@ -28,6 +30,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_a_flow_runs_on_a_server_that_prefect_starts_for_itself(tmp_path: Path) -> None:
     """With no API URL and an empty home, Prefect's own server comes up, takes a flow's states and answers without a limit given."""
     script = tmp_path / "script.py"

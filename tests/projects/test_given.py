@@ -22,6 +22,7 @@ def _python(script: str, home: Path, **more: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_the_first_run_of_a_program_is_the_given_one_and_later_ones_are_its_children(fresh_ledger: Ledger, home: Path) -> None:
     """A script with ``start_run`` logs into the run it was started for; what it starts afterwards, and its processes, stand below that."""
     script = """

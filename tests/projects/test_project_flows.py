@@ -26,6 +26,7 @@ def test_a_project_runs_as_a_flow_and_below_it(prefect_server: str, fresh_ledger
         run_entry_point(str(folder), parameters={"code": 3})
 
 
+@pytest.mark.long
 def test_a_flow_of_a_project_is_a_run_below_the_projects(prefect_server: str, fresh_ledger: Ledger, project: Write, home: Path) -> None:
     """Its own run, with its own state, in the project's experiment."""
     folder = project(

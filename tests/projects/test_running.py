@@ -83,6 +83,7 @@ def test_an_mlproject_runs_from_a_folder_a_repository_at_a_tag_and_an_archive(
     assert "trained" in capfd.readouterr().out
 
 
+@pytest.mark.long
 def test_python_in_a_project_logs_into_its_run_below_the_one_that_started_it(fresh_ledger: Ledger, project: Write) -> None:
     """A script knows nothing of it: its first ``start_run`` is the project's run, which is a child of the run open here."""
     folder = project(
@@ -215,6 +216,7 @@ def test_an_interrupt_while_a_program_begins_cancels(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.long
 def test_an_exit_code_that_is_lost_is_not_taken_for_success(home: Path, project: Write) -> None:
     """Where the process ignores SIGCHLD, the system throws exit codes away: the run is FAILED, and says why."""
     folder = project(main_py="raise SystemExit(3)")

@@ -43,6 +43,7 @@ def _refuses(data: object) -> object:
     raise ValueError("not any more")
 
 
+@pytest.mark.long
 def test_a_request_is_opened_for_those_whose_gates_pass(fresh_ledger: Ledger) -> None:
     """Of all models with versions in staging, the good ones get a request, the others the gates' words, in the order of their numbers."""
     registry.set_policy(BETTER, by=BOB)
@@ -126,6 +127,7 @@ def test_one_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
     assert exit_code(found[1:2]) == 1
 
 
+@pytest.mark.long
 def test_other_rows_are_a_reason_to_judge_again(tmp_path: Path) -> None:
     """What was refused on a holdout is not asked about it again, and is asked about another one."""
     gate = {"gate": "bootstrap", "metric": "squared_error", "at_least": 0, "without_champion": "skip"}
@@ -209,6 +211,7 @@ def test_what_is_given_wrong_is_an_error_at_once() -> None:
     assert exit_code([]) == 3
 
 
+@pytest.mark.long
 def test_what_is_asked_about_rows_is_a_reason_to_judge_again(tmp_path: Path) -> None:
     """Who was refused for a column, target or reference that was not said is heard again once it is, on the same rows, and not twice."""
     slices = {"gate": "slices", "metric": "squared_error", "by": "region", "at_least": 0, "without_champion": "skip"}

@@ -153,6 +153,7 @@ def test_the_policy_is_a_check(repository: Repository) -> None:
     assert repository.run("policy") == 1
 
 
+@pytest.mark.long
 def test_a_promotion_with_its_reports(repository: Repository) -> None:
     """The version in staging comes into production; a worse one is code 3; either time every file that is posted or kept is there."""
     kept = repository.jobs["promote"].kept
@@ -168,6 +169,7 @@ def test_a_promotion_with_its_reports(repository: Repository) -> None:
     assert "12" in registry.get_request(1).why
 
 
+@pytest.mark.long
 def test_a_promotion_that_is_begun_again_moves_nothing_else(repository: Repository) -> None:
     """Done once more, the job verifies what it brought into production: an older version that still waits in staging is left there."""
     repository.promoted(1.9)
@@ -180,6 +182,7 @@ def test_a_promotion_that_is_begun_again_moves_nothing_else(repository: Reposito
     assert (registry.audit_head(), registry.get_version("churn", 2).stage) == (head, "staging")
 
 
+@pytest.mark.long
 def test_what_people_agreed_to_is_what_moves(repository: Repository) -> None:
     """Begun again once people agreed, the job moves the version they looked at, and not one that came into staging meanwhile."""
     registry.set_policy(POLICY + "approvals = 1\n")
@@ -193,6 +196,7 @@ def test_what_people_agreed_to_is_what_moves(repository: Repository) -> None:
     assert registry.get_version("churn", "@champion").version == 1
 
 
+@pytest.mark.long
 def test_challengers_at_night(repository: Repository) -> None:
     """A better version gets a request; where none is better the night is no fault, as each system says it in its own way."""
     repository.promoted(1.9)
@@ -206,6 +210,7 @@ def test_challengers_at_night(repository: Repository) -> None:
     assert [one.version for one in registry.list_requests("churn", state="open")] == [3]
 
 
+@pytest.mark.long
 def test_a_rollback_by_hand(repository: Repository) -> None:
     """The version before comes back, once however often the job is begun, or the one that was named; without a reason nothing does."""
     repository.promoted(1.9, 1.95, 2.0)

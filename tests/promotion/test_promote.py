@@ -225,6 +225,7 @@ def test_an_alias_goes_back_where_the_version_does_not_work(monkeypatch: pytest.
     assert (found.stages["production"], found.aliases["champion"]) == (1, 1)
 
 
+@pytest.mark.long
 def test_what_was_said_beside_one_champion_is_not_judged_beside_another(tmp_path: Path) -> None:
     """Where another version comes into production while the rows are looked at, nothing is asked for on them; begun again, it is judged
     beside the one that is there now, and the rows as well."""

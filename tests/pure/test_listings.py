@@ -40,6 +40,7 @@ def test_neither_order_nor_writing_down_changes_a_list(files: dict[str, bytes], 
 
 @LAW
 @given(FOLDERS, FOLDERS)
+@pytest.mark.long
 def test_other_content_or_paths_are_another_digest(files: dict[str, bytes], others: dict[str, bytes]) -> None:
     """Two folders have one digest exactly where they hold the same under the same paths."""
     one, other = listing(files), listing(others)

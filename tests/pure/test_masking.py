@@ -264,6 +264,7 @@ input_value=|api_key\\n  input_value=|%3Ba%3D%7B|%3Bpwd%3D%7B| -u a:| -u |pw
 
 
 @pytest.mark.parametrize("unit", HOSTILE.strip().replace("\n", "|").split("|"))
+@pytest.mark.long
 def test_a_megabyte_of_hostile_text_is_no_trap(unit: str) -> None:
     """A megabyte made to exhaust the patterns is masked in one walk, and a shorter one of the kind stays as it was masked."""
     unit = unit.replace("\\n", "\n")

@@ -351,6 +351,7 @@ def test_a_policy_written_and_read_is_the_same(policy: Policy) -> None:
 
 @LAW
 @given(policies, st.randoms(use_true_random=False))
+@pytest.mark.long
 def test_a_digest_is_that_of_what_is_said(policy: Policy, chance: random.Random) -> None:
     """The order of keys, in rules and gates alike, does not change the digest."""
 

@@ -98,6 +98,7 @@ def test_chunks_of_every_size_come_back_bit_for_bit(n: int, seed: int, kind: str
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(columns(), max_size=4))
+@pytest.mark.long
 def test_many_chunks_read_as_one_series(parts: list[tuple[npt.NDArray[np.int64], Points]]) -> None:
     """Chunks decoded together are what they are alone, one after the other; none are no points, a bad one among them is refused."""
     blobs = [encode(points) for _, points in parts]

@@ -47,6 +47,7 @@ def test_tables_that_the_log_made_agree_with_it(filled: Ledger) -> None:
         ("DELETE FROM registered_models WHERE name = 'fraud'", "in the log"),
     ],
 )
+@pytest.mark.long
 def test_what_was_changed_past_the_log_is_found(filled: Ledger, statement: str, told: str) -> None:
     """A stage, alias, digest, name or deletion that somebody wrote into a table by hand is named, and the whole does not hold."""
     with filled.database.write() as tx:

@@ -140,6 +140,7 @@ def tried(verb: str, one: Any) -> str:
     return ""
 
 
+@pytest.mark.long
 def test_every_verb_takes_it_or_refuses_it_without_a_trace(fresh_ledger: Ledger) -> None:
     """Each hostile text, and each thing that is none, in every place: an error of ours and nothing written, or a whole change."""
     version(), version()

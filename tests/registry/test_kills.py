@@ -102,6 +102,7 @@ def kill_often(ledger: Ledger, kills: int, seed: int) -> int:
     return done
 
 
+@pytest.mark.long
 def test_a_killed_verb_was_done_or_was_not(fresh_ledger: Ledger) -> None:
     """After each kill the tables say what the log says, its chain is whole, each row has its event, and what had returned is there."""
     assert kill_often(fresh_ledger, 8, seed=random.randrange(1 << 30)) >= 8

@@ -336,6 +336,7 @@ class Registry(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("store_url")
+@pytest.mark.long
 def test_the_registry_is_what_a_simple_model_says(fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever several people do in whatever order: it is done or refused as the rules say, log and tables agree after each step, numbers
     are never given twice, only valid approvals count, and what was meant at a past moment is what is remembered."""

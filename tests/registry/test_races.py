@@ -34,6 +34,7 @@ def moves(action: str = "version.moved") -> list[Any]:
 
 
 @pytest.mark.parametrize("count", [20])
+@pytest.mark.long
 def test_of_many_promotions_one_wins(fresh_ledger: Ledger, count: int) -> None:
     """Each process promotes its own version into an empty stage: one is there, the others get a conflict, and one move is recorded."""
     for _ in range(count):
@@ -68,6 +69,7 @@ def test_of_many_approved_requests_one_is_carried_out(fresh_ledger: Ledger, coun
 
 
 @pytest.mark.parametrize("count", RACERS)
+@pytest.mark.long
 def test_without_an_expectation_the_last_one_stands(fresh_ledger: Ledger, count: int) -> None:
     """Whoever wins archives who was there: production holds one version after each move, whatever the order."""
     for _ in range(count):
@@ -88,6 +90,7 @@ def test_without_an_expectation_the_last_one_stands(fresh_ledger: Ledger, count:
 
 
 @pytest.mark.parametrize("count", [8, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.long
 def test_versions_registered_at_once_are_numbered_without_gaps(fresh_ledger: Ledger, count: int) -> None:
     """Numbers 1 to n, each once, also when the first of them makes the model; the same logged model is one version to all."""
     sources = [logged(name="m").uri for _ in range(count)]
@@ -100,6 +103,7 @@ def test_versions_registered_at_once_are_numbered_without_gaps(fresh_ledger: Led
 
 
 @pytest.mark.parametrize("count", RACERS)
+@pytest.mark.long
 def test_an_alias_is_moved_by_one_at_a_time(fresh_ledger: Ledger, count: int) -> None:
     """Of those who saw it nowhere one sets it; of those who try again each moves it from where it really was."""
     for _ in range(count):
@@ -124,6 +128,7 @@ def test_an_alias_is_moved_by_one_at_a_time(fresh_ledger: Ledger, count: int) ->
 
 
 @pytest.mark.parametrize("count", RACERS)
+@pytest.mark.long
 def test_a_person_who_approves_several_times_at_once_counts_once(fresh_ledger: Ledger, count: int) -> None:
     """Half of the processes are one person: their approval counts once, each other's once too."""
     registry.set_policy(Policy((Rule("churn", "production", approvals=count),)))

@@ -374,6 +374,7 @@ def test_what_is_missing_is_never_a_pass(fresh_ledger: Ledger, gate: Any, told: 
         ({"gate": "drift", "columns": ["age"]}, holdout(), "no columns of the training data"),
     ],
 )
+@pytest.mark.long
 def test_a_holdout_that_does_not_say_enough_is_no_pass(fresh_ledger: Ledger, gate: Any, given: Holdout, told: str) -> None:
     """Other columns, too few rows, a worse candidate: the report says so."""
     version(), version()

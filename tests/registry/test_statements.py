@@ -47,6 +47,7 @@ def filled(*names: str) -> None:
         registry.tag_model(name, {"team": name}, by=ALICE)
 
 
+@pytest.mark.long
 def test_many_models_take_no_more_statements_than_one(fresh_ledger: Ledger) -> None:
     """Aliases, stages and tags of all models come with as many statements as those of one, and each model has its own."""
     filled("a")

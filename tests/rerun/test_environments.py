@@ -46,6 +46,7 @@ def test_uncommitted_changes_are_run_again_in_a_fresh_clone_and_a_fresh_environm
     assert not any("building" in sentence for sentence in said)
 
 
+@pytest.mark.long
 def test_a_version_that_is_gone_is_named(tree: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is run then, and nothing half built is left."""
     site = tree.parent / "site"
@@ -61,6 +62,7 @@ def test_a_version_that_is_gone_is_named(tree: Path, fresh_ledger: Ledger, monke
     assert left == []
 
 
+@pytest.mark.long
 def test_a_run_of_another_platform_is_told_before_anything_starts(
     tree: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +82,7 @@ def test_a_run_of_another_platform_is_told_before_anything_starts(
     assert planned(again.run.id).lacking == ()  # and of a run of this platform nothing is told
 
 
+@pytest.mark.long
 def test_a_package_of_another_platform_is_named(tree: Path, fresh_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of Windows had a package that is only for Windows: the error names it and says so, nothing is run, and nothing is left."""
     first = _made_on(ran(fresh_ledger, tree, "src/fit.py").id, "Windows-10-AMD64", {"win-thing": "1.0"})

@@ -60,6 +60,7 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_flow_of_a_package_is_called_again_with_what_it_was_called_with(prefect_server: str, package: Path, fresh_ledger: Ledger) -> None:
     """The same parameters and seed, the same points of its tasks; with another parameter it is another result, and that is named first."""
     first = ran(fresh_ledger, package, "-m", "ours.train")
@@ -75,6 +76,7 @@ def test_a_flow_of_a_package_is_called_again_with_what_it_was_called_with(prefec
     assert (first_cause.cause, first_cause.name, first_cause.before, first_cause.after) == ("inputs", "params.depth", "7", "8")
 
 
+@pytest.mark.long
 def test_a_secret_among_the_parameters_has_to_be_said(prefect_server: str, package: Path, fresh_ledger: Ledger) -> None:
     """It was masked, so nobody knows it; said, the flow is called with it."""
     first = ran(fresh_ledger, package, "-m", "ours.train", "hunter2hunter2")
@@ -85,6 +87,7 @@ def test_a_secret_among_the_parameters_has_to_be_said(prefect_server: str, packa
     assert again.verdict.result is Reproduced.IDENTICAL
 
 
+@pytest.mark.long
 def test_a_project_is_run_again_at_its_commit(tmp_path: Path, fresh_ledger: Ledger) -> None:
     """Though the folder has moved on; with its own parameters, of which one is changed."""
     folder = tmp_path / "tree"
@@ -105,6 +108,7 @@ def test_a_project_is_run_again_at_its_commit(tmp_path: Path, fresh_ledger: Ledg
     assert rerun(first.id, {"depth": 5}).run.metrics["double"] == 10.0
 
 
+@pytest.mark.long
 def test_the_command_exits_with_4_where_it_came_out_otherwise(tree: Path, fresh_ledger: Ledger, home: Path) -> None:
     """And with 0 where not; the dry run says what is done, and starts nothing."""
     (tree / "src" / "fit.py").write_text((tree / "src" / "fit.py").read_text().replace("    set_seed()\n", ""))

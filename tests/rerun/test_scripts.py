@@ -21,6 +21,7 @@ TORN = b"diff --git a/src/fit.py b/src/fit.py\n--- a/src/fit.py\n+++ b/src/fit.p
 LEAVING = b"diff --git a/x b/../../x\nnew file mode 100644\n--- /dev/null\n+++ b/../../x\n@@ -0,0 +1 @@\n+x\n"
 
 
+@pytest.mark.long
 def test_uncommitted_changes_are_run_again_in_a_fresh_checkout(tree: Path, fresh_ledger: Ledger) -> None:
     """Though the working tree has moved on: the same code, arguments and seed, so the same numbers, and a link to the first run."""
     (tree / "src" / "fit.py").write_text(SCRIPT.replace("/ (step + 1)", "/ (step + 2)"))
@@ -38,6 +39,7 @@ def test_uncommitted_changes_are_run_again_in_a_fresh_checkout(tree: Path, fresh
     assert said[-1].startswith("running python fit.py 7")
 
 
+@pytest.mark.long
 def test_what_hangs_on_the_environment_is_run_again_in_it(tree: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts hash as they did; a variable that was not set is not set again; in a comparison both are named."""
     (tree / "src" / "fit.py").write_text(SCRIPT.replace("random.random() / (step + 1)", "hash('a')").replace("fit", "hash"))
@@ -55,6 +57,7 @@ def test_what_hangs_on_the_environment_is_run_again_in_it(tree: Path, fresh_ledg
     assert {one.name for one in other.differences} >= {"variables.PYTHONHASHSEED", "variables.TZ"}
 
 
+@pytest.mark.long
 def test_a_run_that_draws_anew_is_different_and_says_from_which_step_on(tree: Path, fresh_ledger: Ledger) -> None:
     """Without a seed; and within a tolerance that is wide enough it is within it."""
     (tree / "src" / "fit.py").write_text(SCRIPT.replace("    set_seed()\n", ""))
@@ -68,6 +71,7 @@ def test_a_run_that_draws_anew_is_different_and_says_from_which_step_on(tree: Pa
     assert wide.result is Reproduced.WITHIN_TOLERANCE
 
 
+@pytest.mark.long
 def test_the_run_meant_is_the_one_of_the_same_place(tree: Path, fresh_ledger: Ledger) -> None:
     """A program that makes several runs makes all of them again; the one that was asked about is found among them."""
     (tree / "src" / "fit.py").write_text(SCRIPT.replace('name="fit"', 'name="zero"') + SCRIPT)
@@ -79,6 +83,7 @@ def test_the_run_meant_is_the_one_of_the_same_place(tree: Path, fresh_ledger: Le
     assert last.id in {run.id for run in runs.values()}
 
 
+@pytest.mark.long
 def test_what_cannot_be_run_again_says_why_and_starts_nothing(tree: Path, fresh_ledger: Ledger) -> None:
     """No such run, masked arguments, parameters of a script, code that is gone, a patch that does not apply."""
     with pytest.raises(RunNotFound):

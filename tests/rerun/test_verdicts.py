@@ -77,6 +77,7 @@ def written(tmp_path: Path, body: str) -> Path:
     [(SAME, Reproduced.IDENTICAL), (THREADS, Reproduced.WITHIN_TOLERANCE), (DRAWN, Reproduced.DIFFERENT)],
     ids=["deterministic", "threads", "drawn"],
 )
+@pytest.mark.long
 def test_each_kind_of_program_has_its_verdict(tmp_path: Path, fresh_ledger: Ledger, body: str, result: Reproduced) -> None:
     """Bit by bit the same, the same but for the order of sums, or not the same, from the step on where it parts."""
     first = ran(fresh_ledger, written(tmp_path, body), "fit.py")
@@ -87,6 +88,7 @@ def test_each_kind_of_program_has_its_verdict(tmp_path: Path, fresh_ledger: Ledg
         assert verdict.metrics[0].first_step == 10
 
 
+@pytest.mark.long
 def test_a_package_that_changed_is_named_first(tmp_path: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the version then and the version now, before the metric that came out otherwise."""
     site = tmp_path / "site"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.cli.conftest import command, document, python
 from tests.scoring.conftest import customers
@@ -20,6 +21,7 @@ with start_run(experiment="models") as run:
 """
 
 
+@pytest.mark.long
 def test_the_command_scores_and_says_what_came_of_it(tmp_path: Path) -> None:
     """Rows and place on stdout, JSON when asked for; errors are one line, and each leaves with 1."""
     home = tmp_path / "ledger"

@@ -143,6 +143,7 @@ with start_run(experiment="scoring") as run:
 """
 
 
+@pytest.mark.long
 def test_killed_between_two_parts_leaves_no_folder(home: Path, tmp_path: Path) -> None:
     """With one part written and the others not, nothing stands where the folder should be, nor where a glob for Parquet would find it."""
     place, _ = written("parquet", tmp_path / "in", customers())

@@ -257,6 +257,7 @@ score(ref, place, out, columns=["customer_id", "age"], chunk_rows=100)
 """
 
 
+@pytest.mark.long
 def test_killed_half_way_leaves_nothing_that_looks_whole(home: Path, place: str, out: Path) -> None:
     """SIGKILL in the middle: no output, no Parquet file by name; the next one that writes there takes away what was left."""
     done = subprocess.run(

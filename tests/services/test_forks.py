@@ -74,6 +74,7 @@ LOCKED = """
 """
 
 
+@pytest.mark.long
 def test_forks_wait_once_for_a_store_that_is_locked(tmp_path: Path) -> None:
     """While somebody holds the database the first fork waits for it, in vain, and those that follow do not wait again; nothing is lost."""
     place = Place(tmp_path / "ledger")
@@ -107,6 +108,7 @@ def _many_forks(place: Place) -> None:
     assert (found["status"], found["end"], found["notes"]) == ("RUNNING", "COMPLETED", [])
 
 
+@pytest.mark.long
 def test_two_hundred_forks_while_the_recorder_works(tmp_path: Path) -> None:
     """Forked at any moment, with threads logging and the recorder in the store, no child hangs, and each child's values arrive once."""
     _many_forks(Place(tmp_path / "ledger"))

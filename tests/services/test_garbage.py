@@ -80,6 +80,7 @@ def bytes_left(ledger: Ledger) -> list[str]:
 # --- deleted runs ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_deleted_run_goes_with_all_it_had(store_url: str, one: Ledger) -> None:
     """A dry run names run and size and changes nothing; then rows and bytes are gone, the experiment's name is free, others are whole."""
     doomed_run, kept = logged("old", {"a.txt": "hello", "d/b.txt": "world!"}), logged("new", {"a.txt": "stays"})
@@ -326,6 +327,7 @@ for turn in range(4):
 
 
 @both_roots
+@pytest.mark.long
 def test_runs_that_log_meanwhile_lose_nothing(root: str, one: Ledger) -> None:
     """While another process logs runs full of artifacts, collecting without any grace again and again takes none of their bytes."""
     logged("busy", {"first": "x"})

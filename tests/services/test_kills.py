@@ -27,6 +27,7 @@ def _check(toll: Toll) -> None:
     assert toll.not_crashed == []
 
 
+@pytest.mark.long
 def test_five_kills_lose_nothing(tmp_path: Path, store_url: str) -> None:
     """Every value whose call had returned is there after recovery, none twice, and the dead run is CRASHED."""
     truth = _kill(tmp_path / "home", store_url, 5, seed=11)
@@ -42,6 +43,7 @@ def test_five_kills_lose_nothing(tmp_path: Path, store_url: str) -> None:
     assert counted(store_url, list(truth)) == found
 
 
+@pytest.mark.long
 def test_two_recoveries_at_once_change_nothing(tmp_path: Path, store_url: str) -> None:
     """Two processes that recover the same journals at once bring each value in once."""
     truth = _kill(tmp_path / "home", store_url, 2, seed=12)
@@ -50,6 +52,7 @@ def test_two_recoveries_at_once_change_nothing(tmp_path: Path, store_url: str) -
     _check(tally(truth, counted(store_url, list(truth))))
 
 
+@pytest.mark.long
 def test_a_killed_recovery_is_done_again(tmp_path: Path, store_url: str) -> None:
     """A recovery killed in the middle leaves a journal that the next one brings in, once."""
     truth = _kill(tmp_path / "home", store_url, 2, seed=13)

@@ -189,6 +189,7 @@ def test_offline_asks_nothing_and_says_once_where_all_lies(tmp_path: Path) -> No
     assert not (tmp_path / "ledger" / "ledger.db").exists()
 
 
+@pytest.mark.long
 def test_an_offline_journal_is_bounded_by_the_disk_alone(tmp_path: Path) -> None:
     """Segments that are full are not held in memory: after three million points, no more than the one being written and one more."""
     place = Place(tmp_path / "ledger", more={"PREFECT_LEDGER_MODE": "offline"})
@@ -291,6 +292,7 @@ def run_script(place: Place, tmp_path: Path, text: str, *arguments: str) -> Ende
 
 
 @pytest.mark.parametrize("how", [pytest.param("environment", marks=pytest.mark.soak), "configure"])
+@pytest.mark.long
 def test_a_disabled_flow_is_a_flow_as_ever(tmp_path: Path, prefect_server: str, how: str) -> None:
     """Tracked flows, sub-flows and tasks in other processes run under Prefect and give back what they do, and nothing is kept of them."""
     more = {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR"}
@@ -301,6 +303,7 @@ def test_a_disabled_flow_is_a_flow_as_ever(tmp_path: Path, prefect_server: str, 
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", pytest.param("CRASHED", marks=pytest.mark.soak)])
+@pytest.mark.long
 def test_an_offline_flow_comes_in_as_it_ended(tmp_path: Path, prefect_server: str, status: str) -> None:
     """What a flow, its sub-flow and its tasks in other processes logged offline is one run with a child when it was brought in."""
     more = {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_LEDGER_MODE": "offline"}

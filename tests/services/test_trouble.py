@@ -78,6 +78,7 @@ def stopped(tmp_path: Path) -> Iterator[tuple[Place, Callable[[], None]]]:
 
 
 @pytest.mark.parametrize("store", [blocked, stopped])
+@pytest.mark.long
 def test_a_store_that_is_away_for_the_whole_run_costs_nothing_but_a_word(
     tmp_path: Path, store: Callable[[Path], contextlib.AbstractContextManager[tuple[Place, Callable[[], None]]]]
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_store_that_comes_back_during_the_run_gets_everything(tmp_path: Path) 
     assert list(ledger.settings.journal_folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_server_that_is_stopped_and_started_during_the_run_gets_everything_once(tmp_path: Path) -> None:
     """PostgreSQL is stopped in the middle, also while it is being written to; when it is back, every value is there once."""
     logged, stop = 0, threading.Event()
@@ -180,6 +182,7 @@ AT_THE_END = """
 """
 
 
+@pytest.mark.long
 def test_a_server_that_comes_back_while_a_program_ends_gets_everything(tmp_path: Path) -> None:
     """The server goes away shortly before the program's end and comes back shortly after: the end waits for it, says so, and all is in."""
     with postgres() as server:
@@ -300,6 +303,7 @@ def test_a_file_that_goes_away_takes_only_what_it_had(tmp_path: Path, how: str) 
 # --- a store that is busy ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_flush_and_close_keep_their_deadline_while_the_store_is_locked(tmp_path: Path) -> None:
     """Somebody holds the database for long: flush says how many records are held, close leaves them to recovery, both in their time."""
     ledger = ledger_at(tmp_path / "ledger")
@@ -330,6 +334,7 @@ def test_flush_and_close_keep_their_deadline_while_the_store_is_locked(tmp_path:
     assert [run.status for run in Place(tmp_path / "ledger").runs()] == ["COMPLETED", "COMPLETED"]
 
 
+@pytest.mark.long
 def test_eight_programs_write_to_one_sqlite_file(tmp_path: Path) -> None:
     """Eight processes at once lose nothing, and "database is locked" reaches nobody."""
     place = Place(tmp_path / "ledger")
@@ -382,6 +387,7 @@ def test_a_poisoned_event_cannot_block_the_recorder(fresh_ledger: Ledger, store_
 # --- a journal that cannot be kept ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_journal_folder_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:
     """A private folder in the temporary one is used and it is said once; what a killed program left there is recovered too."""
     (tmp_path / "file").write_text("")
@@ -521,6 +527,7 @@ def _until_full(home: Path, temporary: Path, disk: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_full_disk_under_store_and_journal_loses_nothing_while_another_has_room(tmp_path: Path) -> None:
     """Store and journal share a disk, as they do by default, and it fills up: the journal goes on in the temporary folder, the end says
     that what is held waits, and with room on the disk all of it comes in."""
@@ -553,6 +560,7 @@ def test_half_a_journal_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch
     database.close()
 
 
+@pytest.mark.long
 def test_what_a_full_disk_takes_is_counted_to_the_last_value(tmp_path: Path) -> None:
     """With no other folder either, what memory held and no disk took is said to be lost at the end: its number, and what is in the store
     after a recovery, are all that was logged."""
@@ -562,6 +570,7 @@ def test_what_a_full_disk_takes_is_counted_to_the_last_value(tmp_path: Path) -> 
     assert 0 <= found["steps"] + int(lost) - 400_000 < 10  # the run's end and its parameter are values too
 
 
+@pytest.mark.long
 def test_a_full_disk_under_everything_does_not_end_the_run(tmp_path: Path) -> None:
     """Store, journals and artifacts share a file system that fills up: the program ends with exit code 0, and says what is not kept."""
     home = tmp_path / "ledger"

@@ -312,6 +312,7 @@ run.finish()
 """
 
 
+@pytest.mark.long
 def test_a_fork_comes_through_a_look(home: Path) -> None:
     """Children forked while the machine is looked at neither hang nor look for their parent's runs, and watch their own."""
     from prefect_ledger import search_runs

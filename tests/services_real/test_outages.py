@@ -245,6 +245,7 @@ def holds(place: Place, logged: int) -> None:
 
 
 @pytest.mark.parametrize("outage", EACH)
+@pytest.mark.long
 def test_an_outage_in_the_middle_of_a_run(tmp_path: Path, outage: Callable[[PostgresServer], Any]) -> None:
     """The program goes on logging while the store is away, says so once, with its name and without its password, and says what becomes of
     the values; when the store is back, all of them are there, once, and the end has nothing to say."""
@@ -267,6 +268,7 @@ def test_an_outage_in_the_middle_of_a_run(tmp_path: Path, outage: Callable[[Post
         holds(place, found["logged"])
 
 
+@pytest.mark.long
 def test_a_line_that_dies_is_nothing_to_speak_of(tmp_path: Path) -> None:
     """Connections are cut again and again, also in the midst of a transaction: each time the next one does, and nothing is said or lost."""
     with server() as one:
@@ -282,6 +284,7 @@ def test_a_line_that_dies_is_nothing_to_speak_of(tmp_path: Path) -> None:
         holds(place, found["logged"])
 
 
+@pytest.mark.long
 def test_a_transaction_that_is_cut_off_is_done_again(tmp_path: Path) -> None:
     """The connection is cut while a transaction of the recorder waits for a lock: nothing of it stays, and all of it comes."""
     with server() as one:
@@ -301,6 +304,7 @@ def test_a_transaction_that_is_cut_off_is_done_again(tmp_path: Path) -> None:
         holds(place, found["logged"])
 
 
+@pytest.mark.long
 def test_a_server_that_comes_only_later(tmp_path: Path) -> None:
     """There is no server when the run begins, and there is one before it ends: one word, and everything is in the store."""
     with server() as one:
@@ -334,6 +338,7 @@ def test_a_server_that_never_comes_and_sync_afterwards(tmp_path: Path) -> None:
         holds(place, found["logged"])
 
 
+@pytest.mark.long
 def test_who_is_in_a_hurry_gives_a_silent_server_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs in the midst of a transaction is given up by who tries again, in words; when it goes on, so does the same
     object, and a question that takes its time is waited for as ever."""

@@ -116,6 +116,7 @@ def settled(one: Two, folder: Path, asked: int) -> Any:
 # --- shares -----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_share_of_the_requests_is_answered_by_the_one_beside(models: dict[str, str], tmp_path: Path) -> None:
     """Of 2,000 requests about as many as were said, each by the model that its answer names; the same again by the same; all are counted.
 
@@ -152,6 +153,7 @@ def test_a_larger_share_keeps_the_requests_of_a_smaller_one(request_id: str, bod
     assert not chosen(small, request_id, body) or chosen(large, request_id, body)
 
 
+@pytest.mark.long
 def test_a_request_that_the_one_beside_fails_on_is_answered_by_the_other(models: dict[str, str], tmp_path: Path) -> None:
     """What it raises on is its error, and answered all the same; so is what it cannot be asked while it hangs; what it does not answer in
     time is refused. What neither takes is an error of nobody."""
@@ -167,6 +169,7 @@ def test_a_request_that_the_one_beside_fails_on_is_answered_by_the_other(models:
     assert {key: after[key] - before[key] for key in ("count", "errors", "refused")} == {"count": 4, "errors": 4, "refused": 1}
 
 
+@pytest.mark.long
 def test_the_counts_of_several_workers_are_added_up(models: dict[str, str], tmp_path: Path) -> None:
     """Whichever is asked says what all have counted, of shares and of shadows."""
     with two(models["champion"], models["challenger"], tmp_path, "--shadow", "--workers", "2") as one:
@@ -202,6 +205,7 @@ def test_a_shadow_may_answer_what_the_other_fails_on(models: dict[str, str], tmp
     assert (found["challenger"]["count"], found["dropped"]) == (1, 0)
 
 
+@pytest.mark.long
 def test_a_shadow_that_fails_dies_or_hangs_touches_no_answer(models: dict[str, str], tmp_path: Path) -> None:
     """While it hangs, all is answered, its queue is full and what is beyond is dropped and counted; one that died is begun again."""
     with two(models["champion"], models["troubled"], tmp_path, "--shadow", "--queue", "10", "--timeout", "3") as one:
@@ -226,6 +230,7 @@ def test_a_shadow_that_fails_dies_or_hangs_touches_no_answer(models: dict[str, s
     assert one.child.returncode == 0
 
 
+@pytest.mark.long
 def test_no_shadow_outlives_a_server_that_is_killed(models: dict[str, str], tmp_path: Path) -> None:
     """SIGKILL of the server, while its shadow hangs: the shadow's process ends too."""
     with two(models["champion"], models["troubled"], tmp_path, "--shadow") as one:
@@ -242,6 +247,7 @@ def test_no_shadow_outlives_a_server_that_is_killed(models: dict[str, str], tmp_
 
 
 @pytest.mark.parametrize("how", [("--share", "0.5"), ("--shadow",)], ids=["share", "shadow"])
+@pytest.mark.long
 def test_both_references_are_followed_and_counted_anew(fresh_ledger: Ledger, tmp_path: Path, how: tuple[str, ...]) -> None:
     """Where either alias comes to mean another model, that one is asked, and what is counted begins at nothing."""
     ids = []

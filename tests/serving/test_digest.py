@@ -98,6 +98,7 @@ def test_a_server_tells_which_model_it_is(tmp_path: Path, fresh_ledger: Ledger) 
         ({}, "is not opened"),
     ],
 )
+@pytest.mark.long
 def test_a_server_of_several_workers_that_cannot_open_its_model_ends(folder: Path, more: dict[str, str], words: str) -> None:
     """With one sentence, and not with workers that are started again and again; nor does it say that it serves."""
     env = clean_environment(PREFECT_LEDGER_MODEL=str(folder), **more)

@@ -25,6 +25,7 @@ from tests.services_real.processes import wait_until
 from tests.serving.running import Server, server
 
 
+@pytest.mark.long
 def test_a_model_is_served_by_the_command(columns_model: Path, tmp_path: Path) -> None:
     """It answers, and Ctrl-C or SIGTERM end it in order."""
     with server(str(columns_model), tmp_path) as one:
@@ -43,6 +44,7 @@ def test_several_workers_share_the_port_and_their_counters(array_model: Path, tm
     assert 'prefect_ledger_requests_total{status="200"} 12.0' in text
 
 
+@pytest.mark.long
 def test_who_comes_when_all_connections_are_taken_is_refused_in_form(array_model: Path) -> None:
     """As all refusals are: JSON, and when to come again; its connection is ended, and when another has gone the next is answered."""
     app = App(Followed(str(array_model), trust=True))
@@ -80,6 +82,7 @@ def _times(factor: float) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("kind", ["the latest of a run", "an alias"])
+@pytest.mark.long
 def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledger: Ledger, tmp_path: Path, kind: str) -> None:
     """While it is asked all the time, the name comes to mean another model: every answer is one of theirs and says whose.
 
@@ -120,6 +123,7 @@ def test_a_reference_that_moves_is_followed_without_a_failed_request(fresh_ledge
     assert all(found["predictions"] == [models[headers["x-model-id"]]] for _, found, headers in answers)
 
 
+@pytest.mark.long
 def test_a_stop_waits_for_what_was_asked(array_model: Path, tmp_path: Path) -> None:
     """SIGTERM while a request is worked on: it is answered, then the process ends with 0."""
     with server(str(array_model), tmp_path) as one:
@@ -135,6 +139,7 @@ def test_a_stop_waits_for_what_was_asked(array_model: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("model", ["columns_model", "array_model"])
+@pytest.mark.long
 def test_what_the_description_allows_is_answered_or_refused_in_form(model: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Requests made from the OpenAPI description, fitting and not: no failure of the server, always one of the described forms."""
     with server(str(request.getfixturevalue(model)), tmp_path) as one:

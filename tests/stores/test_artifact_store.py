@@ -203,6 +203,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.long
 def test_a_killed_write_leaves_the_whole_artifact_or_none(tmp_path: Path) -> None:
     """A process killed by SIGKILL at ten random moments of writing 64 MB leaves at each name nothing, or all of it: old or new."""
     store, chance = ArtifactStore(str(tmp_path)), random.Random(7)

@@ -96,6 +96,7 @@ def test_a_large_file_is_sent_in_parts(store: ArtifactStore, s3: S3Server, bucke
     assert uploads(s3, bucket) == []
 
 
+@pytest.mark.long
 def test_many_files_go_and_come_together(store: ArtifactStore, s3: S3Server, bucket: str, tmp_path: Path) -> None:
     """Three hundred small files and a large one between them are stored under their paths and brought back, each checked."""
     folder = tmp_path / "in"
@@ -114,6 +115,7 @@ def test_many_files_go_and_come_together(store: ArtifactStore, s3: S3Server, buc
     assert [path for path in (tmp_path / "bad").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 def test_a_large_object_that_is_replaced_while_it_is_read_comes_in_one_version(store: ArtifactStore) -> None:
     """While an object of several parts is overwritten again and again, what is read is one of its versions, whole."""
     base, versions = store.uri(0, "r"), [noise(2 * PART + 9, n) for n in range(2)]
@@ -239,6 +241,7 @@ store._place.put(store._place.where(store.uri(0, "r") + "/p"), open(sys.argv[2],
 """
 
 
+@pytest.mark.long
 def test_a_killed_upload_leaves_nothing_that_looks_whole(s3: S3Server, bucket: str, tmp_path: Path) -> None:
     """A process killed by SIGKILL when some parts are there leaves no object; its parts can be found and given up."""
     large = file_of(tmp_path, noise(8 * PART))
@@ -279,6 +282,7 @@ def verbs(store: ArtifactStore) -> Iterator[Callable[[], object]]:
         yield lambda: store.put_bytes(store.uri(0, "r"), "p", b"x")
 
 
+@pytest.mark.long
 def test_a_root_that_cannot_be_used_says_why_and_shows_no_keys(s3: S3Server, bucket: str, between: Proxy) -> None:
     """Wrong keys, no bucket and no server come out as ArtifactsUnavailable from every verb; not even a traceback shows a key."""
     for word, store in refused(s3, bucket, between):
@@ -310,6 +314,7 @@ assert os.waitpid(child, 0)[1] == 0
 """
 
 
+@pytest.mark.long
 def test_a_forked_child_can_store_too(s3: S3Server, bucket: str) -> None:
     """After a fork both processes go on storing and reading."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED, f"s3://{bucket}"]

@@ -54,6 +54,7 @@ def point(run: str, task: str, value: float, at: int = 0, *, key: str = "loss", 
 
 @settings(max_examples=15, **BOUNDS)  # type: ignore[arg-type]
 @given(data=st.data())
+@pytest.mark.long
 def test_order_does_not_matter_to_links(database: Database, data: st.DataObject) -> None:
     """Hits, sources, steps inside them and points, in any order, give the same links and the same summaries."""
     law(database, data, st.one_of(results(), results(), tasks()))

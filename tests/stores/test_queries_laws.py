@@ -96,6 +96,7 @@ LOSS = Operand("metric", "a")
 @example((NAN_RUN,), Not(Or((Comparison(LOSS, "NOT IN", (1.0,)), Null(LOSS)))), BOUNDS[0])
 @example((NAN_RUN,), And((NaN(LOSS), Null(Operand("tag", "a")), Null(Operand("metric", "a", "min")))), BOUNDS[1])
 @example((Filled(IDS[1], name="ΑΣ İ"),), Comparison(Operand("attribute", "run_name"), "ILIKE", "ας i̇"), BOUNDS[0])
+@pytest.mark.long
 def test_sqlite_matches_as_memory_does(sqlite: Database, runs: tuple[Filled, ...], node: Node, limits: plan.Bounds) -> None:
     """A filter finds exactly the runs that it is true of in memory, whatever is missing, NaN or hostile."""
     law_of_filters(sqlite, runs, node, limits)
@@ -103,6 +104,7 @@ def test_sqlite_matches_as_memory_does(sqlite: Database, runs: tuple[Filled, ...
 
 @FEWER
 @given(stores, nodes, bounds)
+@pytest.mark.long
 def test_postgresql_matches_as_memory_does(postgresql: Database, runs: tuple[Filled, ...], node: Node, limits: plan.Bounds) -> None:
     """The same filter finds the same runs on PostgreSQL."""
     law_of_filters(postgresql, runs, node, limits)
@@ -172,6 +174,7 @@ def law_of_pages(
 
 @LAW
 @given(stores, orders, st.integers(1, 5), bounds, st.none() | nodes)
+@pytest.mark.long
 def test_sqlite_pages_are_the_order_cut_up(
     sqlite: Database, runs: tuple[Filled, ...], order: tuple[Order, ...], size: int, limits: plan.Bounds, node: Node | None
 ) -> None:
@@ -181,6 +184,7 @@ def test_sqlite_pages_are_the_order_cut_up(
 
 @FEWER
 @given(stores, orders, st.integers(1, 5), bounds, st.none() | nodes)
+@pytest.mark.long
 def test_postgresql_pages_are_the_order_cut_up(
     postgresql: Database, runs: tuple[Filled, ...], order: tuple[Order, ...], size: int, limits: plan.Bounds, node: Node | None
 ) -> None:
@@ -203,6 +207,7 @@ def law_of_insertion(database: Database, runs: Sequence[Filled], order: Sequence
 
 @LAW
 @given(stores, orders, st.integers(1, 3), bounds)
+@pytest.mark.long
 def test_sqlite_insertion_between_pages(
     sqlite: Database, runs: tuple[Filled, ...], order: tuple[Order, ...], size: int, limits: plan.Bounds
 ) -> None:

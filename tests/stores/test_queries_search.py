@@ -305,6 +305,7 @@ def test_long_text_in_a_token(database: Database, reader: Reader) -> None:
 # --- a larger store ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_all_ways_of_a_larger_store_agree(database: Database, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever way a search begins, the page is the same: by its rarest condition, by the order, by neither."""
     rng = random.Random(7)

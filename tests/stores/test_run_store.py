@@ -230,6 +230,7 @@ BOUNDS = {"deadline": None, "suppress_health_check": [HealthCheck.function_scope
 
 @settings(max_examples=25, **BOUNDS)  # type: ignore[arg-type]
 @given(data=st.data())
+@pytest.mark.long
 def test_order_batches_and_journals_do_not_matter(database: Database, data: st.DataObject) -> None:
     """The same events and points, in any order, cut into batches anyhow and spread over journals, give the same rows."""
     law(database, data)
@@ -414,6 +415,7 @@ def test_of_two_values_of_a_parameter_the_first_is_kept_and_it_is_noted(database
     assert all(word in notes[0][1] for word in ("depth", "'6'", "'7'"))
 
 
+@pytest.mark.long
 def test_many_parameters_and_tags_at_once(database: Database) -> None:
     """A thousand and more in one event are stored, with one that conflicts among them found."""
     many = {f"p{i}": str(i) for i in range(2_500)}

@@ -128,6 +128,7 @@ def batches(draw: st.DrawFn) -> list[list[Point]]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flushes=batches(), spread=st.lists(st.integers(0, 2), min_size=6, max_size=6))
+@pytest.mark.long
 def test_summaries_are_what_all_points_come_to(database: Database, flushes: list[list[Point]], spread: list[int]) -> None:
     """However points come in, a key's summary is that of all its points, recomputed the slow way."""
     wipe(database)
@@ -212,6 +213,7 @@ def test_keys_of_one_run_do_not_mix_with_anothers(database: Database) -> None:
 # --- chunks -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_points_pass_from_mixed_chunks_to_their_own_unchanged(database: Database) -> None:
     """Mixed, merged, cut and final: after each step every series reads as it was written, and chunks become fewer."""
     known = SeriesIds()
@@ -241,6 +243,7 @@ def test_points_pass_from_mixed_chunks_to_their_own_unchanged(database: Database
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flushes=batches(), compactions=st.lists(st.booleans(), min_size=6, max_size=6), final=st.booleans())
+@pytest.mark.long
 def test_compaction_never_changes_what_is_read(
     database: Database, flushes: list[list[Point]], compactions: list[bool], final: bool
 ) -> None:
@@ -366,6 +369,7 @@ def test_two_that_compact_at_once_double_nothing(database: Database) -> None:
     assert len(read(database, "m")) == 8
 
 
+@pytest.mark.long
 def test_two_recorders_of_one_run_lose_no_summary(database: Database) -> None:
     """Two processes that log the same keys of one run at once, with a task tried twice: the summaries have every point that counts."""
     begin, errors = threading.Barrier(2), []
@@ -396,6 +400,7 @@ def test_two_recorders_of_one_run_lose_no_summary(database: Database) -> None:
         assert (row["n"], row["finite"], row["mean"]) == (45, 45, pytest.approx((30 * 1.0 + 15 * 5.0) / 45))
 
 
+@pytest.mark.long
 def test_more_series_than_a_statement_has_parameters(database: Database) -> None:
     """A key that more task runs logged than a statement takes parameters is read whole."""
     tasks = 33_000

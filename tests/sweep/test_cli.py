@@ -51,6 +51,7 @@ def test_nonsense_is_refused_in_words(cli: Cli, words: list[str], said: str) -> 
     assert said in done.stderr
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_interrupted_says_how_to_go_on(cli: Cli, tmp_path: Path) -> None:
     """Ctrl-C ends what runs; with the command that was said, it is run anew, and the leaderboard has the best first."""
     (tmp_path / "train.py").write_text(_PROGRAM, encoding="utf-8")

@@ -36,6 +36,7 @@ def plan(runner: FlowRunner, method: str = "grid", **axes: Any) -> Plan:
     return Plan(Space.read(axes), "loss", method, target=runner.target)
 
 
+@pytest.mark.long
 def test_trials_of_a_flow_are_child_runs_and_are_gone_on_with(ledger: Ledger) -> None:
     """In threads; more trials later are added to the same sweep, and those of before are not run again."""
     runner = FlowRunner(f"{FILE}:train")
@@ -69,6 +70,7 @@ def test_a_flow_that_is_not_there_or_takes_other_parameters_is_refused() -> None
 
 
 @pytest.mark.parametrize("runner", ["threads", pytest.param("processes", marks=pytest.mark.soak)])
+@pytest.mark.long
 def test_a_trial_that_does_worse_than_the_median_ends_at_its_next_value(ledger: Ledger, runner: str) -> None:
     """As CANCELLED, in Prefect too and without its retries, in a thread and in another process; what remains is run, and it never again."""
     trained = FlowRunner(f"{FILE}:train_in_steps")

@@ -45,6 +45,7 @@ def plan(**more: Any) -> Plan:
     return Plan(Space.read({"x": more.pop("x", [1, 2, 3, 4])}), **{"metric": "loss", "method": "grid", **more})
 
 
+@pytest.mark.long
 def test_trials_are_child_runs_and_the_best_stands_first(runner: ProjectRunner) -> None:
     """With its number, values and state; NaN after what failed with a number."""
     done = sweep(runner, plan(), Limits(at_once=2))
@@ -61,6 +62,7 @@ def test_trials_are_child_runs_and_the_best_stands_first(runner: ProjectRunner) 
     assert {get_run(one.run_id).parent_id for one in done.leaderboard} == {done.id}
 
 
+@pytest.mark.long
 def test_what_was_broken_off_is_run_anew_and_nothing_twice(runner: ProjectRunner) -> None:
     """Interrupted while a trial sleeps; gone on with, that one has its number and values again, and the others are left as they are."""
     ids: list[str] = []
@@ -133,6 +135,7 @@ with start_run() as run:
 """
 
 
+@pytest.mark.long
 def test_a_trial_that_does_worse_than_the_median_is_stopped_and_not_run_again(runner: ProjectRunner) -> None:
     """With its process; the others and the sweep are not touched by it."""
     Path(runner.target["project"], "train.py").write_text(textwrap.dedent(CURVES), encoding="utf-8")

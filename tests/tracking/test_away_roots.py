@@ -122,6 +122,7 @@ def written(home: Path) -> bytes:
     return b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
+@pytest.mark.long
 def test_keys_are_written_nowhere(s3: S3Server, home: Path) -> None:
     """With right keys and with a wrong one, from the environment and from settings, nothing on disk, in the store or said holds a key;
     with the wrong one the program ends well and says where the artifact waits, and recover sends it with the right one."""

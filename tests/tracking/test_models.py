@@ -44,6 +44,7 @@ def _folder(uri: str, ledger: Ledger) -> Path:
 
 
 @pytest.mark.usefixtures("store_url")
+@pytest.mark.long
 def test_a_model_that_was_logged_is_loaded_by_every_reference(fresh_ledger: Ledger, fitted: LogisticRegression) -> None:
     """By its own id, and by its run and name; as itself and as a predictor, which answer alike; and the run shows it."""
     with start_run(experiment="models") as run:

@@ -109,6 +109,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.long
 def test_what_a_killed_process_had_not_sent_is_recovered(s3: S3Server, between: Proxy, one: Ledger, home: Path) -> None:
     """Killed while nothing went through: the next that recovers sends it, and the digests hold."""
     between.fault = STALLED
@@ -161,6 +162,7 @@ print(run.id)
 """
 
 
+@pytest.mark.long
 def test_a_forked_child_leaves_its_parents_connections_alone(s3: S3Server, one: Ledger, home: Path) -> None:
     """A child that talks to the root itself and ends does not take the answers that its parent waits for."""
     env = {**os.environ, **s3.environment(), "PREFECT_LEDGER_ARTIFACT_ROOT": one.settings.artifact_root}

@@ -134,6 +134,7 @@ def test_samples_of_one_class_are_drawn_again() -> None:
 
 
 @pytest.mark.parametrize("shape", ["few", "normal", "lognormal"])
+@pytest.mark.long
 def test_an_interval_covers_the_truth_as_often_as_it_says(shape: str) -> None:
     """Of many samples from a known distribution, a 95 % interval holds the true mean in about 95 of 100."""
     draw = np.random.default_rng(6)
