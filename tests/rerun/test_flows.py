@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from prefect_ledger import search_runs
 from prefect_ledger.errors import NotReproducible
 from prefect_ledger.projects import run_project
-from prefect_ledger.rerun import rerun
+from prefect_ledger.rerun import planned, rerun
 from prefect_ledger.tracking.ledger import Ledger
 from prefect_ledger.verdict import Reproduced
 from tests.cli.conftest import command
@@ -106,6 +107,32 @@ def test_a_project_is_run_again_at_its_commit(tmp_path: Path, fresh_ledger: Ledg
     assert again.verdict is not None
     assert (again.exit_code, again.verdict.result, again.run.metrics["double"]) == (0, Reproduced.IDENTICAL, 8.0)
     assert rerun(first.id, {"depth": 5}).run.metrics["double"] == 10.0
+
+
+@pytest.mark.long
+def test_a_project_is_run_again_with_what_was_not_committed(tmp_path: Path, fresh_ledger: Ledger) -> None:
+    """Though the folder has lost it, and again from the run that was run again; the program itself keeps nothing."""
+    fresh_ledger.settings = replace(fresh_ledger.settings, capture_git=True)
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    (folder / "MLproject").write_text("name: fit\nentry_points:\n  main: {command: python fit.py}\n")
+    (folder / "fit.py").write_text("print('committed')\n")
+    run_git(folder, "init", "-q")
+    run_git(folder, "add", ".")
+    run_git(folder, "commit", "-q", "-m", "first")
+    (folder / "fit.py").write_text("import new\nprint('changed', new.WORD)\n")
+    (folder / "new.py").write_text("WORD = 'too'\n")
+    first = run_project(folder, env_manager="local", experiment="changed", echo=False)
+    run_git(folder, "checkout", "-q", "fit.py")
+    (folder / "new.py").unlink()
+    assert [said for said in planned(first.id).lacking if "commit" in said] == []
+    again = rerun(first.id, verify=True)
+    assert again.verdict is not None
+    assert again.verdict.differences == ()
+    for run in (again.run, rerun(again.run.id).run):
+        assert run.reader is not None
+        [log] = [one for one in run.artifacts if one.path == "output.log"]
+        assert run.reader.read_artifact(log) == b"changed too\n"
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefect_ledger import capture
@@ -30,12 +30,14 @@ class Opened:
 
 
 @contextmanager
-def opened(place: Place, version: str | None = None, *, home: Path, say: Say = silent) -> Iterator[Opened]:
+def opened(place: Place, version: str | None = None, *, changes: bytes = b"", home: Path, say: Say = silent) -> Iterator[Opened]:
     """The folder of the project at ``place``: itself where it is a folder of this machine, else a copy for this block.
+
+    ``changes`` are a patch of the repository's top folder, which the copy of a version gets.
 
     Raises:
         ProjectNotFound: nothing is there, or no such version. ProjectInvalid: an archive that is not to be unpacked. InvalidValue: a
-        version of what has none.
+        version of what has none, or changes that do not apply to it.
     """
     if place.kind == "folder" and version is None:
         folder = _below(place.path, place.subfolder, place)
@@ -45,7 +47,10 @@ def opened(place: Place, version: str | None = None, *, home: Path, say: Say = s
         return
     target = Path(tempfile.mkdtemp(prefix="prefect-ledger-"))  # a name that gc knows, should this process be killed
     try:
-        yield _copied(place, version, target / "project", home, say)
+        copied = _copied(place, version, target / "project", home, say)
+        if changes and (said := clones.apply(changes, target / "project")):
+            raise InvalidValue(f"the changes that were not committed do not apply to {copied.commit[:12] or place.shown}: {said[:1000]}")
+        yield replace(copied, dirty=bool(changes))
     finally:
         shutil.rmtree(target, ignore_errors=True)
 

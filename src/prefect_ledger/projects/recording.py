@@ -17,8 +17,9 @@ from prefect_ledger.errors import LedgerError, NoActiveRun
 from prefect_ledger.events import ArtifactLogged
 from prefect_ledger.masking import mask_text
 from prefect_ledger.names import check_name, fitted_name
+from prefect_ledger.projects import clones
 from prefect_ledger.settings import PREFIX, Settings
-from prefect_ledger.tracking import context, given
+from prefect_ledger.tracking import context, given, surroundings
 from prefect_ledger.tracking.clock import now
 from prefect_ledger.tracking.keeping import keep
 from prefect_ledger.tracking.ledger import ledger
@@ -85,8 +86,18 @@ def say_what(run: ActiveRun, place: Place, opened: Opened, project: Project, poi
     facts: dict[str, Any] = {"project": {key.removeprefix("project."): value for key, value in said.items()} | {"form": project.form}}
     if opened.commit:
         root = "" if opened.temporary else str(opened.folder)
-        facts["git"] = asdict(capture.GitState(opened.commit, opened.branch, opened.dirty, mask_text(opened.remote), root))
+        state = capture.GitState(opened.commit, opened.branch, opened.dirty, mask_text(opened.remote), root)
+        facts["git"] = asdict(state) | _changes(run, opened, state)
     run.describe(facts)
+
+
+def _changes(run: ActiveRun, opened: Opened, state: capture.GitState) -> dict[str, Any]:
+    """What the project has and its commit has not, kept now: its program may change it, and need not be one that keeps anything."""
+    settings = ledger().settings
+    if (opened.temporary and not opened.dirty) or not settings.capture_git or not surroundings.keeps_changes(settings):
+        return {}
+    top = clones.top_of(opened.folder)
+    return {} if top is None else {"changes": surroundings.kept(run, replace(state, root=str(top)))}
 
 
 def say_how(run: ActiveRun, environment: Environment, command: Command, opened: Opened, project: Project) -> None:

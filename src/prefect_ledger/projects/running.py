@@ -29,7 +29,7 @@ from prefect_ledger.tracking.runs import ActiveRun
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run, and how; the arguments of :func:`run_project`."""
+    """What is to be run, and how; the arguments of :func:`run_project`, and ``changes``: a patch that the version gets."""
 
     uri: str
     entry_point: str = MAIN
@@ -43,6 +43,7 @@ class Job:
     build_image: bool = False
     echo: Echo = "both"
     say: Say = silent
+    changes: bytes = b""
 
     def __post_init__(self) -> None:
         parameters: Any = self.parameters
@@ -141,7 +142,7 @@ def _start(job: Job, interrupts: Interrupts) -> ProjectRun:
     home = ledger().settings.home
     with ExitStack() as stack:
         place = places.parse(job.uri)
-        opened = stack.enter_context(opening.opened(place, job.version, home=home, say=job.say))
+        opened = stack.enter_context(opening.opened(place, job.version, changes=job.changes, home=home, say=job.say))
         project = reading.load(opened.folder)
         point = project.entry_point(job.entry_point)
         found, extra = values.settle(point, job.parameters)

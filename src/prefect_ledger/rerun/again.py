@@ -125,18 +125,22 @@ def _here(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
 
 
 def _project(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
-    """A project, by what runs projects: its environment is the one that it names, at the commit."""
-    from prefect_ledger.projects import run_project
+    """A project, by what runs projects: its environment is the one that it names, at the commit with its changes."""
+    from prefect_ledger.projects.running import Job, run_job
 
     entry, recorded = made.entry, made.recorded
-    run = run_project(
+    job = Job(
         entry["uri"],
         entry["entry_point"],
         dict(entry["parameters"]),
         version=recorded.code.commit or None,
         env_manager=manager or entry.get("environment"),
         experiment=recorded.experiment,
-        progress=say,
+        say=say,
+        changes=recorded.code.patch if recorded.code.commit else b"",
     )
-    run.wait()
+    try:
+        run = run_job(job)
+    except InvalidValue as error:
+        raise NotReproducible(f"run {recorded.id[:8]}: {error}") from error
     return run.id, run.exit_code or 0

@@ -107,13 +107,10 @@ def _with(which: str, entry: Mapping[str, Any], changed: Mapping[str, Any]) -> M
 
 def _lacking(recorded: Recorded) -> Iterator[str]:
     code = recorded.code
-    if recorded.entry.get("kind") == "project":
-        if not code.commit:
-            yield "the project was in no git repository: it is taken as it is now"
-        elif code.dirty:
-            yield "the project had changes that were not committed: the commit alone is run"
-        return
-    if not code.commit:
+    project = recorded.entry.get("kind") == "project"
+    if not code.commit and project:
+        yield "the project was in no git repository: it is taken as it is now"
+    elif not code.commit:
         yield "the code was in no git repository, or git was not asked: it is taken as it is now"
     elif code.left_out:
         yield f"changes of {count(len(code.left_out), 'file')} were not kept: " + listed(
@@ -123,6 +120,10 @@ def _lacking(recorded: Recorded) -> Iterator[str]:
         yield "there were changes that were not committed, and they were not kept: the commit alone is run"
     elif code.dirty is None:
         yield "git did not say in time whether there were changes that were not committed: the commit alone is run"
+    if project:
+        if recorded.entry.get("environment") not in ("", "local", None):
+            yield "the environment is built of what the project names: packages whose versions it leaves open may be others than they were"
+        return
     if not recorded.packages:
         yield "which packages were installed was not recorded: those that are here are used"
     local = [f"{name} ({where})" for name, where in recorded.origins.items() if name != OURS and where.startswith(("-e", "file:"))]

@@ -30,7 +30,7 @@ def describe(run: ActiveRun, folder: Path, settings: Settings, facts: Mapping[st
     if state is not None:
         found["git"] = asdict(state)
         if state.root and state.dirty is not None and keeps_changes(settings):
-            found["git"]["changes"] = _kept(run, state)
+            found["git"]["changes"] = kept(run, state)
     if settings.capture_packages and (elsewhere := capture.origins()):
         found["origins"] = elsewhere
     if settings.capture_packages and (
@@ -66,8 +66,9 @@ def entry_of_script(place: int = 0) -> dict[str, Any]:
     return {**entry, "module": spec.name.removesuffix(".__main__")} if spec is not None and spec.name else entry
 
 
-def _kept(run: ActiveRun, state: GitState) -> dict[str, Any] | None:
-    """Keep the changes as an artifact; returns what to say of them, None where git does not say."""
+def kept(run: ActiveRun, state: GitState) -> dict[str, Any] | None:
+    """Keep the changes of the working tree whose top is ``state.root`` as an artifact; returns what to say of them, None where git does not
+    say."""
     from prefect_ledger import capture
 
     found = capture.changes(state.root)
