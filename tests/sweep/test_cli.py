@@ -22,6 +22,8 @@ with start_run() as run:
         time.sleep(0 if pathlib.Path("quick").exists() else 60)
 """
 
+_TRAINED = f"{Path(__file__).with_name('trained.py')}:train"
+
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
@@ -41,14 +43,18 @@ def cli(tmp_path: Path) -> Cli:
         ([".", "-s", "x=1", "--metric", "loss", "--at-once", "0"], "at_once is a whole number from 1"),
         (["train.py:train", "-e", "main", "-s", "x=1", "--metric", "loss"], "--entry-point is for projects"),
         (["train.py:train", "-s", "x=1", "--metric", "loss"], "no file train.py"),
+        ([_TRAINED, "-s", "depth=1", "--metric", "loss", "--trials", "2"], "no parameter 'depth'"),
+        ([_TRAINED, "-s", "x=1,2", "--metric", "loss"], "goes on for ever"),
+        ([_TRAINED.replace(":train", ":nobody"), "-s", "x=1", "--metric", "loss", "--trials", "1"], "cannot be loaded"),
         ([".", "--resume", "12345678"], "leave out what is to be run"),
     ],
 )
 def test_nonsense_is_refused_in_words(cli: Cli, words: list[str], said: str) -> None:
-    """Before anything is begun."""
+    """In a sentence, before anything is begun."""
     done = cli("sweep", *words)
     assert done.returncode == 1
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.long

@@ -54,6 +54,17 @@ def test_trials_of_a_flow_are_child_runs_and_are_gone_on_with(ledger: Ledger) ->
     assert len(search_runs("sweeps")) == 6
 
 
+def test_values_that_a_flow_does_not_take_fail_on_the_leaderboard(ledger: Ledger) -> None:
+    """With what Prefect says against them, though its body never began; and they are not tried again."""
+    runner = FlowRunner(f"{FILE}:train")
+    said = plan(runner, x=["few", 2])
+    done = on_tasks(task_runner("threads", 1), lambda: sweep(runner, said))
+    assert [(one.parameters["x"], str(one.status)) for one in done.leaderboard] == [(2, "COMPLETED"), ("few", "FAILED")]
+    assert "valid number" in get_run(done.leaderboard[1].run_id).status_reason
+    again = on_tasks(task_runner("threads", 1), lambda: resume(runner, done.id))
+    assert [one.run_id for one in again.leaderboard] == [one.run_id for one in done.leaderboard]
+
+
 def test_a_flow_that_is_not_there_or_takes_other_parameters_is_refused() -> None:
     """By name, and before anything is begun."""
     with pytest.raises(NotFound, match=r"no file"):

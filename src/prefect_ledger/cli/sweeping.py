@@ -6,6 +6,7 @@ import json as json_module
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger.cli.options import tag_of
@@ -48,8 +49,9 @@ def sweep_target(
             raise InvalidValue("--resume goes on with the sweep as it was begun: leave out what is to be run, -s, -P and --metric")
         found = get_run(resume)
         ids.append(found.id)
-        target_of = _read(found.facts).target
-        runner, doing = _runner(target_of, limits)
+        before = _read(found.facts)
+        runner, doing = _runner(before.target, limits)
+        sweeping.check(runner, before, replace(limits, trials=limits.trials or before.trials))
 
         def work() -> Sweep:
             return sweeping.resume(runner, found.id, limits, say=_say)
@@ -58,6 +60,7 @@ def sweep_target(
         about = _asked(target, how, dict(_value(text) for text in fixed))
         runner, doing = _runner(about, limits)
         plan = _plan(space, metric, method, direction, seed, {**about, **getattr(runner, "target", {})})
+        sweeping.check(runner, plan, limits)  # before the flow that it runs in, where Prefect would tell of it at length
 
         def work() -> Sweep:
             return sweeping.sweep(runner, plan, limits, experiment=experiment, say=_say, begun=ids.append)
@@ -158,6 +161,8 @@ def _value(text: str) -> tuple[str, Any]:
 
 
 def _show(done: Sweep) -> None:
+    from prefect_ledger.sweep.sweeping import WHOLE
+
     names = list(done.plan.space.axes)
     made = table(
         [("trial", "number"), ("run", "text"), ("status", "text"), (done.plan.metric, "number"), *((name, "value") for name in names)]
@@ -171,7 +176,8 @@ def _show(done: Sweep) -> None:
         dim(f"and {len(done.leaderboard) - _SHOWN:,} more; --json has all")
     if (best := done.best) is not None:
         say(f"best: run {best.run_id[:8]}, trial {best.trial}")
-    dim(f"sweep {done.id[:8]}: {clean(done.over)}; more trials: prefect-ledger sweep --resume {done.id[:8]} --trials N")
+    more = "" if done.over.startswith(WHOLE) else f"; more trials: prefect-ledger sweep --resume {done.id[:8]} --trials N"
+    dim(f"sweep {done.id[:8]}: {clean(done.over)}{more}")
 
 
 def _short(value: Any) -> str:

@@ -123,14 +123,19 @@ def _enter(flow: Flow[..., Any], flow_run: FlowRun, options: Options) -> ActiveR
     open_runs[run_id] = run
     pack(flow, run)
     if before is None:
-        wanted = child_tags.get()
-        if wanted is not None and parent is not None and parent.id == wanted[0]:
-            run.set_tags(wanted[1])
+        _tag(run, parent)
         orphan = parent is None and run_id not in _parents and flow_run.parent_task_run_id is not None
         _observe(run, flow, flow_run, capture=options.capture, orphan=orphan)
     elif before is not run:
         ledger().ended(before)
     return run
+
+
+def _tag(run: ActiveRun, parent: ActiveRun | None) -> None:
+    """Give a run the tags that were wanted for the one that begins next below its parent."""
+    wanted = child_tags.get()
+    if wanted is not None and parent is not None and parent.id == wanted[0]:
+        run.set_tags(wanted[1])
 
 
 def _parent(run_id: str) -> ActiveRun | None:
@@ -264,6 +269,8 @@ def _settle_stranger(
         parent=parent.id if parent is not None else None,
         owner=never_began,
     )
+    if never_began:
+        _tag(run, parent)
     # Of whichever attempt is the last, where it is not known.
     run.say(RunStatusSeen(run_id, now(), status.value, attempt, reason, exception=described(error) or {}))
     ledger().ended(run)

@@ -32,6 +32,7 @@ from prefect_ledger.sweep.sweeping import Sweep
 from prefect_ledger.sweep.trials import Trial
 from prefect_ledger.tracking.context import using
 from prefect_ledger.tracking.ledger import ledger
+from prefect_ledger.tracking.reading import get_run
 
 if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun
@@ -143,8 +144,11 @@ def sweep_flow(
     if plan is None:
         assert resume is not None
         known = resume
+        before = Plan.read(get_run(known).facts)
+        sweeping.check(runner, before, replace(limits, trials=limits.trials or before.trials))
         return on_tasks(where, lambda: sweeping.resume(runner, known, limits))
     new = replace(plan, target=plan.target or runner.target)
+    sweeping.check(runner, new, limits)  # here already: in a flow, Prefect would tell of it at length
     return on_tasks(where, lambda: sweeping.sweep(runner, new, limits, experiment=experiment))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,8 @@ class ProjectRunner:
 
     def stop(self, number: int, reason: str) -> None:
         """Its process and all it started: each is a program of its own."""
-        if (one := self._running.get(number)) is not None:
-            one.cancel(reason)
+        if (one := self._running.get(number)) is not None:  # which takes as long as the program takes to end
+            threading.Thread(target=one.cancel, args=(reason,), name=f"prefect-ledger-stop-{number}", daemon=True).start()
 
     def cancel(self, number: int, reason: str) -> None:
         """Its process and all it started."""

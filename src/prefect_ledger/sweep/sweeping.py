@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prefect_ledger.tracking.runs import ActiveRun
 
 KIND = "sweep"
+WHOLE = "the whole grid was tried"
 _LOOK = 1.0  # seconds between two looks at how trials do
 Say = Callable[[str], None]
 
@@ -93,9 +94,7 @@ def sweep(
     """
     limits = limits or Limits()
     plan = replace(plan, trials=limits.trials)
-    _endless(plan, limits)
-    proposing = plan.proposer()
-    runner.check(plan.space.axes)
+    proposing = check(runner, plan, limits)
     run_id = str(uuid.uuid4())
     run = ledger().enter(
         run_id,
@@ -130,16 +129,31 @@ def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Sa
     found = get_run(run_id)
     plan, given = Plan.read(found.facts), limits or Limits()
     limits = replace(given, trials=given.trials or plan.trials)
-    _endless(plan, limits)
-    proposing = plan.proposer()
-    runner.check(plan.space.axes)
-    known = {place.trial: place for place in trials.of_sweep(found.id, plan.metric)}
-    for place in known.values():
-        if place.settled:
-            proposing.told(place.trial, place.parameters, place.result)
+    proposing = check(runner, plan, limits)
     _claim(found.id)
     run = ledger().enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, kind=KIND)  # opened again
+    try:  # what is known, only now: whoever had it open before may have made trials until a moment ago
+        known = {place.trial: place for place in trials.of_sweep(found.id, plan.metric)}
+        for place in known.values():
+            if place.settled:
+                proposing.told(place.trial, place.parameters, place.result)
+    except BaseException as error:
+        run.end(error)
+        raise
     return _Sweeping(run, plan, limits, runner, proposing, say).go(known)
+
+
+def check(runner: Runner, plan: Plan, limits: Limits) -> Proposer:
+    """Refuse what cannot be done, before anything begins; returns who proposes.
+
+    Raises:
+        InvalidValue: a search without an end. MissingExtra. What the runner refuses.
+    """
+    if limits.trials is None and limits.seconds is None and plan.method != "grid":
+        raise InvalidValue(f"a sweep by {plan.method} goes on for ever: say how many trials, or how long")
+    proposing = plan.proposer()
+    runner.check(plan.space.axes)
+    return proposing
 
 
 def shown(run_id: str) -> Sweep:
@@ -167,11 +181,6 @@ def _claim(run_id: str) -> None:
     one.flush()  # what this process said of it
     if not leases.claim(one.database, one.settings.journal_folder, run_id):
         raise RunInUse(f"sweep {run_id[:8]} goes on in another process, or in one of another machine that was heard of lately")
-
-
-def _endless(plan: Plan, limits: Limits) -> None:
-    if limits.trials is None and limits.seconds is None and plan.method != "grid":
-        raise InvalidValue(f"a sweep by {plan.method} goes on for ever: say how many trials, or how long")
 
 
 @dataclass(slots=True)
@@ -230,7 +239,7 @@ class _Sweeping:
             return None if before.settled else Trial(number, before.parameters, stoppable)
         values = self.proposing.propose(number)
         if values is None:
-            self._over = "the whole grid was tried"
+            self._over = WHOLE
             return None
         return Trial(number, values, stoppable)
 
