@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from prefect_ledger import get_run, open_run, search_runs
+from prefect_ledger import get_run, open_run, run_project, search_runs
 from prefect_ledger.cli import main
 from prefect_ledger.deploying import wheels
 from prefect_ledger.errors import EnvironmentFailed
@@ -63,6 +65,27 @@ def test_a_version_that_is_gone_is_named(tree: Path, fresh_ledger: Ledger, monke
 
 
 @pytest.mark.long
+def test_the_environment_of_a_project_has_the_versions_that_it_had(tmp_path: Path, fresh_ledger: Ledger) -> None:
+    """Though the project leaves them open and there are newer ones, and the environment of the run is gone; what stands is used again."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for version in ("1.0", "2.0"):
+        wheel(folder / "index", "thing", version, "py3-none-any")
+        (folder / "python_env.yaml").write_text(json.dumps({"dependencies": ["--no-index", "--find-links ./index", "thing"]}))
+        (folder / "MLproject").write_text("name: p\npython_env: python_env.yaml\nentry_points:\n  main: {command: python main.py}\n")
+        (folder / "main.py").write_text("from importlib.metadata import version\nprint(version('thing'))\n")
+        if version == "1.0":
+            first = run_project(folder, experiment="open", echo=False)
+            shutil.rmtree(fresh_ledger.settings.home / "environments")
+    said: list[str] = []
+    for again in (rerun(first.id, say=said.append), rerun(first.id, say=said.append)):
+        assert again.run.facts["packages"]["thing"] == "1.0"
+        assert again.run.reader is not None
+        [log] = [one for one in again.run.artifacts if one.path == "output.log"]
+        assert again.run.reader.read_artifact(log) == b"1.0\n"
+    assert sum("building" in sentence for sentence in said) == 2  # of the newest, to see, and of those of the run
+
+
 def test_a_run_of_another_platform_is_told_before_anything_starts(
     tree: Path, fresh_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,12 +7,13 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from prefect_ledger.errors import EnvironmentFailed, InvalidValue
+from prefect_ledger.formats import count, listed
 from prefect_ledger.masking import mask_value
 from prefect_ledger.projects import commands, environments, fetching, opening, places, reading, recording, trees, values
 from prefect_ledger.projects.environments import Asked, Environment
@@ -29,7 +30,10 @@ from prefect_ledger.tracking.runs import ActiveRun
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run, and how; the arguments of :func:`run_project`, and ``changes``: a patch that the version gets."""
+    """What is to be run, and how; the arguments of :func:`run_project`, and what a run is run again with.
+
+    ``changes`` is a patch that the version gets, ``packages`` the versions that its environment is to have, as far as it can.
+    """
 
     uri: str
     entry_point: str = MAIN
@@ -44,6 +48,7 @@ class Job:
     echo: Echo = "both"
     say: Say = silent
     changes: bytes = b""
+    packages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         parameters: Any = self.parameters
@@ -208,10 +213,21 @@ class _Start:
     def _environment(self) -> Environment:
         job, home = self.job, ledger().settings.home
         asked = Asked(home, self.project.name, rebuild=job.rebuild, build_image=job.build_image, say=job.say)
-        made = environments.prepare(self.project.environment, self.manager, asked)
+        spec = self.project.environment
+        made = environments.prepare(spec, self.manager, asked)
+        if spec.kind == "python" and self.manager in ("uv", "virtualenv") and self._others(made):
+            exactly = (*spec.requirements, *(f"{name}=={version}" for name, version in job.packages.items()))
+            made = environments.prepare(replace(spec, requirements=exactly), self.manager, asked)
         for note in made.notes:
             job.say(note)
+        if others := self._others(made):
+            job.say(f"{count(len(others), 'package')} of the environment are not as they were: {listed(others)}")
         return made
+
+    def _others(self, made: Environment) -> list[str]:
+        """Packages that are to be of another version than they are, where it is known what there is."""
+        wanted = self.job.packages if made.packages else {}
+        return [f"{name} {version}" for name, version in wanted.items() if made.packages.get(name) != version]
 
     def _started(self, environment: Environment, words: tuple[str, ...], places: list[str]) -> subprocess.Popen[bytes]:
         more = {"PYTHONUNBUFFERED": "1", **recording.variables(self.run, ledger().settings)}

@@ -11,7 +11,7 @@ from prefect_ledger.projects.tools import Say, silent
 from prefect_ledger.rerun import starting
 from prefect_ledger.rerun.comparing import compare
 from prefect_ledger.rerun.deployed import Deploy, by_deployment
-from prefect_ledger.rerun.plan import Plan, other_platform, plan
+from prefect_ledger.rerun.plan import OURS, Plan, other_platform, plan
 from prefect_ledger.rerun.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _here(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
 
 
 def _project(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
-    """A project, by what runs projects: its environment is the one that it names, at the commit with its changes."""
+    """A project, by what runs projects: at the commit with its changes, in the environment that it names, of the versions that it had."""
     from prefect_ledger.projects.running import Job, run_job
 
     entry, recorded = made.entry, made.recorded
@@ -138,6 +138,7 @@ def _project(made: Plan, manager: str | None, say: Say) -> tuple[str, int]:
         experiment=recorded.experiment,
         say=say,
         changes=recorded.code.patch if recorded.code.commit else b"",
+        packages={name: version for name, version in made.packages.items() if name != OURS},
     )
     try:
         run = run_job(job)

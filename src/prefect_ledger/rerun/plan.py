@@ -121,8 +121,8 @@ def _lacking(recorded: Recorded) -> Iterator[str]:
     elif code.dirty is None:
         yield "git did not say in time whether there were changes that were not committed: the commit alone is run"
     if project:
-        if recorded.entry.get("environment") not in ("", "local", None):
-            yield "the environment is built of what the project names: packages whose versions it leaves open may be others than they were"
+        if recorded.entry.get("environment") in ("conda", "docker"):
+            yield "the environment is made of what the project names: packages whose versions it leaves open may be others than they were"
         return
     if not recorded.packages:
         yield "which packages were installed was not recorded: those that are here are used"
