@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import functools
 import inspect
+import multiprocessing
 import os
 import queue
 import uuid
@@ -157,10 +158,15 @@ _works: dict[str, Callable[[], Sweep]] = {}  # kept here, since a flow travels t
 
 def on_tasks(task_runner: Any, work: Callable[[], Sweep]) -> Sweep:
     """Do ``work`` in a flow whose tasks run on ``task_runner``."""
-    key = str(uuid.uuid4())
+    key, others = str(uuid.uuid4()), set(multiprocessing.active_children())
     _works[key] = work
     try:
         return _sweeping.with_options(task_runner=task_runner)(key)
+    except BaseException:
+        if isinstance(task_runner, ProcessPoolTaskRunner):  # a pool that is interrupted while it starts leaves workers that wait for ever
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+        raise
     finally:
         del _works[key]
 
