@@ -26,7 +26,7 @@ SCREENSHOTS = ROOT / "build" / "screenshots"
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-expect.set_options(timeout=20_000)  # as actions have it: the machine may be busy
+expect.set_options(timeout=45_000)  # as actions have it: the machine may be busy
 WIDE: ViewportSize = {"width": 1366, "height": 900}  # a laptop's
 
 
@@ -161,7 +161,7 @@ def visitor(browser: Browser, served: Served) -> Iterator[Page]:
 
 def _opened(context: BrowserContext) -> Iterator[Page]:
     away: list[str] = []
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(45_000)
     context.on(
         "request", lambda request: None if "127.0.0.1" in request.url or not request.url.startswith("http") else away.append(request.url)
     )
