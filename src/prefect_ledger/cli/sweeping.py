@@ -6,7 +6,6 @@ import json as json_module
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect_ledger.cli.options import tag_of
@@ -51,7 +50,7 @@ def sweep_target(
         ids.append(found.id)
         before = _read(found.facts)
         runner, doing = _runner(before.target, limits)
-        sweeping.check(runner, before, replace(limits, trials=limits.trials or before.trials))
+        sweeping.check(runner, before, limits.of(before))
 
         def work() -> Sweep:
             return sweeping.resume(runner, found.id, limits, say=_say)

@@ -146,7 +146,7 @@ def sweep_flow(
         assert resume is not None
         known = resume
         before = Plan.read(get_run(known).facts)
-        sweeping.check(runner, before, replace(limits, trials=limits.trials or before.trials))
+        sweeping.check(runner, before, limits.of(before))
         return on_tasks(where, lambda: sweeping.resume(runner, known, limits))
     new = replace(plan, target=plan.target or runner.target)
     sweeping.check(runner, new, limits)  # here already: in a flow, Prefect would tell of it at length

@@ -38,6 +38,10 @@ class Limits:
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
             raise InvalidValue(f"a sweep has more than 0 seconds, not {self.seconds!r:.60}")
 
+    def of(self, plan: Plan) -> Limits:
+        """These, with as many trials as ``plan`` was to have where they say none."""
+        return dataclasses.replace(self, trials=self.trials or plan.trials)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

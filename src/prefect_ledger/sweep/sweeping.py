@@ -127,8 +127,8 @@ def resume(runner: Runner, run_id: str, limits: Limits | None = None, *, say: Sa
         [1.0, 2.0, 3.0]
     """
     found = get_run(run_id)
-    plan, given = Plan.read(found.facts), limits or Limits()
-    limits = replace(given, trials=given.trials or plan.trials)
+    plan = Plan.read(found.facts)
+    limits = (limits or Limits()).of(plan)
     proposing = check(runner, plan, limits)
     _claim(found.id)
     run = ledger().enter(found.id, attempt=found.attempt, experiment=found.experiment, name=found.name, kind=KIND)  # opened again
