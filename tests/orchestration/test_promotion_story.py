@@ -123,6 +123,7 @@ def test_from_training_to_production_and_back(client: SyncPrefectClient, ledger:
             until(lambda: state(client, by_hand) == "Suspended", "not suspended")
             approve(asked)
             until(lambda: state(client, by_hand) == "Failed", "not failed")
+            until(lambda: "promotion.state" in get_run(by_hand).tags, "not said")  # Prefect knows it a moment before the store
             assert get_run(by_hand).tags["promotion.state"] == "went back"
             assert registry.get_version("churn", "@champion").version == 1
             assert "answers the example with" in registry.history("churn", 3)[-1].why
